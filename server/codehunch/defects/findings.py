@@ -1,0 +1,55 @@
+"""What the detector says: findings, each with its verified fixes."""
+
+from __future__ import annotations
+
+import attrs
+
+from codehunch.syntax.spans import Span
+
+
+@attrs.frozen
+class Edit:
+    """Replace ``span`` of the checked text by ``content``; an empty span inserts."""
+
+    span: Span
+    content: str
+
+
+@attrs.frozen
+class Fix:
+    """Edits that together undo one defect. The edits of a fix never overlap."""
+
+    message: str
+    edits: tuple[Edit, ...]
+    margin: float
+    """How much cleaner the rewritten function reads than the original: the drop of the defect
+    probability at the edited place, between 0 and 1."""
+
+
+@attrs.frozen
+class Alternative:
+    """Another reading of the flagged place and the probability the model gives it."""
+
+    text: str
+    probability: float
+
+
+@attrs.frozen
+class Finding:
+    """One warning, exact to the token, in the coordinates of the text that was checked."""
+
+    code: str
+    """Stable rule code, such as ``CH101``."""
+    kind: str
+    """The kind's name, such as ``variable-misuse``."""
+    message: str
+    span: Span
+    function: str
+    """Qualified name of the function the token belongs to."""
+    confidence: float
+    """Calibrated probability between 0 and 1."""
+    fixes: tuple[Fix, ...] = ()
+    """Verified fixes, the best first."""
+    alternatives: tuple[Alternative, ...] = ()
+    evidence: tuple[Span, ...] = ()
+    """Other places that speak for the finding, such as the use of the name the model expected."""

@@ -1,0 +1,58 @@
+"""The one table of defect kinds: stable code, name, title. Corpus, models and rule pages use these names."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Kind:
+    """One row of the table."""
+
+    code: str
+    """Stable: never reused, never renumbered."""
+    name: str
+    """What corpora, model labels and settings call the kind."""
+    title: str
+    """The sentence a person reads before any detail."""
+
+    @property
+    def page(self) -> str:
+        """File name of the rule page under ``docs/rules``."""
+        return f"{self.code}.md"
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("CH100", "defective-function", "this function reads as defective"),
+    Kind("CH101", "variable-misuse", "this looks like the wrong variable"),
+    Kind("CH102", "wrong-comparison", "this looks like the wrong comparison"),
+    Kind("CH103", "wrong-boolean-operator", "this looks like the wrong boolean operator"),
+    Kind("CH104", "wrong-binary-operator", "this looks like the wrong operator"),
+    Kind("CH105", "wrong-negation", "this condition looks inverted"),
+    Kind("CH106", "argument-swap", "these arguments look swapped"),
+    Kind("CH107", "wrong-literal", "this looks like the wrong literal"),
+    Kind("CH108", "off-by-one", "this looks off by one"),
+    Kind("CH109", "wrong-attribute", "this looks like the wrong attribute"),
+    Kind("CH110", "wrong-call", "this looks like the wrong function"),
+    Kind("CH111", "missing-call-parentheses", "this looks like a call without its parentheses"),
+    Kind("CH112", "missing-return", "a `return` seems to be missing here"),
+    Kind("CH113", "missing-await", "an `await` seems to be missing here"),
+    Kind("CH114", "missing-raise", "a `raise` seems to be missing here"),
+    Kind("CH115", "missing-self", "a `self.` seems to be missing here"),
+    Kind("CH116", "missing-f-prefix", "an `f` prefix seems to be missing here"),
+    Kind("CH117", "missing-call", "a call seems to be missing here"),
+    Kind("CH199", "wrong-statement", "this statement looks wrong"),
+)
+
+_BY_CODE = {kind.code: kind for kind in KINDS}
+_BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+def kind_of_code(code: str) -> Kind:
+    """The row of a rule code, in any case; ``KeyError`` where there is none."""
+    return _BY_CODE[code.upper()]
+
+
+def kind_named(name: str) -> Kind:
+    """The row of a kind name; ``KeyError`` where there is none."""
+    return _BY_NAME[name]

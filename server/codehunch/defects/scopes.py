@@ -1,0 +1,152 @@
+"""Which local names a place in a function can see: what a misused variable could have been."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+from tree_sitter import Node
+
+_FUNCTION_LIKE = {"function_definition", "lambda"}
+_COMPREHENSIONS = {"list_comprehension", "set_comprehension", "dictionary_comprehension", "generator_expression"}
+_PARAMETER_LISTS = {"parameters", "lambda_parameters"}
+_RECEIVERS = {"self", "cls", "_", "__class__"}
+
+
+@attrs.frozen
+class Binding:
+    """A place that gives a local name a value."""
+
+    name: str
+    start: int
+    """Byte offset."""
+    scope: int
+    """Index of the scope that owns the name."""
+    parameter: bool
+
+
+@attrs.frozen
+class Load:
+    """A place that reads a name."""
+
+    node: Node
+    name: str
+    scope: int
+    called: bool
+    """Whether the name is called right here, ``name(...)``."""
+
+
+@attrs.frozen
+class Scopes:
+    """Bindings and loads of one function, nested functions and comprehensions included."""
+
+    bindings: tuple[Binding, ...]
+    loads: tuple[Load, ...]
+    parents: tuple[int, ...]
+    """Parent of every scope; the outermost is its own parent."""
+
+    def visible(self, scope: int, before: int) -> dict[str, Binding]:
+        """Local names a load in ``scope`` at byte ``before`` can see: bound in the same or an enclosing
+        scope and earlier in the text. Receivers (``self``, ``cls``) are no candidates."""
+        chain = {scope}
+        while self.parents[scope] != scope:
+            scope = self.parents[scope]
+            chain.add(scope)
+        found: dict[str, Binding] = {}
+        for binding in self.bindings:
+            if binding.scope in chain and (binding.start < before) and binding.name not in _RECEIVERS:
+                found.setdefault(binding.name, binding)
+        return found
+
+
+def analyse(function: Node) -> Scopes:
+    """Scopes of a Python ``function_definition``. A flow-insensitive reading, right for most code:
+    a name bound on one branch counts as visible after it."""
+    bindings: list[Binding] = []
+    loads: list[Load] = []
+    parents: list[int] = [0]
+    # Roles: load, store, parameter; names under "type" and "import" are neither read nor bound here.
+    stack: list[tuple[Node, int, str, bool]] = [(child, 0, "load", False) for child in reversed(function.children)]
+    while stack:
+        node, scope, role, called = stack.pop()
+        kind = node.type
+        if kind == "identifier":
+            name = (node.text or b"").decode("utf-8", "replace")
+            if role == "load":
+                loads.append(Load(node, name, scope, called))
+            elif role in ("store", "parameter"):
+                bindings.append(Binding(name, node.start_byte, scope, role == "parameter"))
+            continue
+        if kind in _FUNCTION_LIKE or kind in _COMPREHENSIONS:
+            outer = scope
+            parents.append(outer)
+            scope = len(parents) - 1
+            if kind == "function_definition":
+                name_node = node.child_by_field_name("name")
+                if name_node is not None and name_node.text is not None:
+                    bindings.append(Binding(name_node.text.decode("utf-8", "replace"), name_node.start_byte, outer, False))
+            children = _in_evaluation_order(node)
+            stack.extend((child, scope, "load", False) for child in reversed(children) if not _is_name_field(node, child))
+            continue
+        if kind == "class_definition":
+            parents.append(scope)
+            stack.extend((child, len(parents) - 1, "load", False) for child in reversed(node.children))
+            continue
+        stack.extend(reversed(list(_roles(node, scope, role))))
+    return Scopes(tuple(bindings), tuple(loads), tuple(parents))
+
+
+def _is_name_field(node: Node, child: Node) -> bool:
+    named = node.child_by_field_name("name")
+    return named is not None and child.id == named.id
+
+
+def _in_evaluation_order(node: Node) -> list[Node]:
+    """Comprehension clauses bind what the element before them reads."""
+    if node.type not in _COMPREHENSIONS:
+        return node.children
+    return [c for c in node.children if c.type == "for_in_clause"] + [c for c in node.children if c.type != "for_in_clause"]
+
+
+def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, bool]]:
+    kind = node.type
+    children = node.children
+    if kind in ("attribute", "keyword_argument", "named_expression"):
+        if kind == "attribute":
+            yield children[0], scope, "load", False
+        elif kind == "keyword_argument":
+            yield from ((child, scope, "load", False) for child in children[1:])
+        else:
+            yield children[0], scope, "store", False
+            yield from ((child, scope, "load", False) for child in children[1:])
+    elif kind == "call":
+        yield children[0], scope, "load", children[0].type == "identifier"
+        yield from ((child, scope, "load", False) for child in children[1:])
+    elif kind in ("assignment", "augmented_assignment"):
+        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+        typed = node.child_by_field_name("type")
+        if right is not None:
+            yield right, scope, "load", False
+        if typed is not None:
+            yield typed, scope, "type", False
+        if left is not None:
+            yield left, scope, "store", False
+    elif kind in ("for_statement", "for_in_clause"):
+        target = node.child_by_field_name("left")
+        for child in children:
+            yield child, scope, "store" if target is not None and child.id == target.id else "load", False
+    elif kind in _PARAMETER_LISTS:
+        yield from ((child, scope, "parameter", False) for child in children)
+    elif kind in ("default_parameter", "typed_default_parameter", "typed_parameter"):
+        for index, child in enumerate(children):
+            yield child, scope, ("parameter" if index == 0 else "type" if child.type == "type" else "load"), False
+    elif kind in ("as_pattern_target", "pattern_list", "tuple_pattern", "list_pattern", "list_splat_pattern", "dictionary_splat_pattern"):
+        outer = "parameter" if role == "parameter" else "store"
+        yield from ((child, scope, outer, False) for child in children)
+    elif kind in ("import_statement", "import_from_statement", "aliased_import", "dotted_name"):
+        yield from ((child, scope, "import", False) for child in children)
+    elif kind in ("global_statement", "nonlocal_statement", "type", "decorator"):
+        yield from ((child, scope, "type", False) for child in children)
+    else:
+        carried = role if role in ("type", "import") else "load"
+        yield from ((child, scope, carried, False) for child in children)

@@ -8,7 +8,12 @@ class InferenceError(RuntimeError):
 
 
 class WorkerError(InferenceError):
-    """A call raised inside the worker process. The message is the original one."""
+    """A call raised on the side that does the work. The message is the original one."""
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        """Class name of the original exception."""
 
 
 class WorkerDied(WorkerError):

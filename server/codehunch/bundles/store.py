@@ -36,6 +36,7 @@ __all__ = [
     "install",
     "list_bundles",
     "load_bundle",
+    "open_entry",
     "remove",
     "rollback",
     "store_folder",
@@ -134,7 +135,7 @@ def use(reference: str) -> Bundle:
     """Make a bundle active: an id, ``id@version``, a folder name, or ``embedded:<task>``. Raises BundleError."""
     with _writing() as root:
         entry = find(reference)
-        bundle = _usable(entry)
+        bundle = open_entry(entry)
         bundle.verify()
         name = EMBEDDED if entry.embedded else entry.name
         write_state(root, _state_for_writing(root).chosen(bundle.manifest.task, name))
@@ -188,7 +189,7 @@ def verify(reference: str | None = None) -> tuple[Entry, ...]:
     checked = []
     for entry in entries:
         try:
-            _usable(entry).verify()
+            open_entry(entry).verify()
         except BundleError as error:
             entry = attrs.evolve(entry, bundle=None, problem=str(error))
         checked.append(entry)
@@ -197,7 +198,7 @@ def verify(reference: str | None = None) -> tuple[Entry, ...]:
 
 def export(reference: str, out: Path | str) -> Path:
     """Write a bundle as one archive to ``out``: a ``.zip`` or ``.tar.gz`` file, or a folder to put it in."""
-    bundle = _usable(find(reference))
+    bundle = open_entry(find(reference))
     bundle.verify()
     return write_archive(bundle, Path(out))
 
@@ -229,6 +230,15 @@ def find(reference: str) -> Entry:
     return max(installed, key=_age) if installed else matches[0]
 
 
+def open_entry(entry: Entry) -> Bundle:
+    """The bundle of a row. Raises the BundleError that made the row a broken one."""
+    if entry.bundle is not None:
+        return entry.bundle
+    # Load again for the error itself: the row holds only its text.
+    folder = _embedded_folder(entry.name.removeprefix(f"{EMBEDDED}:")) if entry.embedded else None
+    return load_bundle(folder, _REINSTALL) if folder is not None else _load_installed(entry.name)
+
+
 def _matching(reference: str) -> tuple[Entry, ...]:
     def names(entry: Entry) -> Iterator[str]:
         yield entry.name
@@ -245,14 +255,6 @@ def _age(entry: Entry) -> int:
     with contextlib.suppress(FileNotFoundError):
         return (store_folder() / "installed" / entry.name).stat().st_mtime_ns
     return 0
-
-
-def _usable(entry: Entry) -> Bundle:
-    if entry.bundle is not None:
-        return entry.bundle
-    # Load again for the error itself: the row holds only its text.
-    folder = _embedded_folder(entry.name.removeprefix(f"{EMBEDDED}:")) if entry.embedded else None
-    return load_bundle(folder, _REINSTALL) if folder is not None else _load_installed(entry.name)
 
 
 def _entry(name: str, folder: Path, embedded: bool, active: bool) -> Entry:

@@ -48,36 +48,80 @@ class Function:
 _PROPERTY_DECORATORS = {"property", "cached_property", "setter", "getter", "deleter"}
 
 
+@attrs.frozen
+class Definition:
+    """A function together with the syntax nodes it was read from."""
+
+    function: Function
+    node: Node
+    """The definition itself, decorators left out."""
+    enclosing_class: Node | None
+    """The class whose body holds the function directly."""
+
+
 def find_functions(parsed: ParsedSource) -> tuple[Function, ...]:
     """Every function of the file in source order, outer ones before the ones they hold."""
-    return tuple(function for function, _ in function_nodes(parsed))
+    return tuple(definition.function for definition in definitions(parsed))
 
 
 def function_nodes(parsed: ParsedSource) -> Iterator[tuple[Function, Node]]:
-    """Each function with its definition node. Iterative: hostile nesting must not end the recursion."""
+    """Each function with its definition node."""
+    for definition in definitions(parsed):
+        yield definition.function, definition.node
+
+
+@attrs.frozen
+class _Place:
+    """Where the walk is: what the nodes below inherit."""
+
+    prefix: str = ""
+    nesting: int = 0
+    class_name: str | None = None
+    class_node: Node | None = None
+
+    def qualify(self, name: str) -> str:
+        return f"{self.prefix}.{name}" if self.prefix else name
+
+
+def definitions(parsed: ParsedSource) -> Iterator[Definition]:
+    """Each function with its nodes, in source order. Iterative: hostile nesting must not end the recursion.
+
+    Expressions of a language whose functions are statements are skipped, which is most of a file;
+    a node with an error inside is searched all the same, for there the parser has guessed.
+    """
     spec = language_named(parsed.language)
-    stack: list[tuple[Node, str, int, str | None, bool]] = [(parsed.tree.root_node, "", 0, None, False)]
+    containers = spec.container_types
+    stack: list[tuple[Node, Node, _Place]] = [(parsed.tree.root_node, parsed.tree.root_node, _Place())]
     while stack:
-        node, prefix, nesting, enclosing_class, direct = stack.pop()
-        if node.type in spec.function_types:
+        node, outer, place = stack.pop()
+        kind = node.type
+        if kind in spec.function_types:
             name = _name(node)
             if name:
-                qualified = f"{prefix}.{name}" if prefix else name
-                yield _function(parsed, node, qualified, nesting, enclosing_class if direct else None), node
-                prefix, nesting, enclosing_class, direct = qualified, nesting + 1, None, False
-        elif node.type in spec.scope_types:
+                qualified = place.qualify(name)
+                function = _function(parsed, node, outer, qualified, place)
+                yield Definition(function, node, place.class_node)
+                place = _Place(qualified, place.nesting + 1)
+        elif kind in spec.scope_types:
             name = _name(node)
             if name:
-                prefix = f"{prefix}.{name}" if prefix else name
-                enclosing_class, direct = prefix, True
-        stack.extend((child, prefix, nesting, enclosing_class, direct) for child in reversed(node.named_children))
+                qualified = place.qualify(name)
+                place = _Place(qualified, place.nesting, qualified, node)
+        decorated = kind == "decorated_definition"
+        for child in reversed(node.named_children):
+            if not containers or child.type in containers or child.has_error:
+                stack.append((child, node if decorated else child, place))
 
 
 def _name(node: Node) -> str:
     found = node.child_by_field_name("name")
     if found is None:  # C and C++ hide the name in nested declarators.
         declarator = node.child_by_field_name("declarator")
-        while declarator is not None and declarator.type not in ("identifier", "field_identifier", "qualified_identifier"):
+        while declarator is not None and declarator.type not in (
+            "identifier",
+            "field_identifier",
+            "qualified_identifier",
+        ):
             inner = declarator.child_by_field_name("declarator")
             declarator = inner if inner is not None else next(iter(declarator.named_children), None)
         found = declarator
@@ -85,8 +129,7 @@ def _name(node: Node) -> str:
     return text.decode("utf-8", "replace") if text else ""
 
 
-def _function(parsed: ParsedSource, node: Node, qualified: str, nesting: int, enclosing_class: str | None) -> Function:
-    outer = node.parent if node.parent is not None and node.parent.type == "decorated_definition" else node
+def _function(parsed: ParsedSource, node: Node, outer: Node, qualified: str, place: _Place) -> Function:
     body = node.child_by_field_name("body")
     span = parsed.span(outer)
     body_span = parsed.span(body) if body is not None else Span(span.end, span.end)
@@ -100,17 +143,19 @@ def _function(parsed: ParsedSource, node: Node, qualified: str, nesting: int, en
         header=Span(start, max(start, header_end)),
         docstring=parsed.span(docstring) if docstring is not None else None,
         body=body_span,
-        nesting=nesting,
+        nesting=place.nesting,
         decorators=tuple(_text(child)[1:].strip() for child in outer.children if child.type == "decorator"),
         is_async=any(child.type == "async" for child in node.children),
-        enclosing_class=enclosing_class,
+        enclosing_class=place.class_name,
         broken=node.has_error,
     )
 
 
 def docstring_node(body: Node | None) -> Node | None:
     """The string literal that opens a Python block, or ``None``. Byte and f-strings are no docstrings."""
-    first = next((child for child in body.named_children if child.type != "comment"), None) if body is not None else None
+    first = (
+        next((child for child in body.named_children if child.type != "comment"), None) if body is not None else None
+    )
     if first is None or first.type != "expression_statement" or first.named_child_count != 1:
         return None
     string = first.named_children[0]

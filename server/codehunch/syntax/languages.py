@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from functools import lru_cache
+from functools import cache
 from pathlib import PurePath
 
 import attrs
@@ -29,10 +29,41 @@ class LanguageSpec:
     """Node types that only add a name to the qualified name, such as classes."""
     entry: str = "language"
     """Name of the function in ``module`` that returns the grammar."""
+    container_types: frozenset[str] = frozenset()
+    """Node types a function can lie in; empty where any expression can hold one (JavaScript)."""
 
+
+_PYTHON_CONTAINERS = frozenset(
+    (
+        "module",
+        "block",
+        "function_definition",
+        "class_definition",
+        "decorated_definition",
+        "if_statement",
+        "elif_clause",
+        "else_clause",
+        "for_statement",
+        "while_statement",
+        "try_statement",
+        "except_clause",
+        "except_group_clause",
+        "finally_clause",
+        "with_statement",
+        "match_statement",
+        "case_clause",
+    )
+)
 
 LANGUAGES: tuple[LanguageSpec, ...] = (
-    LanguageSpec("python", "tree_sitter_python", (".py", ".pyi", ".pyw"), ("function_definition",), ("class_definition",)),
+    LanguageSpec(
+        "python",
+        "tree_sitter_python",
+        (".py", ".pyi", ".pyw"),
+        ("function_definition",),
+        ("class_definition",),
+        container_types=_PYTHON_CONTAINERS,
+    ),
     LanguageSpec("c", "tree_sitter_c", (".c", ".h"), ("function_definition",)),
     LanguageSpec(
         "cpp",
@@ -89,7 +120,7 @@ def language_of(path: str | PurePath) -> LanguageSpec | None:
     return _BY_SUFFIX.get(PurePath(path).suffix.lower())
 
 
-@lru_cache(maxsize=None)
+@cache
 def grammar(name: str) -> Language:
     """The language's grammar. Raises GrammarMissing with the wheel to install."""
     spec = language_named(name)

@@ -21,6 +21,7 @@ app = typer.Typer(
     name="bundles",
     help="List, install, choose, check and export the models.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -1,0 +1,46 @@
+# Everything lives in .venv; nothing but python3 (3.11 or newer) and make is needed beforehand.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DEMO_FILE := examples/todo.py
+DEMO_LINE := 1
+
+.PHONY: help demo test lint format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/light ## Find the mistakes in examples/ and write one body from its docstring (no torch)
+	$(BIN)/codehunch check examples/ || [ $$? -eq 1 ] # 1: there were findings
+	$(BIN)/codehunch generate $(DEMO_FILE) --line $(DEMO_LINE)
+
+test: $(VENV)/full ## Run all tests but the slow ones and those that drive real editors
+	$(BIN)/python -m pytest -n 2 -m "not slow and not editors"
+
+lint: $(VENV)/full ## Check formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/full ## Format the code and apply safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove .venv and every build output
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is made anew when the requirements change, so a second `make` starts at once.
+$(VENV)/light: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/full: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[dev,train]'
+	@touch $@ $(VENV)/light
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "CodeHunch needs Python 3.11 or newer, as python3 or PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "no venv module: on Debian, apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }

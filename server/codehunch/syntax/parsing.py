@@ -39,6 +39,11 @@ class ParsedSource:
         table = self._offset_of_byte
         return byte if table is None else int(table[byte])
 
+    def byte(self, offset: int) -> int:
+        """Byte offset of a code point offset."""
+        table = self._offset_of_byte
+        return offset if table is None else int(np.searchsorted(table, offset, side="right")) - 1
+
     def span(self, node: Node) -> Span:
         return Span(self.offset(node.start_byte), self.offset(node.end_byte))
 

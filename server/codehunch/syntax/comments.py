@@ -7,8 +7,8 @@ import re
 from codehunch.syntax.parsing import parse
 
 _PRAGMA = re.compile(
-    r"""(?ix) ^ (?: ! | : | %% | -\*- | vim?: | ex: | region\b | endregion\b | noqa\b | nosec\b | nopep8\b | spdx- | copyright\b
-    | \(c\)\s | ©  | all\ rights\ reserved | licen[cs]ed\ under
+    r"""(?ix) ^ (?: ! | : | %% | -\*- | vim?: | ex: | region\b | endregion\b | noqa\b | nosec\b | nopep8\b | spdx-
+    | copyright\b | \(c\)\s | ©  | all\ rights\ reserved | licen[cs]ed\ under
     | (?: type | pragma | pylint | mypy | ruff | flake8 | isort | fmt | yapf | pyright | pyre-\S+ | codehunch | pytype
         | cython | distutils | sourcery | semgrep | coverage | bandit | black | doctest | lint ) \s* : )"""
 )

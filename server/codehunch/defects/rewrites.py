@@ -149,7 +149,8 @@ class _Facts:
     def __init__(self, parsed: ParsedSource) -> None:
         self.parsed = parsed
         self.attributes: dict[str, list[Node]] = {}
-        self.called: list[Node] = []
+        self.called_names: list[Node] = []
+        self.called_methods: list[Node] = []
         self.strings: list[Node] = []
 
     def text(self, node: Node) -> str:
@@ -178,9 +179,10 @@ class _Facts:
             others = [name for other, members in self.attributes.items() if other != owner for name in map(self.text, members)]
             for node in nodes:
                 yield from self.replace("wrong-attribute", node, [*names, *others[:4]])
-        called = [self.text(node) for node in self.called]
-        for node in self.called:
-            yield from self.replace("wrong-call", node, [*CONFUSED_CALLS.get(self.text(node), ()), *called])
+        for role in (self.called_names, self.called_methods):
+            called = [self.text(node) for node in role]
+            for node in role:
+                yield from self.replace("wrong-call", node, [*CONFUSED_CALLS.get(self.text(node), ()), *called])
         texts = [self.text(node) for node in self.strings]
         for node in self.strings:
             yield from self.replace("wrong-literal", node, texts)
@@ -253,7 +255,7 @@ def _call(facts: _Facts, node: Node, parent: Node | None) -> Iterator[Slot]:
         return
     name = function.children[-1] if function.type == "attribute" else function
     if name.type == "identifier":
-        facts.called.append(name)
+        (facts.called_methods if function.type == "attribute" else facts.called_names).append(name)
     positional = [child for child in arguments.named_children if child.type not in _NOT_POSITIONAL]
     for first, second in zip(positional, positional[1:], strict=False):
         one, two = facts.text(first), facts.text(second)

@@ -1,0 +1,160 @@
+"""From functions to batches for the defect model: corruption, labels, token-budget batching."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from codehunch.inference.encoding import LexicalEncoder, Window
+from codehunch.syntax.lexemes import lexemes_of
+from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.injection import Injected, definition, inject, inner_definition, slots
+from codehunch_training.models.encoder import IGNORED
+
+
+@attrs.frozen(eq=False)
+class Example:
+    """One window with its labels; arrays have shape [tokens], ``kinds`` [labels]."""
+
+    window: Window
+    token_labels: NDArray[np.int64]
+    originals: NDArray[np.int64]
+    kinds: NDArray[np.float32]
+    """Target of the sequence head: all on "clean", or shared among the kinds present."""
+
+
+@attrs.frozen
+class Mixture:
+    """What share of readings is corrupted, and how densely."""
+
+    clean: float
+    dense: float
+    """Of the corrupted readings, the share with up to ``rate`` of all slots rewritten; the rest has one defect."""
+    rate: float = 0.15
+
+
+def label_index(labels: Sequence[str]) -> dict[str, int]:
+    return {name: index for index, name in enumerate(labels)}
+
+
+def make_examples(
+    text: str, labels: dict[int, str], originals: dict[int, str], encoder: LexicalEncoder, index: dict[str, int]
+) -> list[Example]:
+    """Examples of one function, a window each; ``labels`` and ``originals`` by code point offset."""
+    parsed = parse(text)
+    node = definition(parsed)
+    if node is None:
+        return []
+    lexemes = lexemes_of(parsed, node)
+    by_lexeme = np.zeros(len(lexemes), dtype=np.int64)
+    stood = np.full(len(lexemes), IGNORED, dtype=np.int64)
+    for number, lexeme in enumerate(lexemes):
+        if not lexeme.text:
+            continue
+        kind = labels.get(lexeme.span.start)
+        if kind is not None and kind in index:
+            by_lexeme[number] = index[kind]
+            original = originals.get(lexeme.span.start)
+            if original and (ids := encoder.token_ids(original)):
+                stood[number] = ids[0]
+    found: list[Example] = []
+    for window in encoder.encode(lexemes):
+        owner = window.lexemes
+        labelled = owner >= 0
+        token_labels = np.where(labelled, by_lexeme[np.maximum(owner, 0)], IGNORED)
+        kinds = np.zeros(len(index), dtype=np.float32)
+        present = np.unique(token_labels[token_labels > 0])
+        if len(present):
+            kinds[present] = 1.0 / len(present)
+        else:
+            kinds[0] = 1.0
+        found.append(Example(window, token_labels, np.where(labelled, stood[np.maximum(owner, 0)], IGNORED), kinds))
+    return found
+
+
+def corrupt(text: str, mixture: Mixture, rng: random.Random) -> Injected | None:
+    """The function with defects by the mixture; ``None`` means: read it clean."""
+    if rng.random() < mixture.clean:
+        return None
+    parsed = parse(text)
+    node = definition(parsed)
+    if node is None:
+        return None
+    count = 1
+    if rng.random() < mixture.dense:
+        available = len(slots(parsed, inner_definition(node)))
+        count = rng.randint(1, max(1, round(mixture.rate * available)))
+    return inject(parsed, node, count, rng)
+
+
+def stream(
+    texts: Sequence[str], encoder: LexicalEncoder, index: dict[str, int], mixture: Callable[[], Mixture], rng: random.Random
+) -> Iterator[Example]:
+    """Endless examples in a new order every epoch. A single-defect reading is followed by its clean twin
+    half of the time: telling the two apart is what the model is for."""
+    order = list(range(len(texts)))
+    while True:
+        rng.shuffle(order)
+        for at in order:
+            now = mixture()
+            injected = corrupt(texts[at], now, rng)
+            if injected is None:
+                yield from make_examples(texts[at], {}, {}, encoder, index)
+                continue
+            yield from make_examples(injected.text, injected.labels, injected.originals, encoder, index)
+            if now.dense < 0.5 and rng.random() < 0.5:
+                yield from make_examples(texts[at], {}, {}, encoder, index)
+
+
+def batches(examples: Iterable[Example], tokens: int, pad: int, rng: random.Random, pool: int = 384) -> Iterator[dict[str, Tensor]]:
+    """Batches of at most ``tokens`` padded tokens, examples of like length together."""
+    held: list[Example] = []
+    for example in examples:
+        held.append(example)
+        if len(held) < pool:
+            continue
+        yield from _bucketed(held, tokens, pad, rng)
+        held = []
+    if held:
+        yield from _bucketed(held, tokens, pad, rng)
+
+
+def _bucketed(held: list[Example], tokens: int, pad: int, rng: random.Random) -> Iterator[dict[str, Tensor]]:
+    held.sort(key=lambda example: len(example.window))
+    groups: list[list[Example]] = [[]]
+    for example in held:
+        if groups[-1] and len(example.window) * (len(groups[-1]) + 1) > tokens:
+            groups.append([])
+        groups[-1].append(example)
+    rng.shuffle(groups)
+    for group in groups:
+        yield collate(group, pad)
+
+
+def collate(group: Sequence[Example], pad: int) -> dict[str, Tensor]:
+    """Padded int64 tensors [batch, tokens]; ``sequence_targets`` [batch, labels]."""
+    width = max(len(example.window) for example in group)
+    shape = (len(group), width)
+    out = {
+        "input_ids": np.full(shape, pad, dtype=np.int64),
+        "attention_mask": np.zeros(shape, dtype=np.int64),
+        "identifier_ids": np.zeros(shape, dtype=np.int64),
+        "token_labels": np.full(shape, IGNORED, dtype=np.int64),
+        "originals": np.full(shape, IGNORED, dtype=np.int64),
+    }
+    for row, example in enumerate(group):
+        length = len(example.window)
+        out["input_ids"][row, :length] = example.window.input_ids
+        out["attention_mask"][row, :length] = 1
+        out["identifier_ids"][row, :length] = example.window.identifier_ids
+        out["token_labels"][row, :length] = example.token_labels
+        out["originals"][row, :length] = example.originals
+    tensors = {name: torch.from_numpy(array) for name, array in out.items()}
+    tensors["sequence_targets"] = torch.from_numpy(np.stack([example.kinds for example in group]))
+    return tensors

@@ -1,0 +1,249 @@
+"""Train the default defect model: one loop, readable top to bottom.
+
+Two stretches share one budget: dense corruption (many defects a function, a label on every token, a
+rich signal) and then the annealing to one defect or none, the mixture a person's code has. The
+budget is wall time: the schedule knows how much of it is spent, so a run ends on time on any machine,
+and a killed run goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from codehunch.defects.kinds import KINDS
+from codehunch.inference.encoding import LexicalEncoder
+from codehunch_training.corpus.harvest import FunctionRow, read_functions
+from codehunch_training.corpus.injection import KIND_WEIGHTS
+from codehunch_training.corpus.vocabulary import learn_vocabulary
+from codehunch_training.evaluation.defects import localisation
+from codehunch_training.models.encoder import DefectConfig, DefectModel
+from codehunch_training.tasks.defect_data import Mixture, batches, label_index, stream
+
+TOKEN_LABELS: tuple[str, ...] = ("clean", *(kind.name for kind in KINDS if kind.name in KIND_WEIGHTS))
+
+
+@attrs.frozen
+class Recipe:
+    """Everything a run depends on besides its data."""
+
+    minutes: float = 60.0
+    """Wall time of training, evaluation not counted."""
+    batch_tokens: int = 4096
+    optimizer: str = "muon"
+    """``muon`` (Jordan et al. 2024: orthogonalised momentum for the hidden matrices, AdamW for the rest) or ``adamw``."""
+    learning_rate: float = 2e-3
+    warmup: float = 0.03
+    """Share of the budget in which the learning rate rises; it falls along a cosine to 2 % after that."""
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    dense_until: float = 0.6
+    """Share of the budget spent on dense corruption."""
+    hidden_size: int = 256
+    layers: int = 6
+    heads: int = 4
+    intermediate_size: int = 704
+    vocabulary: int = 10_000
+    window: int = 512
+    stride: int = 128
+    validation_projects: tuple[str, ...] = ()
+    validation_functions: int = 600
+    checkpoint_minutes: float = 5.0
+    threads: int = 1
+    seed: int = 0
+
+
+def mixture_at(done: float, recipe: Recipe) -> Mixture:
+    """The corruption mixture after the share ``done`` of the budget."""
+    return Mixture(clean=0.15, dense=0.9) if done < recipe.dense_until else Mixture(clean=0.35, dense=0.1)
+
+
+def rate_at(done: float, recipe: Recipe) -> float:
+    """The learning rate after the share ``done`` of the budget."""
+    if done < recipe.warmup:
+        return recipe.learning_rate * max(done / recipe.warmup, 0.01)
+    falling = (done - recipe.warmup) / (1 - recipe.warmup)
+    return recipe.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, falling))))
+
+
+class Run:
+    """A training run in a folder: model, optimiser, clock; everything a checkpoint holds."""
+
+    def __init__(self, recipe: Recipe, functions: Path, out: Path) -> None:
+        self.recipe, self.out = recipe, out
+        out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(recipe.seed)
+        torch.set_num_threads(recipe.threads)
+        self.training, self.validation = split(functions, recipe)
+        self.tokenizer = self._tokenizer()
+        self.encoder = LexicalEncoder(self.tokenizer, recipe.window, recipe.stride)
+        self.index = label_index(TOKEN_LABELS)
+        self.model = DefectModel(
+            DefectConfig(
+                vocab_size=self.tokenizer.get_vocab_size(),
+                hidden_size=recipe.hidden_size,
+                num_hidden_layers=recipe.layers,
+                num_attention_heads=recipe.heads,
+                intermediate_size=recipe.intermediate_size,
+                token_labels=list(TOKEN_LABELS),
+            )
+        )
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.to(self.device)
+        self.optimizers = optimizers(self.model, recipe)
+        self.step, self.tokens, self.seconds = 0, 0, 0.0
+        self.stop = False
+
+    def _tokenizer(self) -> Tokenizer:
+        path = self.out / "tokenizer.json"
+        if not path.exists():
+            sample = random.Random(self.recipe.seed).sample(self.training, min(30_000, len(self.training)))
+            learn_vocabulary((row.text for row in sample), self.recipe.vocabulary).save(str(path))
+        return Tokenizer.from_file(str(path))
+
+    @property
+    def done(self) -> float:
+        return min(1.0, self.seconds / (self.recipe.minutes * 60))
+
+    def save(self) -> None:
+        """Write the checkpoint beside the old one, then swap: a kill in between loses nothing."""
+        fresh = self.out / "checkpoint.tmp"
+        state = {"model": self.model.state_dict(), "optimizers": [o.state_dict() for o in self.optimizers]}
+        torch.save(state | {"step": self.step, "tokens": self.tokens, "seconds": self.seconds}, fresh)
+        fresh.replace(self.out / "checkpoint.pt")
+
+    def resume(self) -> bool:
+        path = self.out / "checkpoint.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
+        return True
+
+    def _batches(self) -> Iterator[dict[str, Tensor]]:
+        # The step in the seed: a resumed run does not read again what it has read.
+        rng = random.Random(f"{self.recipe.seed}:{self.step}")
+        texts = [row.text for row in self.training]
+        examples = stream(texts, self.encoder, self.index, lambda: mixture_at(self.done, self.recipe), rng)
+        yield from batches(examples, self.recipe.batch_tokens, self.encoder.pad, rng)
+
+    def train(self) -> None:
+        """Train to the end of the budget, or until a signal asks to stop; always leaves a checkpoint."""
+        recipe, saved, shown = self.recipe, self.seconds, self.seconds
+        losses: list[float] = []
+        self.model.train()
+        clock = time.monotonic()
+        for batch in self._batches():
+            if self.done >= 1.0 or self.stop:
+                break
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate_at(self.done, recipe)
+            batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+            with torch.autocast(self.device.type, torch.bfloat16):
+                loss = self.model(**batch).loss
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"the loss became {loss.item()} at step {self.step}; lower learning_rate in the recipe")
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+            for optimizer in self.optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            losses.append(loss.item())
+            self.step += 1
+            self.tokens += int(batch["attention_mask"].sum())
+            now = time.monotonic()
+            self.seconds, clock = self.seconds + now - clock, now
+            if self.seconds - shown > 30:
+                self._log({"loss": float(np.mean(losses)), "tokens_per_second": self.tokens / self.seconds})
+                losses, shown = [], self.seconds
+            if self.seconds - saved > recipe.checkpoint_minutes * 60:
+                self.save()
+                self._log(self.evaluate(200))
+                saved, clock = self.seconds, time.monotonic()
+        self.save()
+
+    def evaluate(self, limit: int) -> dict[str, Any]:
+        """Localisation on injected single defects in the held-out projects."""
+        self.model.eval()
+        found = localisation(self.model, self.encoder, [row.text for row in self.validation[:limit]], TOKEN_LABELS)
+        self.model.train()
+        return found
+
+    def _log(self, row: dict[str, Any]) -> None:
+        row = {"step": self.step, "minutes": round(self.seconds / 60, 2), "done": round(self.done, 3)} | row
+        line = json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()})
+        with (self.out / "log.jsonl").open("a") as sink:
+            sink.write(line + "\n")
+        print(line, flush=True)
+
+
+def optimizers(model: DefectModel, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """One optimiser for everything, or Muon for the layers' matrices beside AdamW for the rest.
+    No decay on norms, biases and attention biases. Both share one learning rate."""
+    hidden = [p for p in model.layers.parameters() if p.ndim == 2] if recipe.optimizer == "muon" else []
+    taken = {id(p) for p in hidden}
+    matrices = [p for p in model.parameters() if p.ndim >= 2 and id(p) not in taken]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    rest = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=recipe.learning_rate, betas=(0.9, 0.98))]
+    if hidden:
+        # match_rms_adamw scales updates to AdamW's size, so that one rate suits both (Liu et al. 2025).
+        muon = torch.optim.Muon(
+            hidden, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+        )
+        found.append(muon)
+    return found
+
+
+def split(functions: Path, recipe: Recipe) -> tuple[list[FunctionRow], list[FunctionRow]]:
+    """Training rows, and a seeded sample of the validation projects' rows."""
+    rows = list(read_functions(functions))
+    held = set(recipe.validation_projects)
+    training = [row for row in rows if row.project not in held]
+    validation = [row for row in rows if row.project in held]
+    random.Random(recipe.seed).shuffle(validation)
+    if not training or not validation:
+        raise ValueError(f"{functions}: needs rows of the validation projects {sorted(held)} and of others")
+    return training, validation[: recipe.validation_functions]
+
+
+def train(recipe: Recipe, functions: Path, out: Path) -> dict[str, Any]:
+    """Run or resume; returns the final metrics and writes ``run.json`` and the model beside the checkpoint."""
+    run = Run(recipe, functions, out)
+    resumed = run.resume()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: setattr(run, "stop", True))
+    run.train()
+    metrics = run.evaluate(recipe.validation_functions)
+    run.model.save_pretrained(out / "model", safe_serialization=True)
+    summary = {
+        "recipe": attrs.asdict(recipe),
+        "resumed": resumed,
+        "finished": run.done >= 1.0,
+        "functions": len(run.training),
+        "steps": run.step,
+        "tokens": run.tokens,
+        "parameters": sum(p.numel() for p in run.model.parameters()),
+        "hardware": f"{platform.processor() or platform.machine()}, {recipe.threads} thread(s), {run.device.type}",
+        "torch": torch.__version__,
+        "metrics": metrics,
+    }
+    (out / "run.json").write_text(json.dumps(summary, indent=2) + "\n")
+    return summary

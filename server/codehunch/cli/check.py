@@ -1,0 +1,98 @@
+"""``codehunch check``: the same findings as in the editor, for people, scripts and code scanning."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from codehunch.cli.formats import STDIN, Format
+
+if TYPE_CHECKING:
+    from codehunch.settings import SettingsReader
+
+
+class Level(StrEnum):
+    """Sensitivities, as the command line names them."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+def check(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH...", help="Files and folders; - for stdin.")
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", help="How findings are written.")] = Format.TEXT,
+    sensitivity: Annotated[
+        Level | None, typer.Option(help="How readily to warn: a budget of false alarms; medium if nothing is set.")
+    ] = None,
+    select: Annotated[list[str] | None, typer.Option(metavar="CODES", help="Report only these codes or kinds.")] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="CODES", help="Never report these codes or kinds.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERNS", help="Leave out files and folders, written as in .gitignore."),
+    ] = None,
+    stdin_filename: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The name of the text that comes through stdin.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads the model may use.")] = None,
+) -> None:
+    """Warn about defects in files and folders.
+
+    Without a PATH the working folder is checked.
+
+    Exits with 0 when nothing was found, 1 when something was, 2 when something went wrong.
+    """
+    from codehunch.cli.scan import scan
+
+    named = _paths(paths, stdin_filename)
+    settings = _settings(sensitivity, select, ignore, exclude, threads)
+    raise typer.Exit(scan(named, format, settings, stdin_filename))
+
+
+def _paths(paths: list[str] | None, stdin_filename: str | None) -> list[str]:
+    if not paths:
+        return [STDIN] if stdin_filename is not None else [os.curdir]
+    if STDIN in paths and len(paths) > 1:
+        raise typer.BadParameter("- reads stdin and stands alone; name either - or paths")
+    if stdin_filename is not None and paths != [STDIN]:
+        raise typer.BadParameter("--stdin-filename names the text of stdin; give - as the only path")
+    return paths
+
+
+def _settings(
+    sensitivity: Level | None,
+    select: list[str] | None,
+    ignore: list[str] | None,
+    exclude: list[str] | None,
+    threads: int | None,
+) -> SettingsReader:
+    """A reader in which every option that was given outranks the files. Wrong values are usage errors."""
+    from codehunch import settings_values as values
+    from codehunch.cli.console import warning
+    from codehunch.settings import SettingsReader
+
+    here = os.path.abspath(os.curdir)
+    overrides: dict[str, Any] = {}
+    if sensitivity is not None:
+        overrides["sensitivity"] = sensitivity.value
+    if threads is not None:
+        overrides["threads"] = threads
+    for name, given, parse in (
+        ("select", select, values.codes),
+        ("ignore", ignore, values.codes),
+        ("exclude", exclude, values.patterns),
+    ):
+        if given:
+            words = [word.strip() for text in given for word in text.split(",") if word.strip()]
+            complaints: list[str] = []
+            overrides[name] = parse(words, complaints.append, here)
+            if complaints:
+                raise typer.BadParameter("; ".join(complaints), param_hint=f"--{name}")
+    return SettingsReader(overrides, lambda problem: warning(str(problem)))

@@ -222,5 +222,6 @@ def _print(checks: list[Check]) -> None:
         typer.echo(f"{typer.style(f'{word:4}', fg=colour)}  {check.name:{width}}  {detail}")
         if check.remedy is not None:
             typer.echo(f"{'':4}  {'':{width}}  -> {check.remedy}")
-    broken = sum(check.status == "problem" for check in checks)
-    typer.echo("\neverything is in order" if not broken else f"\n{broken} problem{'s' if broken > 1 else ''}")
+    counts = {status: sum(check.status == status for check in checks) for status in ("problem", "warning")}
+    said = [f"{count} {status}{'s' * (count > 1)}" for status, count in counts.items() if count]
+    typer.echo("\n" + (", ".join(said) or "everything is in order"))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from typing import Literal
 
 import attrs
 
 from codehunch.syntax.functions import Function
-from codehunch.syntax.parsing import ParsedSource
+from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -47,16 +46,41 @@ class BodyRequest:
         """The text that replaces ``replace``: ``body``'s lines at the place's indentation and line ends.
 
         ``body`` is indented by four spaces a level and starts at any level; a file of tabs gets tabs.
+        Lines inside a multi-line string are part of its value and stay as they are.
         """
-        lines = textwrap.dedent("\n".join(_LINE_END.split(body)).strip("\n")).split("\n")
-        text = self.newline.join(self._indented(line.rstrip(" \t")) for line in lines)
-        return f"{self.lead}{text}{self.trail}"
+        lines = _LINE_END.split(body)
+        while lines and is_blank(lines[0]):
+            del lines[0]
+        while lines and is_blank(lines[-1]):
+            del lines[-1]
+        margin = len(indentation(lines[0])) if lines else 0
+        verbatim = _rows_inside_strings("\n".join(line[margin:] if is_blank(line[:margin]) else line for line in lines))
+        placed = (line if row in verbatim else self._indented(line, margin) for row, line in enumerate(lines))
+        return f"{self.lead}{self.newline.join(placed)}{self.trail}"
 
-    def _indented(self, line: str) -> str:
+    def _indented(self, line: str, margin: int) -> str:
+        line = line.rstrip(" \t")
         if not line:
             return line
+        line = line[min(margin, len(indentation(line))) :]
         levels, rest = divmod(len(line) - len(line.lstrip(" ")), 4)
         return self.indent + self.unit * levels + " " * rest + line.lstrip(" ")
+
+
+def _rows_inside_strings(body: str) -> set[int]:
+    """Rows whose start lies inside a string literal."""
+    rows: set[int] = set()
+    stack = [parse(body).tree.root_node]
+    while stack:
+        node = stack.pop()
+        first, last = node.start_point[0], node.end_point[0]
+        if first == last:
+            continue
+        if node.type == "string":
+            rows.update(range(first + 1, last + 1))
+        else:
+            stack.extend(node.named_children)
+    return rows
 
 
 def is_blank(line: str) -> bool:

@@ -160,10 +160,11 @@ def test_the_command_line_starts_light() -> None:
 
 def prints(path: Path) -> Iterator[str]:
     for node in ast.walk(tree_of(path)):
-        if _calls(node, "print", "sys.stdout.write", "typer.echo", "pprint.pprint"):
-            # stderr is where a server says where it listens; stdout belongs to the protocol.
-            if not any(word.arg == "file" and ast.unparse(word.value) == "sys.stderr" for word in node.keywords):
-                yield f"{path.relative_to(ROOT)}:{node.lineno} calls {ast.unparse(node.func)}"
+        # stderr is where a server says where it listens; stdout belongs to the protocol.
+        if _calls(node, "print", "sys.stdout.write", "typer.echo", "pprint.pprint") and not any(
+            word.arg == "file" and ast.unparse(word.value) == "sys.stderr" for word in node.keywords
+        ):
+            yield f"{path.relative_to(ROOT)}:{node.lineno} calls {ast.unparse(node.func)}"
 
 
 def test_only_the_command_line_prints() -> None:

@@ -182,7 +182,7 @@ class SettingsReader:
         self._warn = warn or (lambda problem: None)
         self._told: set[SettingsProblem] = set()
         self._files: dict[Path, Settings | None] = {}
-        self._nearest = lru_cache(_CACHED_FOLDERS)(self._find)
+        self._own = lru_cache(_CACHED_FOLDERS)(self._read)
 
     def for_folder(self, folder: str | os.PathLike[str]) -> Settings:
         """What holds for the files that lie in ``folder``."""
@@ -196,22 +196,31 @@ class SettingsReader:
 
     def forget(self) -> None:
         """Read every settings file anew on next use, and tell of problems again."""
-        self._nearest.cache_clear()
+        self._own.cache_clear()
         self._files.clear()
         self._told.clear()
 
-    def _find(self, folder: str, name: str) -> Settings | None:
+    def _nearest(self, folder: str, name: str) -> Settings | None:
+        # A loop, not a recursion: folders may be nested deeper than the interpreter's stack.
+        while True:
+            settings = self._own(folder, name)
+            parent = os.path.dirname(folder)
+            if settings is not None or parent == folder:
+                return settings
+            folder = parent
+
+    def _read(self, folder: str, name: str) -> Settings | None:
         path = Path(folder, name)
-        if path not in self._files and path.is_file():
+        if path not in self._files:
+            if not path.is_file():
+                return None
             settings, problems = read_settings_file(path)
             self._files[path] = settings and self._merged(settings)
             for problem in problems:
                 if problem not in self._told:
                     self._told.add(problem)
                     self._warn(problem)
-        found = self._files.get(path)
-        parent = os.path.dirname(folder)
-        return found or (self._nearest(parent, name) if parent != folder else None)
+        return self._files[path]
 
     def _merged(self, settings: Settings) -> Settings:
         return override(settings, self._overrides)

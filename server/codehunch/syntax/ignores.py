@@ -20,6 +20,9 @@ _DIRECTIVE = re.compile(
 _EVERYTHING = frozenset(("*",))
 # In these a comment at the end of the header speaks for the header only, not for the block below it.
 _COMPOUND = re.compile(r"(?:function_definition|class_definition|(?:if|for|while|try|with|match)_statement|_clause)$")
+_BLOCKS = frozenset(
+    ("module", "translation_unit", "program", "block", "compound_statement", "statement_block", "ERROR")
+)
 
 
 @attrs.frozen
@@ -75,7 +78,7 @@ def _first_row(parsed: ParsedSource, comment: Node, last: int) -> int:
     below = None
     while node is not None:
         kind = node.type
-        if kind in ("module", "block", "ERROR"):
+        if kind in _BLOCKS:
             return last
         if _COMPOUND.search(kind):
             # Reached from its colon or its header; a block in between would have ended the climb.

@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import pickle
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from codehunch.inference.worker_main import main; main()"
 _ENVIRONMENT = {"TOKENIZERS_PARALLELISM": "false", "MALLOC_ARENA_MAX": "2"}
 _LONGEST_DELAY = 10.0
+_SECONDS_TO_END = 1.0
 _LASTING = 30.0
 """A worker that lived this many seconds did not die of its start."""
 
@@ -124,9 +126,8 @@ class WorkerClient:
     def kill(self) -> None:
         """End the process at once, from any state; for a server that has no time left."""
         self._closed = True
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        if self._process is not None:
+            _kill(self._process)
 
     def _send(
         self, process: asyncio.subprocess.Process, key: bytes, method: str, body: bytes, priority: int
@@ -230,10 +231,11 @@ class WorkerClient:
             pass
         except Exception:
             logger.exception("unreadable message from the worker")
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        code = await process.wait()
+        try:
+            code = await asyncio.wait_for(process.wait(), _SECONDS_TO_END)
+        except TimeoutError:  # It closed its pipe and lives on: not a state to stay in.
+            _kill(process)
+            code = await process.wait()
         if process.stdin is not None:
             process.stdin.close()
         if self._process is process:
@@ -304,9 +306,8 @@ class WorkerClient:
     async def _stop(self) -> None:
         self._stop_idle_timer()
         process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        if process is not None:
+            _kill(process)
         if self._reader is not None:
             await self._reader
             self._reader = None
@@ -321,6 +322,17 @@ def _signal_of(cancel: CancelToken | None) -> tuple[asyncio.Future[None], Callab
             gone.set_result(None)
 
     return gone, cancel.on_cancel(settle) if cancel is not None else lambda: None
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            if os.name == "nt":
+                process.kill()
+            else:
+                # Process.kill polls first and so reaps a child that has just ended, behind the back of asyncio's
+                # watcher, which then reports a made-up status.
+                os.kill(process.pid, signal.SIGKILL)
 
 
 def _write(process: asyncio.subprocess.Process, message: object) -> None:

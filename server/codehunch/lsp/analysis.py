@@ -1,0 +1,165 @@
+"""Findings of the open documents: computed once per version, given up when the version is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+from codehunch.defects.findings import Finding
+from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
+from codehunch.inference.protocol import DOCUMENT, CancelToken, Engine
+from codehunch.lsp.documents import DocumentStore, Snapshot
+from codehunch.lsp.requests import CheckReply, CheckRequest
+from codehunch.lsp.rhythm import TypingRhythm
+
+logger = logging.getLogger(__name__)
+
+
+class Superseded(Exception):
+    """The document moved on; nothing about this version will be known."""
+
+
+@attrs.frozen(eq=False)
+class Report:
+    """What is known about one snapshot."""
+
+    snapshot: Snapshot
+    findings: tuple[Finding, ...]
+
+
+@attrs.define(eq=False)
+class _Work:
+    snapshot: Snapshot
+    cancel: CancelToken
+    task: asyncio.Task[Report]
+
+
+class Analysis:
+    """Shares one computation per version among all who ask: diagnostics, hover, code actions.
+
+    ``request_of`` turns a snapshot into what the command line would check, or ``None`` where the settings say
+    that the file is not checked; ``failed`` hears why a text could not be checked.
+    """
+
+    def __init__(
+        self,
+        documents: DocumentStore,
+        engine: Callable[[], Engine],
+        request_of: Callable[[Snapshot], Awaitable[CheckRequest | None]],
+        failed: Callable[[WorkerError], None],
+    ) -> None:
+        self._documents = documents
+        self._engine = engine
+        self._request_of = request_of
+        self._failed = failed
+        self._rhythms: dict[str, TypingRhythm] = {}
+        self._running: dict[str, _Work] = {}
+        self._done: dict[str, Report] = {}
+
+    def known(self, snapshot: Snapshot) -> Report | None:
+        """The report of exactly this version, if it is there already."""
+        report = self._done.get(snapshot.uri)
+        return report if report is not None and report.snapshot is snapshot else None
+
+    async def report(self, snapshot: Snapshot) -> Report:
+        """The findings of a snapshot, after the person's typing has paused. Raises Superseded."""
+        known = self.known(snapshot)
+        if known is not None:
+            return known
+        if not self._documents.is_current(snapshot):
+            raise Superseded
+        work = self._running.get(snapshot.uri)
+        if work is None or work.snapshot is not snapshot:
+            cancel = CancelToken()
+            work = _Work(snapshot, cancel, asyncio.ensure_future(self._compute(snapshot, cancel)))
+            work.task.add_done_callback(_retrieve)
+            self._running[snapshot.uri] = work
+        # One asker who goes away must not take the others' answer along.
+        return await asyncio.shield(work.task)
+
+    def quiet_in(self, uri: str) -> float:
+        """Seconds until the person has probably paused typing in this document."""
+        rhythm = self._rhythms.get(uri)
+        return rhythm.wait(time.monotonic()) if rhythm is not None else 0.0
+
+    def edited(self, uri: str) -> None:
+        """A newer version is there: stop what is computed for older ones."""
+        self._rhythms.setdefault(uri, TypingRhythm()).edited(time.monotonic())
+        self._stop(uri)
+
+    def forget(self, uri: str) -> None:
+        """The document was closed."""
+        self._stop(uri)
+        self._done.pop(uri, None)
+        self._rhythms.pop(uri, None)
+
+    def invalidate(self) -> None:
+        """Settings or bundles have changed: what is known holds no longer."""
+        for uri in list(self._running):
+            self._stop(uri)
+        self._done.clear()
+
+    def _stop(self, uri: str) -> None:
+        work = self._running.pop(uri, None)
+        if work is not None:
+            work.cancel.cancel()
+
+    async def _compute(self, snapshot: Snapshot, cancel: CancelToken) -> Report:
+        try:
+            findings = await self._findings(snapshot, cancel)
+        except Cancelled:
+            raise Superseded from None
+        finally:
+            work = self._running.get(snapshot.uri)
+            if work is not None and work.snapshot is snapshot and work.cancel is cancel:
+                del self._running[snapshot.uri]
+        # Decided in the same step as the answer arrives: nothing of an older version is ever kept.
+        if cancel.cancelled or not self._documents.is_current(snapshot):
+            raise Superseded
+        report = self._done[snapshot.uri] = Report(snapshot, findings)
+        return report
+
+    async def _findings(self, snapshot: Snapshot, cancel: CancelToken) -> tuple[Finding, ...]:
+        if (wait := self.quiet_in(snapshot.uri)) > 0:
+            await _sleep(wait, cancel)
+        request = await self._request_of(snapshot)
+        if cancel.cancelled:
+            raise Cancelled
+        if request is None:
+            return ()
+        for attempt in (1, 2):
+            try:
+                reply = await self._engine().call("check", request, priority=DOCUMENT, cancel=cancel)
+                assert isinstance(reply, CheckReply)
+                return reply.findings
+            except WorkerDied as error:
+                if attempt == 2:  # Twice on the same text is no accident.
+                    self._failed(error)
+            except WorkerError as error:
+                self._failed(error)
+                break
+        return ()
+
+
+async def _sleep(seconds: float, cancel: CancelToken) -> None:
+    """Sleep, but not past a cancel. Raises Cancelled."""
+    woken = asyncio.Event()
+    forget = cancel.on_cancel(woken.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await woken.wait()
+    except TimeoutError:
+        return
+    finally:
+        forget()
+    raise Cancelled
+
+
+def _retrieve(task: asyncio.Task[Report]) -> None:
+    """Mark the exception as seen: everybody who asked may have gone."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,129 @@
+"""Settings of a session: the settings files of the CLI, outranked by what the editor says.
+
+The editor's table (``initializationOptions`` or the ``codehunch`` section) takes the keys of the settings files
+and the ones below, which only an editor needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from codehunch import settings_values as values
+from codehunch.settings import Settings, SettingsProblem, SettingsReader, parse_settings
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "editor settings"
+
+
+def _about(parse: values.Parser, kind: str, help: str) -> dict[str, Any]:
+    return {"parse": parse, "kind": kind, "help": help}
+
+
+@attrs.frozen
+class EditorSettings:
+    """What only an editor sets. Each key is the attribute's name in camelCase."""
+
+    diagnostics: bool = attrs.field(
+        default=True, metadata=_about(values.boolean, "boolean", "Show findings while a person types.")
+    )
+    generation: bool = attrs.field(
+        default=True, metadata=_about(values.boolean, "boolean", "Offer a body for a docstring or a comment.")
+    )
+    generation_seconds: float = attrs.field(
+        default=4.0,
+        metadata=_about(
+            values.at_least(0.1, whole=False), "number of seconds", "Give up on a body that takes longer than this."
+        ),
+    )
+    idle_unload: float = attrs.field(
+        default=600.0,
+        metadata=_about(
+            values.at_least(1.0, whole=False),
+            "number of seconds",
+            "Stop the worker process, and free the models' memory, after this long without work.",
+        ),
+    )
+    memory_limit: float = attrs.field(
+        default=1500.0,
+        metadata=_about(
+            values.at_least(100.0, whole=False),
+            "number of megabytes",
+            "Replace a worker process that holds more than this once it has nothing to do.",
+        ),
+    )
+
+
+_SHARED_FIELDS = {field.name for field in attrs.fields(Settings)}
+_EDITOR_FIELDS = {field.name: field for field in attrs.fields(EditorSettings)}
+
+
+class Configuration:
+    """What holds for this session and for each of its files. ``warn`` hears of wrong values, each once."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._told: set[str] = set()
+        self.editor = EditorSettings()
+        self._reader = SettingsReader(warn=self._tell)
+
+    def update(self, table: object, root: Path | None = None) -> None:
+        """Take over the editor's table; anything but a table means the defaults. Patterns speak about ``root``."""
+        if not isinstance(table, Mapping):
+            if table is not None:
+                self._tell(SettingsProblem(SOURCE, "", "is not a table; using the defaults"))
+            table = {}
+        self.editor, shared = self._split(table)
+        overrides: dict[str, object] = {}
+        for key, value in shared.items():
+            # One by one: only what the editor says, and says rightly, may outrank a settings file.
+            parsed, problems = parse_settings({key: value}, SOURCE, str(root or Path.cwd()))
+            for problem in problems:
+                self._tell(problem)
+            name = _snake(key)
+            if not problems and name in _SHARED_FIELDS:
+                overrides[name] = getattr(parsed, name)
+        self._reader = SettingsReader(overrides, warn=self._tell)
+
+    def forget_files(self) -> None:
+        """A settings file has changed: read all of them anew."""
+        self._reader.forget()
+
+    async def for_path(self, path: Path | None) -> Settings:
+        """What holds for one file. The file system may be slow, so a thread asks it."""
+        reader = self._reader
+        if path is None:
+            return await asyncio.to_thread(reader.for_folder, Path.cwd())
+        return await asyncio.to_thread(reader.for_file, path)
+
+    def _split(self, table: Mapping[str, object]) -> tuple[EditorSettings, dict[str, object]]:
+        changes: dict[str, Any] = {}
+        shared: dict[str, object] = {}
+        for key, value in table.items():
+            field = _EDITOR_FIELDS.get(_snake(str(key)))
+            if field is None:
+                shared[str(key)] = value
+            elif value is not None:
+                complaints: list[str] = []
+                parsed = field.metadata["parse"](value, complaints.append, "")
+                if parsed is not None:
+                    changes[field.name] = parsed
+                for text in complaints:
+                    self._tell(SettingsProblem(SOURCE, str(key), f"{text}; using {field.default}"))
+        return EditorSettings(**changes), {key: value for key, value in shared.items() if value is not None}
+
+    def _tell(self, problem: SettingsProblem) -> None:
+        text = str(problem)
+        if text not in self._told:
+            self._told.add(text)
+            self._warn(text)
+
+
+def _snake(key: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in key).replace("-", "_")

@@ -1,0 +1,18 @@
+"""``textDocument/didOpen``: the text is the client's now, whatever the disk says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+if TYPE_CHECKING:
+    from codehunch.lsp.server import CodeHunchServer
+
+
+def handle(server: CodeHunchServer, params: types.DidOpenTextDocumentParams) -> None:
+    """Take the text over; clients that do not pull get its findings."""
+    server.analysis.forget(params.text_document.uri)
+    snapshot = server.documents.open(params.text_document)
+    if not server.client.pull_diagnostics:
+        server.publisher.schedule(snapshot)

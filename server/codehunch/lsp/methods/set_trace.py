@@ -1,0 +1,17 @@
+"""``$/setTrace``: how much of the work is told."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+if TYPE_CHECKING:
+    from codehunch.lsp.server import CodeHunchServer
+
+
+def handle(server: CodeHunchServer, params: types.SetTraceParams) -> None:
+    """``verbose`` lowers the log level of this session to debug."""
+    verbose = params.value == types.TraceValue.Verbose
+    logging.getLogger("codehunch").setLevel(logging.DEBUG if verbose else logging.INFO)

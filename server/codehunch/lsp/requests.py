@@ -1,0 +1,80 @@
+"""What the server asks the worker, and what comes back: plain values that travel between the two processes."""
+
+from __future__ import annotations
+
+import attrs
+
+from codehunch.defects.findings import Finding
+from codehunch.settings import Sensitivity
+from codehunch.syntax.spans import Span
+
+
+@attrs.frozen
+class ServiceOptions:
+    """What a worker is started with."""
+
+    threads: int | None = None
+
+
+@attrs.frozen
+class CheckRequest:
+    """One text to check, as the command line would check it."""
+
+    text: str
+    language: str
+    sensitivity: Sensitivity = "medium"
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class CheckReply:
+    findings: tuple[Finding, ...]
+    bundle: str
+    """Id and version of the bundle that read the text; empty where none serves the language."""
+
+
+@attrs.frozen
+class BodyQuery:
+    """Is there something to write at this offset?"""
+
+    text: str
+    language: str
+    offset: int
+
+
+@attrs.frozen
+class BodyPlace:
+    """A described place without code."""
+
+    replace: Span
+    at_cursor: bool
+    """Whether ghost text at the cursor can show the body."""
+    name: str
+    """Qualified name of the function the code is for; empty for a comment outside functions."""
+    described_by: str
+    """``docstring`` or ``comment``."""
+
+
+@attrs.frozen
+class GenerateRequest:
+    text: str
+    language: str
+    offset: int
+    candidates: int = 1
+    seconds: float = 5.0
+    """No candidate after this long."""
+
+
+@attrs.frozen
+class Body:
+    """One candidate, ready to replace ``place.replace``."""
+
+    text: str
+    confidence: float
+
+
+@attrs.frozen
+class GenerateReply:
+    place: BodyPlace | None
+    bodies: tuple[Body, ...] = ()

@@ -1,0 +1,251 @@
+"""The language server: what one session holds, and how it starts and ends.
+
+One file per method lies in ``methods/``. Everything here runs on one event loop; whatever takes time runs in the
+worker process behind ``engine`` or in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from codehunch import __version__
+from codehunch.inference.errors import WorkerError
+from codehunch.inference.worker import WorkerClient
+from codehunch.lsp.analysis import Analysis
+from codehunch.lsp.capabilities import Client
+from codehunch.lsp.configuration import Configuration
+from codehunch.lsp.connections import Address, Connection, StdioConnection, serve_tcp, serve_websocket
+from codehunch.lsp.documents import DocumentStore, Snapshot
+from codehunch.lsp.notices import ClientLog, LoadingProgress, Notices
+from codehunch.lsp.protocol import Protocol
+from codehunch.lsp.publisher import Publisher
+from codehunch.lsp.requests import CheckRequest, ServiceOptions
+from codehunch.lsp.suggestions import Suggestions
+from codehunch.lsp.watchdog import watch
+from codehunch.syntax.languages import LANGUAGES
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "codehunch.lsp.service:create"
+_LANGUAGES = {spec.name for spec in LANGUAGES}
+_SECONDS_TO_END = 1.0
+
+
+class CodeHunchServer(LanguageServer):
+    """One session with one client. Belongs to its event loop."""
+
+    protocol: Protocol
+
+    def __init__(self, service: str = SERVICE) -> None:
+        super().__init__("codehunch", __version__, protocol_cls=Protocol, max_workers=1)
+        self.client = Client()
+        self.roots: tuple[Path, ...] = ()
+        self.notices = Notices(self)
+        self.documents = DocumentStore()
+        self.configuration = Configuration(self.notices.tell)
+        self.initialization_options: object = None
+        self.loading = LoadingProgress(self)
+        self.engine = WorkerClient(service, ServiceOptions(), on_event=self._worker_event)
+        self.analysis = Analysis(self.documents, lambda: self.engine, self.check_request, self.worker_failed)
+        self.suggestions = Suggestions(self)
+        self.publisher = Publisher(self)
+        self.exit_code: int | None = None
+        self._ended = asyncio.Event()
+        register_methods(self)
+
+    @property
+    def root(self) -> Path | None:
+        """The folder that speaks for documents without a place."""
+        return self.roots[0] if self.roots else None
+
+    async def check_request(self, snapshot: Snapshot) -> CheckRequest | None:
+        """What the command line would check for this file; ``None`` where nothing is to be checked."""
+        if not self.configuration.editor.diagnostics or snapshot.language not in _LANGUAGES:
+            return None
+        path = snapshot.path
+        settings = await self.configuration.for_path(path or (self.root / "untitled" if self.root else None))
+        await self._use_threads(settings.threads)
+        if path is not None and settings.exclude.verdict(str(path)):
+            return None
+        ignore = settings.codes_ignored_in(path) if path is not None else settings.ignore
+        return CheckRequest(snapshot.source.text, snapshot.language, settings.sensitivity, settings.select, ignore)
+
+    async def _use_threads(self, threads: int | None) -> None:
+        """The thread count is the worker's, so the first file that needs the worker decides for the session."""
+        if self.engine.starts == 0 and self.engine.options != ServiceOptions(threads):
+            self.engine.options = ServiceOptions(threads)
+
+    def apply_configuration(self) -> None:
+        """Make the session follow settings that may have changed; open documents are looked at again."""
+        editor = self.configuration.editor
+        self.engine.idle_seconds = editor.idle_unload
+        self.engine.memory_limit = int(editor.memory_limit * 1_000_000)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """What is known about open documents holds no longer: ask the client to pull, or push again."""
+        self.analysis.invalidate()
+        self.suggestions.forget()
+        if not self.client.pull_diagnostics:
+            for snapshot in self.documents:
+                self.publisher.schedule(snapshot)
+        elif self.client.diagnostic_refresh and self.documents:
+            self.protocol.ask(types.WORKSPACE_DIAGNOSTIC_REFRESH, None)
+
+    def worker_failed(self, error: WorkerError) -> None:
+        """Tell the person, once, why there are no findings or bodies. The server goes on."""
+        if self.exit_code is not None:  # Stopping the worker is part of the end.
+            return
+        logger.warning("%s: %s", error.kind or type(error).__name__, error)
+        self.notices.tell(str(error))
+
+    def _worker_event(self, name: str, value: object) -> None:
+        if name == "loading":
+            self.loading.begin(str(value))
+        elif name == "loaded":
+            self.loading.end(str(value))
+        elif name == "warning":
+            self.notices.tell(str(value))
+        elif name == "bundles-changed":
+            self.notices.forget()
+            self.refresh()
+
+    def stop(self, exit_code: int) -> None:
+        """End the session; the first reason counts."""
+        if self.exit_code is None:
+            self.exit_code = exit_code
+        self._ended.set()
+
+    async def wait_ended(self) -> None:
+        await self._ended.wait()
+
+    async def run(self, connection: Connection) -> None:
+        """Serve one client until it leaves or something ends the session. Leaves no process behind."""
+        self.protocol.connection = connection
+        reading = asyncio.ensure_future(self._read(connection))
+        ended = asyncio.ensure_future(self._ended.wait())
+        log = ClientLog(self._log)
+        logging.getLogger("codehunch").addHandler(log)
+        try:
+            await asyncio.wait((reading, ended), return_when=asyncio.FIRST_COMPLETED)
+            self.stop(0 if self.protocol.shutting_down else 1)
+        finally:
+            logging.getLogger("codehunch").removeHandler(log)
+            reading.cancel()
+            ended.cancel()
+            self.protocol.cancel_all()
+            self.protocol.abandon_client_requests()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.engine.close(), _SECONDS_TO_END)
+            self.engine.kill()
+            await connection.close()
+
+    async def _read(self, connection: Connection) -> None:
+        async for body in connection.messages():
+            self.protocol.receive(body)
+            # The first step of what this message started runs before the next message is looked at.
+            await asyncio.sleep(0)
+
+    def _log(self, params: types.LogMessageParams) -> None:
+        if self.protocol.initialized:
+            self.window_log_message(params)
+
+
+def register_methods(server: CodeHunchServer) -> None:
+    """Give every method of ``methods/`` its place in the protocol."""
+    from codehunch.lsp.methods import METHODS
+
+    for method, handler in METHODS.items():
+        server.protocol.handlers[method] = _bound(handler, server)
+
+
+def _bound(handler: Callable[..., object], server: CodeHunchServer) -> Callable[[object], object]:
+    return lambda params: handler(server, params)
+
+
+def serve(
+    transport: Literal["stdio", "tcp", "ws"] = "stdio",
+    host: str = "127.0.0.1",
+    port: int = 0,
+    client_process_id: int | None = None,
+    service: str = SERVICE,
+) -> None:
+    """Run the server and end the process: 0 after a proper shutdown, 1 otherwise, 143 after SIGTERM.
+
+    The address a socket listens on is told on stderr. Never returns.
+    """
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("codehunch").setLevel(logging.INFO)
+    # A loop of our own rather than asyncio.run, which waits for threads that a slow disk may hold up.
+    loop = asyncio.new_event_loop()
+    code = 1
+    try:
+        code = loop.run_until_complete(_serve(transport, host, port, client_process_id, service))
+    except OSError as error:
+        print(f"codehunch: cannot listen on {host}:{port}: {error.strerror}", file=sys.stderr)
+        code = 2
+    finally:
+        logging.shutdown()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(code)
+
+
+async def _serve(transport: str, host: str, port: int, client_process_id: int | None, service: str) -> int:
+    # Before anything can print: stdout is the protocol's alone, in this process and in its children.
+    pipes = _private_stdio() if transport == "stdio" else None
+    server = CodeHunchServer(service)
+    loop = asyncio.get_running_loop()
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            _on_signal(loop, number, server)
+    if client_process_id is not None:
+        watch(client_process_id, lambda: loop.call_soon_threadsafe(server.stop, 1))
+
+    def listening(address: Address) -> None:
+        print(f"codehunch: listening on {address.host}:{address.port}", file=sys.stderr, flush=True)
+
+    if pipes is not None:
+        await server.run(StdioConnection(*pipes))
+    else:
+        listen = serve_tcp if transport == "tcp" else serve_websocket
+        serving = asyncio.ensure_future(listen(host, port, server.run, listening))
+        ended = asyncio.ensure_future(server.wait_ended())
+        await asyncio.wait((serving, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            # A signal: let a session that runs close its worker, and do not wait for a client that never came.
+            await asyncio.wait((serving,), timeout=_SECONDS_TO_END + 0.5 if server.protocol.connection else 0)
+        if serving.done():
+            serving.result()
+    return server.exit_code if server.exit_code is not None else 1
+
+
+def _private_stdio() -> tuple[int, int]:
+    """The protocol's own descriptors. From now on print() goes to stderr and reading stdin finds its end."""
+    sys.stdout.flush()
+    read_fd, write_fd = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return read_fd, write_fd
+
+
+def _on_signal(loop: asyncio.AbstractEventLoop, number: int, server: CodeHunchServer) -> None:
+    code = 128 + number
+    try:
+        loop.add_signal_handler(number, server.stop, code)
+    except NotImplementedError:  # Windows.
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(server.stop, code))

@@ -309,15 +309,16 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
 def test_very_deep_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     depth = 1200  # Deeper than the interpreter's stack.
     monkeypatch.chdir(tmp_path)
-    for _ in range(depth):
-        os.mkdir("d")
-        os.chdir("d")
-    Path("a.py").touch()
-    os.chdir(tmp_path)
-    names = found(["."], tmp_path)
-    assert names == ["/".join(["d"] * depth + ["a.py"])]
-    # shutil.rmtree is recursive and would fail here.
-    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
+    try:
+        for _ in range(depth):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("a.py").touch()
+        os.chdir(tmp_path)
+        assert found(["."], tmp_path) == ["/".join(["d"] * depth + ["a.py"])]
+    finally:
+        # shutil.rmtree is recursive and would fail here, as would pytest when it clears its folder.
+        subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
 
 
 def test_a_walk_can_be_left_at_any_point(tmp_path: Path) -> None:

@@ -39,10 +39,10 @@ def generate(
     if file is not None and line is not None and prompt is None:
         parsed = _parse(file)
         request = _request_at(parsed, line, file)
-        found = _generator().generate(parsed.source, request, candidates, deadline)
+        found = _generator(parsed.language).generate(parsed.source, request, candidates, deadline)
         codes = [_code(parsed, request, candidate, body_only) for candidate in found]
     elif prompt is not None and prompt.strip() and file is None:
-        found = _generator().generate_prompt(prompt, candidates)
+        found = _generator("python").generate_prompt(prompt, candidates, deadline)
         codes = [candidate.text for candidate in found]
     else:
         raise typer.BadParameter("give a FILE and the --line of the function to complete, or a --prompt")
@@ -59,7 +59,7 @@ def generate(
         raise typer.Exit(NOTHING)
 
 
-def _generator() -> Generator:
+def _generator(language: str) -> Generator:
     from codehunch.bundles.store import active_bundle
     from codehunch.generation.generator import Generator
     from codehunch.settings import SettingsReader
@@ -68,6 +68,10 @@ def _generator() -> Generator:
     bundle = active_bundle("generation", warnings)
     for text in warnings:
         warning(text)
+    if language not in bundle.manifest.languages:
+        raise CommandError(
+            f"no installed model writes {language}; the active one writes {', '.join(bundle.manifest.languages)}"
+        )
     settings = SettingsReader(warn=lambda problem: warning(str(problem))).for_folder(os.curdir)
     return Generator(bundle, threads=settings.threads)
 

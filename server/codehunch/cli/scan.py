@@ -14,6 +14,7 @@ from codehunch.cli import console
 from codehunch.cli.formats import STDIN, Checked, Format, Report, open_report
 from codehunch.cli.progress import ProgressBar
 from codehunch.cli.reading import Loaded, load
+from codehunch.defects.options import CheckOptions
 from codehunch.files import Missing, Skipped, SourceFile, too_large, walk
 from codehunch.settings import Settings, SettingsReader
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
@@ -21,7 +22,7 @@ from codehunch.syntax.languages import language_of
 
 if TYPE_CHECKING:
     from codehunch.bundles.bundle import Bundle
-    from codehunch.defects.detector import CheckOptions, Detector
+    from codehunch.defects.detector import Detector
 
 CLEAN, FINDINGS, FAILED = 0, 1, 2
 
@@ -143,8 +144,6 @@ def _open_detector(bundle: Bundle, settings: Settings) -> Detector:
 
 
 def _options(settings: Settings, path: str) -> CheckOptions:
-    from codehunch.defects.detector import CheckOptions
-
     ignore = settings.codes_ignored_in(path) if path != STDIN else settings.ignore
     return CheckOptions(sensitivity=settings.sensitivity, select=settings.select, ignore=ignore)
 

@@ -22,11 +22,15 @@ def serve(
     """Run the language server for an editor."""
     if sum((stdio, tcp is not None, ws is not None)) > 1:
         raise typer.BadParameter("choose one of --stdio, --tcp and --ws")
-    tcp_address = None if tcp is None else parse_address(tcp, "--tcp", allow_remote)
-    ws_address = None if ws is None else parse_address(ws, "--ws", allow_remote)
+    if tcp is not None:
+        host, port = parse_address(tcp, "--tcp", allow_remote)
+    elif ws is not None:
+        host, port = parse_address(ws, "--ws", allow_remote)
+    else:
+        host, port = _LOOPBACK, 0
     from codehunch.lsp.server import serve as run_server
 
-    run_server(tcp=tcp_address, ws=ws_address)
+    run_server("tcp" if tcp is not None else "ws" if ws is not None else "stdio", host, port, client_process_id)
 
 
 def parse_address(text: str, option: str, allow_remote: bool) -> tuple[str, int]:

@@ -134,8 +134,15 @@ def _cells(line: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("path", "shown"),
-    [("a.py", "a.py"), ("sub/a.py", "sub/a.py"), ("../a.py", "{up}/a.py"), ("new\nline.py", "new\\nline.py")]
-    + [("esc\x1b[1m.py", "esc\\x1b[1m.py"), ("\udce9.py", "\\udce9.py"), ("ünï.py", "ünï.py")],
+    [
+        ("a.py", "a.py"),
+        ("sub/a.py", "sub/a.py"),
+        ("../a.py", "{up}/a.py"),
+        ("new\nline.py", "new\\nline.py"),
+        ("esc\x1b[1m.py", "esc\\x1b[1m.py"),
+        ("\udce9.py", "\\udce9.py"),
+        ("ünï.py", "ünï.py"),
+    ],
 )
 def test_paths_as_people_read_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, shown: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -186,11 +193,8 @@ def test_json_rows_follow_the_schema() -> None:
             ],
         },
     }
-    assert list(rows[0]) == ["filename", "code", "kind", "message", "location", "end_location"] + [
-        "function",
-        "confidence",
-        "fix",
-    ]
+    keys = "filename code kind message location end_location function confidence fix"
+    assert list(rows[0]) == keys.split()
     assert rows[1]["fix"] is None
 
 

@@ -17,7 +17,7 @@ demo: $(VENV)/light ## Find the mistakes in examples/ and write one body from it
 	$(BIN)/codehunch generate $(DEMO_FILE) --line $(DEMO_LINE)
 
 test: $(VENV)/full ## Run all tests but the slow ones and those that drive real editors
-	$(BIN)/python -m pytest -n 2 -m "not slow and not editors"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not editors"
 
 lint: $(VENV)/full ## Check formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -221,3 +222,14 @@ def test_the_reader_of_imports(tmp_path: Path, source: str, expected: list[tuple
     path.parent.mkdir(parents=True)
     path.write_text(source)
     assert [(each.target, each.lazy, each.typing_only) for each in imports_of(path, tmp_path)] == expected
+
+
+def test_every_invariant_names_a_test_that_exists() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Invariants")[2]
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    missing = [f"{path}::{name}" for path, name in named if f"def {name}(" not in (ROOT / path).read_text("utf-8")]
+    assert missing == []
+    # Each numbered sentence is followed by at least one test before the next number.
+    sentences = re.split(r"^\d+\. ", page, flags=re.MULTILINE)[1:]
+    assert [text.splitlines()[0] for text in sentences if "`tests/" not in text] == []
+    assert len(sentences) > 10

@@ -176,7 +176,7 @@ def validation_batches(examples: Examples, count: int, budget: int) -> dict[str,
 def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, resume: bool = False) -> dict[str, Any]:
     """Train by a recipe file on a folder made by ``corpus.docstrings``; write the model under ``out``.
 
-    Returns what ``out/run.json`` holds. ``out/log.jsonl`` has a line per report: seconds, step, loss, tokens per second.
+    Returns what ``out/run.json`` holds. ``out/log.jsonl`` has a line per report: seconds, step, loss, speed.
     """
     settings = read_recipe(recipe)
     if minutes is not None:
@@ -276,7 +276,9 @@ def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, res
             window += tokens
             if clock.seconds - reported > 20:
                 speed = round(window / (clock.seconds - reported))
-                report({"loss": round(sum(losses) / len(losses), 4), "tokens_per_second": speed, "rate": round(rate, 4)})
+                report(
+                    {"loss": round(sum(losses) / len(losses), 4), "tokens_per_second": speed, "rate": round(rate, 4)}
+                )
                 reported, window, losses = clock.seconds, 0, []
             if clock.progress >= 1:
                 break

@@ -1,0 +1,207 @@
+"""Requests in, candidates out: prompt, decoding, filters, in that order."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from functools import cached_property
+
+import attrs
+from tokenizers import Tokenizer
+
+from codehunch.bundles.bundle import Bundle
+from codehunch.bundles.manifest import GenerationSpec
+from codehunch.generation.context import FileContext
+from codehunch.generation.filters import (
+    body_compiles,
+    clean_body,
+    compiles,
+    cut_to_whole,
+    following_lines,
+    free_names,
+    parses_in_place,
+    strip_control,
+    undefined_names,
+    with_imports,
+    without_repetition,
+)
+from codehunch.generation.prompt import Prompt, build_prompt, encode_prompt, sentence_prompt
+from codehunch.inference.errors import InferenceError
+from codehunch.inference.seq2seq import Answer, Decoding, Graphs, Seq2Seq
+from codehunch.syntax.bodies import BodyRequest
+from codehunch.syntax.functions import find_functions
+from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.spans import Span
+from codehunch.syntax.text import SourceText
+
+Judge = Callable[[SourceText, Span], bool]
+"""Reads the file with a candidate in place and the candidate's span there; False ranks it below the others."""
+
+BEAMS = 4
+AUTOMATIC = "automatic"
+"""Key of the threshold below which nothing is shown to a person who did not ask."""
+
+
+@attrs.frozen
+class Candidate:
+    """One way to fill a request."""
+
+    text: str
+    """Replaces ``span``; indented and with line ends as the file has them."""
+    confidence: float
+    """Geometric mean of the token probabilities, 0 to 1."""
+    span: Span
+
+
+class Generator:
+    """A generation bundle, ready to answer. Graphs load on the first request."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None, judge: Judge | None = None) -> None:
+        spec = bundle.manifest.generation
+        if spec is None:
+            raise InferenceError(f"{bundle.path}: a bundle for {bundle.manifest.task}, not for generation")
+        self._bundle = bundle
+        self._spec: GenerationSpec = spec
+        self._threads = threads
+        self._judge = judge
+
+    @property
+    def automatic_threshold(self) -> float:
+        """The least confidence to show unasked."""
+        return self._spec.thresholds.get(AUTOMATIC, 0.0)
+
+    def generate(
+        self,
+        source: SourceText,
+        request: BodyRequest,
+        candidates: int = 1,
+        deadline: float | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        least: float = 0.0,
+    ) -> tuple[Candidate, ...]:
+        """Up to ``candidates`` different texts for a request, best first; none where no filter lets one pass.
+
+        ``deadline`` is in seconds from now. ``least`` drops what is less confident: give ``automatic_threshold`` when
+        nobody asked. Raises Cancelled when ``cancelled`` says so between two tokens.
+        """
+        parsed = parse(source)
+        context = FileContext(parsed)
+        prompt = build_prompt(context, request)
+        found: dict[str, Candidate] = {}
+        for answer in self.answers(prompt, candidates, deadline, cancelled):
+            text = self._fit(context, request, answer)
+            if text is not None and answer.confidence >= least and text not in found:
+                found[text] = Candidate(text, answer.confidence, request.replace)
+        ranked = sorted(found.values(), key=lambda item: self._doubt(parsed, item))
+        return tuple(ranked[:candidates])
+
+    def generate_prompt(
+        self,
+        text: str,
+        candidates: int = 1,
+        deadline: float | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[Candidate, ...]:
+        """Whole functions for an English sentence, each with the sentence as its docstring; the span is empty."""
+        found: dict[str, Candidate] = {}
+        for answer in self.answers(sentence_prompt(text), candidates, deadline, cancelled):
+            function = self._function(strip_control(self._decode(answer)).strip("\n"), text, answer.finished)
+            if function is not None and function not in found:
+                found[function] = Candidate(function, answer.confidence, Span(0, 0))
+        return tuple(found.values())[:candidates]
+
+    def answers(
+        self,
+        prompt: Prompt,
+        candidates: int = 1,
+        deadline: float | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[Answer, ...]:
+        """What the model says to a prompt before any filter."""
+        limit = time.monotonic() + deadline if deadline is not None else None
+        ids = encode_prompt(self._tokenizer, prompt, self._spec.max_prompt)
+        # One beam more than asked for, because filters take some away.
+        beams = max(BEAMS, candidates + 1)
+        decoding = Decoding(max_new=self._spec.max_new, beams=beams, guard_loops=True)
+        return self._model.generate(ids, decoding, limit, cancelled)
+
+    def body(self, answer: Answer) -> str:
+        """An answer as a canonical block."""
+        return clean_body(self._decode(answer))
+
+    def _fit(self, context: FileContext, request: BodyRequest, answer: Answer) -> str | None:
+        """An answer as it goes into the file, or ``None`` where it must not be shown."""
+        body = self.body(answer)
+        if not answer.finished:
+            body = cut_to_whole(body, request)
+        body = without_repetition(body, following_lines(context.parsed.text, request))
+        if not body.strip() or not body_compiles(body, request):
+            return None
+        complete = with_imports(body, undefined_names(body, context, request))
+        if complete is None:
+            return None
+        text = request.render(complete)
+        return text if parses_in_place(context.parsed, request, text) else None
+
+    def _doubt(self, parsed: ParsedSource, candidate: Candidate) -> tuple[bool, float]:
+        if self._judge is None:
+            return False, -candidate.confidence
+        text, span = parsed.text, candidate.span
+        after = SourceText(text[: span.start] + candidate.text + text[span.end :])
+        clean = self._judge(after, Span(span.start, span.start + len(candidate.text)))
+        return not clean, -candidate.confidence
+
+    def _function(self, code: str, sentence: str, finished: bool) -> str | None:
+        """The function in the model's text, with the sentence as its docstring."""
+        lines = code.split("\n")
+        while not finished and len(lines) > 1 and not compiles("\n".join(lines)):
+            lines.pop()
+        code = "\n".join(line.rstrip() for line in lines)
+        functions = find_functions(parse(code))
+        if not compiles(code) or not functions or functions[0].span.start != 0:
+            return None
+        function = functions[0]
+        complete = with_imports("", free_names(code) - frozenset(dir(__builtins__)))
+        if complete is None:
+            return None
+        head, tail = code[: function.header.end], code[function.header.end : function.span.end]
+        if not tail.startswith("\n"):
+            tail = "\n    " + tail.strip()
+        result = f'{head}\n    """{docstring_of(sentence)}"""{tail}\n'
+        imports = complete.strip()
+        result = f"{imports}\n\n\n{result}" if imports else result
+        return result if compiles(result) else None
+
+    def _decode(self, answer: Answer) -> str:
+        text: str = self._tokenizer.decode(list(answer.tokens), skip_special_tokens=True)
+        return text
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        path = self._bundle.file(self._bundle.manifest.encoding.tokenizer)
+        try:
+            return Tokenizer.from_file(str(path))
+        except Exception as error:  # tokenizers raises plain Exception.
+            raise InferenceError(f"{path}: not a tokenizer ({error}); run `codehunch bundles verify`") from error
+
+    @cached_property
+    def _model(self) -> Seq2Seq:
+        spec, file = self._spec, self._bundle.file
+        graphs = Graphs(
+            encoder=file(spec.encoder),
+            decoder=file(spec.decoder),
+            decoder_with_past=file(spec.decoder_with_past),
+            start=spec.decoder_start_token_id,
+            eos=spec.eos_token_id,
+        )
+        return Seq2Seq(graphs, self._threads)
+
+
+def docstring_of(sentence: str) -> str:
+    """A sentence as the inside of a docstring: capital, full stop, nothing that ends the literal."""
+    text = re.sub(r"\s+", " ", strip_control(sentence)).strip().replace("\\", "\\\\").replace('"""', "'''")
+    text = text[:1].upper() + text[1:]
+    if text.endswith('"'):
+        text += " "
+    return text if text.endswith((".", "!", "?", " ")) else f"{text}."

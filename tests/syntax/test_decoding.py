@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from codehunch.syntax.decoding import SourceUnreadable, SourceUnwritable, decode_source, encode_source
 
 READABLE = [

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from codehunch.syntax.functions import Function, docstring_node, find_functions, function_nodes
 from codehunch.syntax.languages import LANGUAGES, GrammarMissing, grammar, language_named, language_of
 from codehunch.syntax.parsing import parse

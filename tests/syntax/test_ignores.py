@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.parsing import parse
 

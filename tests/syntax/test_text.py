@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from codehunch.syntax.text import PositionEncoding, SourceText
 from hypothesis import given
 from hypothesis import strategies as st
+
+from codehunch.syntax.text import PositionEncoding, SourceText
 
 # Line ends, near-line-ends that Python's splitlines takes for line ends, and characters of 1 to 4 UTF-8 bytes.
 TEXTS = st.text(alphabet="ab\n\r\t\f\v\x1c\x85\u2028\u2029\xe9\u20ac\U0001f600\U00010000\ufeff\u0301", max_size=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -18,6 +19,7 @@ from codehunch.syntax.spans import Span
 
 __all__ = ["BodyRequest", "body_requests", "find_request"]
 
+_COMMENT = re.compile(r"#[^\r\n]*")
 _CONTRACT_DECORATORS = {
     "overload",
     "abstractmethod",
@@ -128,7 +130,19 @@ def _stub(parsed: ParsedSource, definition: Definition) -> _Stub | None:
     if not description:
         return None
     spans = tuple(parsed.span(placeholder) for placeholder in placeholders)
+    parts = spans if docstring is None else (parsed.span(docstring), *spans)
+    if not _nothing_else(parsed.text, Span(function.header.end, source.line_span(last_row).end), parts):
+        return None
     return _Stub(function, "docstring" if kind == "docstring" else "comment", description, spans, last_row)
+
+
+def _nothing_else(text: str, whole: Span, parts: Sequence[Span]) -> bool:
+    """Whether ``whole`` holds only its parts, comments and semicolons: what the parser skipped is not lost."""
+    start, rest = whole.start, ""
+    for part in parts:
+        rest += text[start : part.start]
+        start = part.end
+    return not _COMMENT.sub("", rest + text[start : whole.end]).strip(" \t\f\r\n;\\")
 
 
 def _is_placeholder(statement: Node) -> bool:

@@ -13,7 +13,7 @@ from codehunch.syntax.functions import Function, function_nodes
 from codehunch.syntax.parsing import ParsedSource
 from codehunch.syntax.spans import Span
 
-WORD = re.compile(r"[A-Za-z][a-z]*|[A-Z]+|\d+")
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*|\d+")
 _ALIAS = re.compile(r"^\s*([\w.]+)(?:\s+as\s+(\w+))?\s*$")
 _SELF_ATTRIBUTE = re.compile(r"\bself\.([A-Za-z_]\w*)\s*(?::[^=\n]+)?=(?!=)")
 _DESCENDED = {

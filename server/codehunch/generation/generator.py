@@ -117,12 +117,13 @@ class Generator:
         candidates: int = 1,
         deadline: float | None = None,
         cancelled: Callable[[], bool] | None = None,
+        beams: int | None = None,
     ) -> tuple[Answer, ...]:
-        """What the model says to a prompt before any filter."""
+        """What the model says to a prompt before any filter; ``beams=1`` decodes greedily."""
         limit = time.monotonic() + deadline if deadline is not None else None
         ids = encode_prompt(self._tokenizer, prompt, self._spec.max_prompt)
-        # One beam more than asked for, because filters take some away.
-        beams = max(BEAMS, candidates + 1)
+        if beams is None:  # One more than asked for, because filters take some away.
+            beams = max(BEAMS, candidates + 1)
         decoding = Decoding(max_new=self._spec.max_new, beams=beams, guard_loops=True)
         return self._model.generate(ids, decoding, limit, cancelled)
 

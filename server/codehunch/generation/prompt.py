@@ -122,11 +122,10 @@ def _surroundings(
         header = context.classes[owner].header
         fields.append(("class", f"{header}: {', '.join(attributes)}" if attributes else header))
     prefix = function.qualified_name.rpartition(".")[0]
-    siblings = [
-        (abs(other.span.start - function.span.start), signature)
-        for other, signature in context.functions
-        if other.qualified_name.rpartition(".")[0] == prefix and other.span != function.span
-    ]
+    level = [each for each in context.functions if each[0].qualified_name.rpartition(".")[0] == prefix]
+    place = next((i for i, (other, _) in enumerate(level) if other.span.start == function.span.start), 0)
+    # Counted in functions, not characters: a distance over the place itself would tell how long the answer is.
+    siblings = [(abs(i - place), signature) for i, (_, signature) in enumerate(level) if i != place]
     siblings.sort(key=lambda item: (not (wanted & words(item[1].partition("(")[0])), item[0]))
     if siblings:
         fields.append(("siblings", ", ".join(signature for _, signature in siblings[:_MAX_SIBLINGS])))

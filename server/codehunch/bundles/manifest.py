@@ -73,6 +73,11 @@ class DefectSpec:
     alarms_per_kloc: dict[str, float]
     """Sensitivity to the measured warnings per 1,000 lines of clean code."""
     graph: str = "model.onnx"
+    candidate: float = 0.5
+    """Suspicion from which a token is looked into: fixes are tried, and the confidence is computed."""
+    confidence: dict[str, float] = attrs.field(factory=dict)
+    """Weights of the logistic regression from suspicion and fix verification to the reported confidence,
+    fitted on held-out code; empty where the suspicion itself is reported."""
 
 
 @attrs.frozen

@@ -14,7 +14,9 @@ class Kind:
     name: str
     """What corpora, model labels and settings call the kind."""
     title: str
-    """The sentence a person reads before any detail."""
+    """What the rule is about, for lists and pages."""
+    message: str
+    """What a person reads at the flagged place; ``{token}`` is its text."""
 
     @property
     def page(self) -> str:
@@ -23,25 +25,66 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("CH100", "defective-function", "this function reads as defective"),
-    Kind("CH101", "variable-misuse", "this looks like the wrong variable"),
-    Kind("CH102", "wrong-comparison", "this looks like the wrong comparison"),
-    Kind("CH103", "wrong-boolean-operator", "this looks like the wrong boolean operator"),
-    Kind("CH104", "wrong-binary-operator", "this looks like the wrong operator"),
-    Kind("CH105", "wrong-negation", "this condition looks inverted"),
-    Kind("CH106", "argument-swap", "these arguments look swapped"),
-    Kind("CH107", "wrong-literal", "this looks like the wrong literal"),
-    Kind("CH108", "off-by-one", "this looks off by one"),
-    Kind("CH109", "wrong-attribute", "this looks like the wrong attribute"),
-    Kind("CH110", "wrong-call", "this looks like the wrong function"),
-    Kind("CH111", "missing-call-parentheses", "this looks like a call without its parentheses"),
-    Kind("CH112", "missing-return", "a `return` seems to be missing here"),
-    Kind("CH113", "missing-await", "an `await` seems to be missing here"),
-    Kind("CH114", "missing-raise", "a `raise` seems to be missing here"),
-    Kind("CH115", "missing-self", "a `self.` seems to be missing here"),
-    Kind("CH116", "missing-f-prefix", "an `f` prefix seems to be missing here"),
-    Kind("CH117", "missing-call", "a call seems to be missing here"),
-    Kind("CH199", "wrong-statement", "this statement looks wrong"),
+    Kind("CH100", "defective-function", "this function reads as defective", "`{token}` reads as defective"),
+    Kind("CH101", "variable-misuse", "this looks like the wrong variable", "`{token}` looks like the wrong variable"),
+    Kind(
+        "CH102", "wrong-comparison", "this looks like the wrong comparison", "`{token}` looks like the wrong comparison"
+    ),
+    Kind(
+        "CH103",
+        "wrong-boolean-operator",
+        "this looks like the wrong boolean operator",
+        "`{token}` looks like the wrong boolean operator",
+    ),
+    Kind(
+        "CH104",
+        "wrong-binary-operator",
+        "this looks like the wrong operator",
+        "`{token}` looks like the wrong operator",
+    ),
+    Kind("CH105", "wrong-negation", "this condition looks inverted", "this condition looks inverted at `{token}`"),
+    Kind(
+        "CH106",
+        "argument-swap",
+        "these arguments look swapped",
+        "the argument `{token}` looks swapped with its neighbour",
+    ),
+    Kind("CH107", "wrong-literal", "this looks like the wrong literal", "`{token}` looks like the wrong literal"),
+    Kind("CH108", "off-by-one", "this looks off by one", "`{token}` looks off by one"),
+    Kind("CH109", "wrong-attribute", "this looks like the wrong attribute", "`{token}` looks like the wrong attribute"),
+    Kind(
+        "CH110", "wrong-call", "this looks like the wrong function", "`{token}` looks like the wrong function to call"
+    ),
+    Kind(
+        "CH111",
+        "missing-call-parentheses",
+        "this looks like a call without its parentheses",
+        "`{token}` looks as if it should be called",
+    ),
+    Kind(
+        "CH112",
+        "missing-return",
+        "a `return` seems to be missing here",
+        "a `return` seems to be missing before `{token}`",
+    ),
+    Kind(
+        "CH113",
+        "missing-await",
+        "an `await` seems to be missing here",
+        "an `await` seems to be missing before `{token}`",
+    ),
+    Kind(
+        "CH114", "missing-raise", "a `raise` seems to be missing here", "a `raise` seems to be missing before `{token}`"
+    ),
+    Kind("CH115", "missing-self", "a `self.` seems to be missing here", "`self.` seems to be missing before `{token}`"),
+    Kind(
+        "CH116",
+        "missing-f-prefix",
+        "an `f` prefix seems to be missing here",
+        "an `f` prefix seems to be missing before `{token}`",
+    ),
+    Kind("CH117", "missing-call", "a call seems to be missing here", "a call seems to be missing at `{token}`"),
+    Kind("CH199", "wrong-statement", "this statement looks wrong", "this statement looks wrong at `{token}`"),
 )
 
 _BY_CODE = {kind.code: kind for kind in KINDS}

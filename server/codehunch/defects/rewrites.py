@@ -176,7 +176,9 @@ class _Facts:
         """Slots whose alternatives are the other names of the same role in this function."""
         for owner, nodes in self.attributes.items():
             names = [self.text(node) for node in nodes]
-            others = [name for other, members in self.attributes.items() if other != owner for name in map(self.text, members)]
+            others = [
+                name for other, members in self.attributes.items() if other != owner for name in map(self.text, members)
+            ]
             for node in nodes:
                 yield from self.replace("wrong-attribute", node, [*names, *others[:4]])
         for role in (self.called_names, self.called_methods):
@@ -261,7 +263,9 @@ def _call(facts: _Facts, node: Node, parent: Node | None) -> Iterator[Slot]:
         one, two = facts.text(first), facts.text(second)
         if one != two and len(one) < 60 and len(two) < 60 and _same_role(first, second):
             a, b = facts.parsed.span(first), facts.parsed.span(second)
-            yield Slot("argument-swap", a, (Rewrite((Edit(a, two), Edit(b, one)), (a.start, b.start), f"{two}, {one}"),))
+            yield Slot(
+                "argument-swap", a, (Rewrite((Edit(a, two), Edit(b, one)), (a.start, b.start), f"{two}, {one}"),)
+            )
     if not arguments.named_children and (parent is None or parent.type not in ("decorator", "expression_statement")):
         span = facts.parsed.span(arguments)
         at = facts.parsed.offset(name.start_byte)

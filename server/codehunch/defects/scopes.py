@@ -84,9 +84,13 @@ def analyse(function: Node) -> Scopes:
             if kind == "function_definition":
                 name_node = node.child_by_field_name("name")
                 if name_node is not None and name_node.text is not None:
-                    bindings.append(Binding(name_node.text.decode("utf-8", "replace"), name_node.start_byte, outer, False))
+                    bindings.append(
+                        Binding(name_node.text.decode("utf-8", "replace"), name_node.start_byte, outer, False)
+                    )
             children = _in_evaluation_order(node)
-            stack.extend((child, scope, "load", False) for child in reversed(children) if not _is_name_field(node, child))
+            stack.extend(
+                (child, scope, "load", False) for child in reversed(children) if not _is_name_field(node, child)
+            )
             continue
         if kind == "class_definition":
             parents.append(scope)
@@ -105,7 +109,9 @@ def _in_evaluation_order(node: Node) -> list[Node]:
     """Comprehension clauses bind what the element before them reads."""
     if node.type not in _COMPREHENSIONS:
         return node.children
-    return [c for c in node.children if c.type == "for_in_clause"] + [c for c in node.children if c.type != "for_in_clause"]
+    return [c for c in node.children if c.type == "for_in_clause"] + [
+        c for c in node.children if c.type != "for_in_clause"
+    ]
 
 
 def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, bool]]:
@@ -140,7 +146,14 @@ def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, 
     elif kind in ("default_parameter", "typed_default_parameter", "typed_parameter"):
         for index, child in enumerate(children):
             yield child, scope, ("parameter" if index == 0 else "type" if child.type == "type" else "load"), False
-    elif kind in ("as_pattern_target", "pattern_list", "tuple_pattern", "list_pattern", "list_splat_pattern", "dictionary_splat_pattern"):
+    elif kind in (
+        "as_pattern_target",
+        "pattern_list",
+        "tuple_pattern",
+        "list_pattern",
+        "list_splat_pattern",
+        "dictionary_splat_pattern",
+    ):
         outer = "parameter" if role == "parameter" else "store"
         yield from ((child, scope, outer, False) for child in children)
     elif kind in ("import_statement", "import_from_statement", "aliased_import", "dotted_name"):

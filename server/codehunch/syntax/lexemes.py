@@ -85,10 +85,14 @@ def lexemes_of(parsed: ParsedSource, node: Node) -> list[Lexeme]:
     return out
 
 
-def _push_statements(parsed: ParsedSource, block: Node, stack: list[tuple[Node | None, LexemeKind | None, int]]) -> None:
+def _push_statements(
+    parsed: ParsedSource, block: Node, stack: list[tuple[Node | None, LexemeKind | None, int]]
+) -> None:
     docstring = docstring_node(block)
     skipped = docstring.parent if docstring is not None else None
-    statements = [child for child in block.children if child.type != "comment" and (skipped is None or child.id != skipped.id)]
+    statements = [
+        child for child in block.children if child.type != "comment" and (skipped is None or child.id != skipped.id)
+    ]
     marked = block.type == "block"
     if marked:
         stack.append((None, LexemeKind.DEDENT, parsed.offset(block.end_byte)))

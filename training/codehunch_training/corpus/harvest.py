@@ -47,7 +47,12 @@ def harvest(project: str, root: Path, *, shortest: int = 20, longest: int = 900)
                 continue
             if not shortest <= len(lexemes_of(parsed, node)) <= longest:
                 continue
-            yield FunctionRow(project, str(path.relative_to(root)), function.qualified_name, dedented(parsed.text, function.span.start, function.span.end))
+            yield FunctionRow(
+                project,
+                str(path.relative_to(root)),
+                function.qualified_name,
+                dedented(parsed.text, function.span.start, function.span.end),
+            )
 
 
 def dedented(text: str, start: int, end: int) -> str:

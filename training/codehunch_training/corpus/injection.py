@@ -112,7 +112,11 @@ def inject(parsed: ParsedSource, node: Node, count: int, rng: random.Random) -> 
     text = apply(parsed.text, edits)
     changed = parse(text)
     found = definition(changed)
-    if text == parsed.text or found is None or (changed.tree.root_node.has_error and not parsed.tree.root_node.has_error):
+    if (
+        text == parsed.text
+        or found is None
+        or (changed.tree.root_node.has_error and not parsed.tree.root_node.has_error)
+    ):
         return None
     labels: dict[int, str] = {}
     originals: dict[int, str] = {}

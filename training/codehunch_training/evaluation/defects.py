@@ -16,7 +16,9 @@ from codehunch_training.models.encoder import DefectModel
 from codehunch_training.tasks.defect_data import Example, collate, label_index, make_examples
 
 
-def read(model: DefectModel, examples: Sequence[Example], pad: int, tokens: int = 8192) -> list[tuple[np.ndarray, np.ndarray]]:
+def read(
+    model: DefectModel, examples: Sequence[Example], pad: int, tokens: int = 8192
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Per example: sequence probabilities [labels] and token probabilities [tokens, labels]."""
     order = sorted(range(len(examples)), key=lambda at: len(examples[at].window))
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -48,7 +50,9 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     for value in np.unique(both):
         tied = both == value
         ranks[tied] = ranks[tied].mean()
-    return float((ranks[: len(positive)].sum() - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative)))
+    return float(
+        (ranks[: len(positive)].sum() - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative))
+    )
 
 
 def localisation(

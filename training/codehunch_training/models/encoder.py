@@ -139,7 +139,9 @@ class DefectModel(PreTrainedModel):
         x = self.words(input_ids) + self.identifiers(order)
         kept = attention_mask[:, None, None, :].to(x.dtype)
         mask = (1.0 - kept) * -1e4
-        same = (identifier_ids[:, None, :, None] == identifier_ids[:, None, None, :]) & (identifier_ids > 0)[:, None, :, None]
+        same = (identifier_ids[:, None, :, None] == identifier_ids[:, None, None, :]) & (identifier_ids > 0)[
+            :, None, :, None
+        ]
         same = same.to(x.dtype)
         dim = self.config.hidden_size // self.config.num_attention_heads
         cos, sin = rotary(input_ids.shape[1], dim, self.config.rope_theta, input_ids.device)
@@ -155,7 +157,8 @@ class DefectModel(PreTrainedModel):
         token_labels: Tensor | None = None,
         sequence_targets: Tensor | None = None,
         originals: Tensor | None = None,
-        sequence_weight: float = 0.3,
+        token_weight: float = 8.0,
+        sequence_weight: float = 0.2,
         originals_weight: float = 0.3,
     ) -> DefectOutput:
         """``token_labels`` [batch, tokens], -100 where unlabelled; ``sequence_targets`` [batch, labels], each
@@ -168,7 +171,8 @@ class DefectModel(PreTrainedModel):
             chosen = token_labels.view(-1) != IGNORED
             states = hidden.reshape(-1, hidden.shape[-1])[chosen]
             picked = self.token_out(F.gelu(self.token_dense(states))).float()
-            loss = F.cross_entropy(picked, token_labels.view(-1)[chosen])
+            # Few tokens are wrong, so their mean loss is small; the weight keeps the other two from drowning it.
+            loss = token_weight * F.cross_entropy(picked, token_labels.view(-1)[chosen])
             if sequence_targets is not None:
                 loss = loss + sequence_weight * F.cross_entropy(logits.float(), sequence_targets)
             if originals is not None and (known := originals.view(-1) != IGNORED).any():

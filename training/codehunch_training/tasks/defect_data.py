@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from codehunch.inference.encoding import LexicalEncoder, Window
-from codehunch.syntax.lexemes import lexemes_of
+from codehunch.syntax.lexemes import Lexeme, lexemes_of
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.injection import Injected, definition, inject, inner_definition, slots
 from codehunch_training.models.encoder import IGNORED
@@ -36,7 +36,9 @@ class Mixture:
     clean: float
     dense: float
     """Of the corrupted readings, the share with up to ``rate`` of all slots rewritten; the rest has one defect."""
-    rate: float = 0.15
+    rate: float = 0.3
+    masked: float = 0.0
+    """Share of the lexemes that are masked and to be predicted, as in masked language modelling."""
 
 
 def label_index(labels: Sequence[str]) -> dict[str, int]:
@@ -44,9 +46,19 @@ def label_index(labels: Sequence[str]) -> dict[str, int]:
 
 
 def make_examples(
-    text: str, labels: dict[int, str], originals: dict[int, str], encoder: LexicalEncoder, index: dict[str, int]
+    text: str,
+    labels: dict[int, str],
+    originals: dict[int, str],
+    encoder: LexicalEncoder,
+    index: dict[str, int],
+    masked: float = 0.0,
+    rng: random.Random | None = None,
 ) -> list[Example]:
-    """Examples of one function, a window each; ``labels`` and ``originals`` by code point offset."""
+    """Examples of one function, a window each; ``labels`` and ``originals`` by code point offset.
+
+    With ``masked``, that share of the unlabelled lexemes is hidden: its tokens become masks, its
+    identifier number 0, and its first token is what ``originals`` asks for.
+    """
     parsed = parse(text)
     node = definition(parsed)
     if node is None:
@@ -64,10 +76,15 @@ def make_examples(
             if original and (ids := encoder.token_ids(original)):
                 stood[number] = ids[0]
     found: list[Example] = []
+    hidden = _hidden(lexemes, by_lexeme, stood, encoder, masked, rng) if masked and rng is not None else set()
     for window in encoder.encode(lexemes):
         owner = window.lexemes
+        if hidden:
+            _hide(window, hidden, encoder.mask)
         labelled = owner >= 0
         token_labels = np.where(labelled, by_lexeme[np.maximum(owner, 0)], IGNORED)
+        if hidden:
+            token_labels[np.isin(owner, list(hidden))] = IGNORED
         kinds = np.zeros(len(index), dtype=np.float32)
         present = np.unique(token_labels[token_labels > 0])
         if len(present):
@@ -76,6 +93,38 @@ def make_examples(
             kinds[0] = 1.0
         found.append(Example(window, token_labels, np.where(labelled, stood[np.maximum(owner, 0)], IGNORED), kinds))
     return found
+
+
+def _hidden(
+    lexemes: Sequence[Lexeme],
+    by_lexeme: NDArray[np.int64],
+    stood: NDArray[np.int64],
+    encoder: LexicalEncoder,
+    masked: float,
+    rng: random.Random,
+) -> set[int]:
+    """Lexemes to mask; what they were goes into ``stood``. Brackets and commas say little and are spared."""
+    chosen: set[int] = set()
+    for number, lexeme in enumerate(lexemes):
+        if by_lexeme[number] or not lexeme.text or lexeme.text in _SPARED or rng.random() >= masked:
+            continue
+        ids = encoder.token_ids(lexeme.text)
+        if ids:
+            chosen.add(number)
+            stood[number] = ids[0]
+    return chosen
+
+
+_SPARED = frozenset("()[]{},.:")
+
+
+def _hide(window: Window, hidden: set[int], mask: int) -> None:
+    current = -1
+    for at, owner in enumerate(window.lexemes[1:-1], 1):
+        current = int(owner) if owner >= 0 else current
+        if current in hidden:
+            window.input_ids[at] = mask
+            window.identifier_ids[at] = 0
 
 
 def corrupt(text: str, mixture: Mixture, rng: random.Random) -> Injected | None:
@@ -89,12 +138,16 @@ def corrupt(text: str, mixture: Mixture, rng: random.Random) -> Injected | None:
     count = 1
     if rng.random() < mixture.dense:
         available = len(slots(parsed, inner_definition(node)))
-        count = rng.randint(1, max(1, round(mixture.rate * available)))
+        count = max(1, round(rng.uniform(0.02, mixture.rate) * available))
     return inject(parsed, node, count, rng)
 
 
 def stream(
-    texts: Sequence[str], encoder: LexicalEncoder, index: dict[str, int], mixture: Callable[[], Mixture], rng: random.Random
+    texts: Sequence[str],
+    encoder: LexicalEncoder,
+    index: dict[str, int],
+    mixture: Callable[[], Mixture],
+    rng: random.Random,
 ) -> Iterator[Example]:
     """Endless examples in a new order every epoch. A single-defect reading is followed by its clean twin
     half of the time: telling the two apart is what the model is for."""
@@ -105,14 +158,17 @@ def stream(
             now = mixture()
             injected = corrupt(texts[at], now, rng)
             if injected is None:
-                yield from make_examples(texts[at], {}, {}, encoder, index)
+                yield from make_examples(texts[at], {}, {}, encoder, index, now.masked, rng)
                 continue
-            yield from make_examples(injected.text, injected.labels, injected.originals, encoder, index)
+            changed = injected.labels, injected.originals
+            yield from make_examples(injected.text, *changed, encoder, index, now.masked, rng)
             if now.dense < 0.5 and rng.random() < 0.5:
                 yield from make_examples(texts[at], {}, {}, encoder, index)
 
 
-def batches(examples: Iterable[Example], tokens: int, pad: int, rng: random.Random, pool: int = 384) -> Iterator[dict[str, Tensor]]:
+def batches(
+    examples: Iterable[Example], tokens: int, pad: int, rng: random.Random, pool: int = 384
+) -> Iterator[dict[str, Tensor]]:
     """Batches of at most ``tokens`` padded tokens, examples of like length together."""
     held: list[Example] = []
     for example in examples:

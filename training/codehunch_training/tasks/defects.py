@@ -68,7 +68,7 @@ class Recipe:
 
 def mixture_at(done: float, recipe: Recipe) -> Mixture:
     """The corruption mixture after the share ``done`` of the budget."""
-    return Mixture(clean=0.15, dense=0.9) if done < recipe.dense_until else Mixture(clean=0.35, dense=0.1)
+    return Mixture(clean=0.1, dense=0.9, masked=0.12) if done < recipe.dense_until else Mixture(clean=0.35, dense=0.1)
 
 
 def rate_at(done: float, recipe: Recipe) -> float:
@@ -159,7 +159,9 @@ class Run:
             with torch.autocast(self.device.type, torch.bfloat16):
                 loss = self.model(**batch).loss
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"the loss became {loss.item()} at step {self.step}; lower learning_rate in the recipe")
+                raise FloatingPointError(
+                    f"the loss became {loss.item()} at step {self.step}; lower learning_rate in the recipe"
+                )
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
             for optimizer in self.optimizers:

@@ -1,0 +1,56 @@
+"""From what the model saw to one calibrated number: logistic regression over five readings of a place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import attrs
+
+FEATURES = ("bias", "suspicion", "sequence", "unmended", "margin", "relief", "options")
+"""Weights a fitted bundle carries, in this order."""
+_LIMIT = 1e-6
+
+
+@attrs.frozen
+class Evidence:
+    """What speaks for and against one flagged place. Probabilities are the model's, after temperature."""
+
+    suspicion: float
+    """That the token is wrong."""
+    sequence: float
+    """That the function is defective."""
+    mended: float | None
+    """Suspicion of the same place under the best rewrite; ``None`` where no rewrite is known."""
+    sequence_mended: float | None
+    """That the function is defective under the best rewrite."""
+    options: int
+    """Rewrites tried: the best of many is good by chance more easily than the best of one."""
+
+
+def features(evidence: Evidence) -> dict[str, float]:
+    """The regression's inputs, by the names of ``FEATURES``."""
+    before, whole = _logit(evidence.suspicion), _logit(evidence.sequence)
+    mended = evidence.mended is not None
+    return {
+        "bias": 1.0,
+        "suspicion": before,
+        "sequence": whole,
+        "unmended": 0.0 if mended else 1.0,
+        "margin": before - _logit(evidence.mended) if evidence.mended is not None else 0.0,
+        "relief": whole - _logit(evidence.sequence_mended) if evidence.sequence_mended is not None else 0.0,
+        "options": math.log1p(evidence.options),
+    }
+
+
+def confidence(evidence: Evidence, weights: Mapping[str, float]) -> float:
+    """Calibrated probability that the place is wrong. Without weights, the plain suspicion."""
+    if not weights:
+        return evidence.suspicion
+    total = sum(weights.get(name, 0.0) * value for name, value in features(evidence).items())
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
+
+
+def _logit(probability: float) -> float:
+    kept = min(1.0 - _LIMIT, max(_LIMIT, probability))
+    return math.log(kept / (1.0 - kept))

@@ -1,0 +1,223 @@
+"""Source text to findings: read every function, look into the suspicious places, report what passes the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import attrs
+
+from codehunch.bundles.bundle import Bundle
+from codehunch.defects.cache import FindingCache, unit_key
+from codehunch.defects.confidence import Evidence, confidence
+from codehunch.defects.findings import Alternative, Edit, Finding, Fix
+from codehunch.defects.kinds import kind_named
+from codehunch.defects.options import CheckOptions
+from codehunch.defects.units import Unit, cut
+from codehunch.defects.verification import Place, Trial, likely_kinds, suspicious_places, try_rewrites
+from codehunch.inference.classifier import Classifier
+from codehunch.inference.errors import InferenceError
+from codehunch.syntax.functions import Function, find_functions
+from codehunch.syntax.ignores import find_suppressions
+from codehunch.syntax.lexemes import Lexeme, LexemeKind
+from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.spans import Span
+from codehunch.syntax.text import SourceText
+
+__all__ = ["CheckOptions", "Detector", "inspect"]
+
+_PER_FUNCTION = 2
+"""Findings reported per function: a third says the model does not understand it."""
+_FIXES = 3
+_ALTERNATIVES = 5
+
+
+@attrs.frozen
+class Inspected:
+    """One suspicious place with everything that was tried there."""
+
+    place: Place
+    trials: tuple[Trial, ...]
+    """The cleanest first."""
+    evidence: Evidence
+
+
+def inspect(
+    units: Sequence[Unit], classifier: Classifier, threshold: float, cancelled: Callable[[], bool] | None = None
+) -> list[Inspected]:
+    """Read units and try fixes at every lexeme whose suspicion reaches ``threshold``.
+
+    The detector and the fitting of its confidence share this function: what is calibrated is what runs.
+    """
+    readings = classifier.read([unit.lexemes for unit in units], cancelled)
+    places: list[Place] = []
+    for unit, reading in zip(units, readings, strict=True):
+        places.extend(suspicious_places(unit, reading, threshold))
+    found = []
+    for place, trials in zip(places, try_rewrites(places, classifier, cancelled), strict=True):
+        best = next((trial for trial in trials if not trial.spreads), None)
+        evidence = Evidence(
+            suspicion=float(place.reading.suspicion[place.at]),
+            sequence=float(1 - place.reading.sequence[0]),
+            mended=best.suspicion if best is not None else None,
+            sequence_mended=best.sequence if best is not None else None,
+            options=len(trials),
+        )
+        found.append(Inspected(place, tuple(trials), evidence))
+    return found
+
+
+class Detector:
+    """Findings by one bundle. Loads the model when first needed; not thread-safe."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None, cache: FindingCache | None = None) -> None:
+        if bundle.manifest.defects is None:
+            raise InferenceError(f"{bundle.path}: not a defect model; choose one with `codehunch bundles use`")
+        self._bundle, self._threads = bundle, threads
+        self._spec = bundle.manifest.defects
+        self._cache = cache if cache is not None else FindingCache()
+        self._classifier: Classifier | None = None
+
+    @property
+    def classifier(self) -> Classifier:
+        """The model, opened on first use."""
+        if self._classifier is None:
+            self._classifier = Classifier(self._bundle, self._threads)
+        return self._classifier
+
+    def check(
+        self,
+        source: SourceText,
+        language: str = "python",
+        options: CheckOptions | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[Finding, ...]:
+        """Findings of a text, sorted by place, suppression comments obeyed.
+
+        A function the parser had to repair is passed over: it is being typed. Raises Cancelled when
+        ``cancelled`` turns true between two batches, InferenceError when the model cannot run.
+        """
+        options = options or CheckOptions()
+        if language not in self._bundle.manifest.languages:
+            return ()
+        parsed = parse(source, language)
+        functions = find_functions(parsed)
+        found = self._all(parsed, [f for f in functions if not f.nesting and not f.broken], functions, cancelled)
+        least = self._spec.thresholds[options.sensitivity]
+        suppressions = find_suppressions(parsed)
+        kept = (
+            finding
+            for finding in found
+            if finding.confidence >= least
+            and options.reports(finding.code, finding.kind)
+            and not suppressions.silences(finding.code, finding.kind, source.row_of(finding.span.start))
+        )
+        return tuple(sorted(kept, key=lambda finding: finding.span))
+
+    def _all(
+        self,
+        parsed: ParsedSource,
+        outer: Sequence[Function],
+        functions: Sequence[Function],
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[Finding]:
+        units = [cut(parsed, function) for function in outer]
+        keys = [unit_key(unit.text) for unit in units]
+        known = {key: self._cache.get(key) for key in keys}
+        fresh = {key: unit for key, unit in zip(keys, units, strict=True) if known[key] is None}
+        if fresh:
+            for key, findings in self._read(fresh, cancelled):
+                known[key] = findings
+                self._cache.put(key, findings)
+        for unit, key in zip(units, keys, strict=True):
+            for finding in known[key] or ():
+                yield _in_file(finding, unit, functions)
+
+    def _read(
+        self, fresh: dict[bytes, Unit], cancelled: Callable[[], bool] | None
+    ) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
+        least = min(self._spec.thresholds.values())
+        by_unit: dict[int, list[Finding]] = {id(unit): [] for unit in fresh.values()}
+        for item in inspect(list(fresh.values()), self.classifier, self._spec.candidate, cancelled):
+            sure = confidence(item.evidence, self._spec.confidence)
+            if sure >= least:
+                by_unit[id(item.place.unit)].append(self._finding(item, sure))
+        for key, unit in fresh.items():
+            best = sorted(by_unit[id(unit)], key=lambda finding: -finding.confidence)
+            yield key, tuple(best[:_PER_FUNCTION])
+
+    def _finding(self, item: Inspected, sure: float) -> Finding:
+        place = item.place
+        lexeme = place.unit.lexemes[place.at]
+        before = item.evidence.suspicion
+        mending = [t for t in item.trials if not t.spreads and t.suspicion < min(self._spec.candidate, before / 2)]
+        name = mending[0].kind if mending else likely_kinds(place.reading, place.at, self.classifier.labels)[0]
+        kind = kind_named(name)
+        fixes = tuple(_fix(trial, lexeme, before) for trial in mending[:_FIXES])
+        hint = f"; {fixes[0].message[0].lower()}{fixes[0].message[1:]}?" if fixes else ""
+        return Finding(
+            code=kind.code,
+            kind=kind.name,
+            message=kind.message.format(token=_shown(lexeme.text)) + hint,
+            span=lexeme.span,
+            function="",
+            confidence=sure,
+            fixes=fixes,
+            alternatives=_alternatives(item, lexeme),
+            evidence=_evidence(place, mending[0]) if mending else (),
+        )
+
+
+def _fix(trial: Trial, lexeme: Lexeme, before: float) -> Fix:
+    label, only = trial.rewrite.label, trial.rewrite.edits[0]
+    if trial.kind == "argument-swap":
+        message = f"Swap the arguments to `{label}`"
+    elif not only.content:
+        message = f"Remove `{_shown(lexeme.text)}`"
+    elif not len(only.span):
+        message = f"Insert `{only.content.strip()}`"
+    else:
+        message = f"Replace `{_shown(lexeme.text)}` by `{_shown(label)}`"
+    return Fix(message, trial.rewrite.edits, max(0.0, before - trial.suspicion))
+
+
+def _alternatives(item: Inspected, lexeme: Lexeme) -> tuple[Alternative, ...]:
+    """The token as it stands among the best rewrites, each with how clean the function reads there."""
+    shown = [Alternative(lexeme.text, 1.0 - item.evidence.suspicion)]
+    shown += [Alternative(trial.rewrite.label, 1.0 - trial.suspicion) for trial in item.trials[:_ALTERNATIVES]]
+    return tuple(sorted(shown, key=lambda alternative: -alternative.probability))
+
+
+def _evidence(place: Place, trial: Trial) -> tuple[Span, ...]:
+    """Where the name the model expected is first written and last used before the flagged place."""
+    if trial.kind not in ("variable-misuse", "wrong-attribute"):
+        return ()
+    at = place.unit.lexemes[place.at].span.start
+    same = [
+        lexeme.span
+        for lexeme in place.unit.lexemes
+        if lexeme.text == trial.rewrite.label and lexeme.kind in (LexemeKind.NAME, LexemeKind.ATTRIBUTE)
+    ]
+    before = [span for span in same if span.start < at]
+    return tuple(dict.fromkeys([*before[:1], *before[-1:]])) or tuple(same[:1])
+
+
+def _in_file(finding: Finding, unit: Unit, functions: Sequence[Function]) -> Finding:
+    span = unit.in_file(finding.span)
+    holders = [function for function in functions if function.span.contains(span)]
+    fixes = tuple(
+        Fix(fix.message, tuple(Edit(unit.in_file(edit.span), edit.content) for edit in fix.edits), fix.margin)
+        for fix in finding.fixes
+    )
+    return attrs.evolve(
+        finding,
+        span=span,
+        function=holders[-1].qualified_name if holders else "",
+        fixes=fixes,
+        evidence=tuple(unit.in_file(each) for each in finding.evidence),
+    )
+
+
+def _shown(text: str) -> str:
+    """A token for a message: one line, not too long."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 40 else flat[:37] + "..."

@@ -1,0 +1,68 @@
+"""A function as a text of its own: what the model reads, what fixes are tried on, what the cache is keyed by."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+import attrs
+from tree_sitter import Node
+
+from codehunch.defects.findings import Edit
+from codehunch.defects.rewrites import apply
+from codehunch.syntax.functions import Function, function_nodes
+from codehunch.syntax.lexemes import Lexeme, lexemes_of
+from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.spans import Span
+
+_INDENTED = re.compile(r"[ \t]*\Z")
+_OPENING = "if 1:\n"
+"""Holds an indented function, so that its lines stay as they are and every offset shifts by a constant."""
+
+
+@attrs.frozen(slots=False)
+class Unit:
+    """One function cut out of its file. Offsets are of ``text``; ``shift`` leads back to the file."""
+
+    text: str
+    shift: int
+    """Add to an offset of ``text`` to get the file's."""
+
+    @cached_property
+    def parsed(self) -> ParsedSource:
+        return parse(self.text)
+
+    @cached_property
+    def definition(self) -> Node | None:
+        """The ``function_definition`` node, ``None`` where the function does not parse alone."""
+        return next((node for _, node in function_nodes(self.parsed)), None)
+
+    @cached_property
+    def lexemes(self) -> list[Lexeme]:
+        node = self.definition
+        if node is None:
+            return []
+        outer = node.parent
+        return lexemes_of(self.parsed, outer if outer is not None and outer.type == "decorated_definition" else node)
+
+    def rewritten(self, edits: tuple[Edit, ...]) -> Unit | None:
+        """The unit after the edits, or ``None`` where it would no longer parse as well as before."""
+        changed = Unit(apply(self.text, edits), self.shift)
+        if changed.definition is None:
+            return None
+        broken = changed.parsed.tree.root_node.has_error and not self.parsed.tree.root_node.has_error
+        return None if broken else changed
+
+    def in_file(self, span: Span) -> Span:
+        return Span(span.start + self.shift, span.end + self.shift)
+
+
+def cut(parsed: ParsedSource, function: Function) -> Unit:
+    """The unit of one function of a file."""
+    text, start = parsed.text, function.span.start
+    line_start = parsed.source.line_starts[parsed.source.row_of(start)]
+    indent = text[line_start:start]
+    if not indent or not _INDENTED.match(indent):
+        return Unit(text[start : function.span.end] + "\n", start)
+    opening = _OPENING + indent
+    return Unit(opening + text[start : function.span.end] + "\n", start - len(opening))

@@ -1,0 +1,110 @@
+"""Fixes are tried before they are offered: the model reads every rewritten function, all in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+import numpy as np
+
+from codehunch.defects.findings import Edit
+from codehunch.defects.repairs import repairs
+from codehunch.defects.rewrites import Rewrite, Slot, moved, slots
+from codehunch.defects.units import Unit
+from codehunch.inference.classifier import Classifier, Reading
+
+_PLACES = 3
+"""Suspicious lexemes looked into per function."""
+_KINDS = 2
+"""Kinds tried per lexeme, the likeliest first."""
+_REWRITES = 12
+"""Rewrites tried per lexeme and kind."""
+_SPREAD = 0.1
+"""How much suspicion a rewrite may add anywhere else before it counts as moving the defect, not mending it."""
+
+
+@attrs.frozen(eq=False)
+class Place:
+    """A suspicious lexeme of a unit."""
+
+    unit: Unit
+    reading: Reading
+    at: int
+    """Index of the lexeme."""
+
+
+@attrs.frozen
+class Trial:
+    """One rewrite and how the function reads with it."""
+
+    kind: str
+    rewrite: Rewrite
+    suspicion: float
+    """Of the same place after the rewrite."""
+    sequence: float
+    """Probability that the whole rewritten function is defective."""
+    spreads: bool
+    """Whether the rewrite makes another place suspicious."""
+
+
+def suspicious_places(unit: Unit, reading: Reading, threshold: float) -> list[Place]:
+    """The unit's most suspicious lexemes at or above ``threshold``, the worst first."""
+    suspicion = reading.suspicion
+    order = np.argsort(-suspicion, kind="stable")[:_PLACES]
+    return [Place(unit, reading, int(at)) for at in order if suspicion[at] >= threshold and unit.lexemes[at].text]
+
+
+def likely_kinds(reading: Reading, at: int, labels: Sequence[str]) -> list[str]:
+    """Kinds of a lexeme, the likeliest first."""
+    order = np.argsort(-reading.tokens[at, 1:], kind="stable")[:_KINDS]
+    return [labels[1 + int(index)] for index in order]
+
+
+def try_rewrites(
+    places: Sequence[Place], classifier: Classifier, cancelled: Callable[[], bool] | None = None
+) -> list[list[Trial]]:
+    """For every place, its rewrites as the model reads them, the cleanest first."""
+    tried: list[tuple[int, str, Rewrite, Unit]] = []
+    enumerated: dict[int, list[Slot]] = {}
+    for number, place in enumerate(places):
+        unit = place.unit
+        if id(unit) not in enumerated:
+            enumerated[id(unit)] = slots(unit.parsed, unit.definition) if unit.definition is not None else []
+        for kind in likely_kinds(place.reading, place.at, classifier.labels):
+            for rewrite in repairs(unit, place.at, kind, enumerated[id(unit)])[:_REWRITES]:
+                changed = unit.rewritten(rewrite.edits)
+                if changed is not None:
+                    tried.append((number, kind, rewrite, changed))
+    readings = classifier.read([changed.lexemes for *_, changed in tried], cancelled)
+    trials: list[list[Trial]] = [[] for _ in places]
+    for (number, kind, rewrite, changed), reading in zip(tried, readings, strict=True):
+        trials[number].append(_trial(places[number], kind, rewrite, changed, reading))
+    for each in trials:
+        each.sort(key=lambda trial: trial.suspicion)
+    return trials
+
+
+def _trial(place: Place, kind: str, rewrite: Rewrite, changed: Unit, reading: Reading) -> Trial:
+    touched = _touched(changed, rewrite.edits, rewrite.anchors)
+    after = reading.suspicion
+    here = max((float(after[at]) for at in touched), default=0.0)
+    elsewhere = np.delete(after, sorted(touched)).max(initial=0.0)
+    before_elsewhere = np.delete(place.reading.suspicion, place.at).max(initial=0.0)
+    return Trial(kind, rewrite, here, float(1 - reading.sequence[0]), bool(elsewhere > before_elsewhere + _SPREAD))
+
+
+def _touched(changed: Unit, edits: Sequence[Edit], anchors: Sequence[int]) -> set[int]:
+    """Lexemes of the rewritten unit that the edits wrote, and the ones that begin where a defect was anchored."""
+    starts = {moved(anchor, edits) for anchor in anchors}
+    ranges = []
+    for edit in edits:
+        start = moved(edit.span.start, [e for e in edits if e.span.start < edit.span.start])
+        ranges.append((start, start + len(edit.content)))
+    found = set()
+    for number, lexeme in enumerate(changed.lexemes):
+        if not lexeme.text:
+            continue
+        span = lexeme.span
+        if span.start in starts or any(first <= span.start < last for first, last in ranges):
+            found.add(number)
+    return found

@@ -1,0 +1,172 @@
+"""Temperature, confidence and thresholds of a defect bundle, fitted on projects it was not trained on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from codehunch.bundles.bundle import Bundle
+from codehunch.defects.confidence import FEATURES, confidence, features
+from codehunch.defects.detector import Inspected, inspect
+from codehunch.defects.units import Unit
+from codehunch.inference.classifier import Classifier
+from codehunch_training.corpus.harvest import FunctionRow
+from codehunch_training.corpus.injection import Injected, definition, inject
+from codehunch_training.evaluation.defects import auc
+from codehunch.syntax.parsing import parse
+
+ALARM_BUDGETS = {"low": 0.3, "medium": 1.0, "high": 3.0}
+"""Warnings per 1,000 lines of clean code that each sensitivity may cost."""
+CANDIDATE = 0.15
+"""Suspicion from which places are looked into while fitting; the bundle keeps a higher one if it costs nothing."""
+PRIOR = 1 / 50
+"""Defective functions among all, as assumed by the reported confidence."""
+
+
+@attrs.frozen
+class Calibration:
+    temperature: float
+    candidate: float
+    weights: dict[str, float]
+    thresholds: dict[str, float]
+    alarms_per_kloc: dict[str, float]
+
+
+@attrs.frozen(eq=False)
+class Judged:
+    """Inspected places of a set of functions, each with the truth."""
+
+    places: list[Inspected]
+    right: NDArray[np.bool_]
+    """Whether the place is an injected defect."""
+    function: NDArray[np.int64]
+    lines: int
+    functions: int
+
+
+def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Calibration:
+    """Fit on clean functions and on copies with one injected defect each."""
+    classifier = Classifier(bundle)
+    clean, faulty = judge(classifier, rows, seed, CANDIDATE)
+    inputs = np.array([_row(item) for item in clean.places + faulty.places])
+    truth = np.concatenate([clean.right, faulty.right])
+    # A faulty copy stands for one function in fifty; its places weigh that much less than the clean ones.
+    weight = np.concatenate([np.full(len(clean.right), 1 - PRIOR), np.full(len(faulty.right), PRIOR)])
+    weights = dict(zip(FEATURES, _logistic_regression(inputs, truth, weight).tolist(), strict=True))
+    scores = np.array([confidence(item.evidence, weights) for item in clean.places])
+    thresholds, alarms = {}, {}
+    for name, budget in ALARM_BUDGETS.items():
+        thresholds[name] = threshold_for(scores, clean.lines, budget)
+        alarms[name] = round(1000 * float((scores >= thresholds[name]).sum()) / clean.lines, 3)
+    return Calibration(1.0, CANDIDATE, weights, thresholds, alarms)
+
+
+def threshold_for(scores: NDArray[np.float64], lines: int, budget: float) -> float:
+    """The least confidence at which at most ``budget`` places per 1,000 clean lines are reported."""
+    allowed = int(budget * lines / 1000)
+    ordered = np.sort(scores)[::-1]
+    if allowed >= len(ordered):
+        return float(ordered[-1]) if len(ordered) else 0.5
+    return float(np.nextafter(ordered[allowed], 1.0))
+
+
+def judge(classifier: Classifier, rows: Sequence[FunctionRow], seed: int, threshold: float) -> tuple[Judged, Judged]:
+    """Clean functions, and the same with one injected defect each, as the detector sees them."""
+    rng = random.Random(seed)
+    clean = [Unit(row.text, 0) for row in rows]
+    faulty: list[tuple[Unit, Injected]] = []
+    for row in rows:
+        parsed = parse(row.text)
+        node = definition(parsed)
+        injected = inject(parsed, node, 1, rng) if node is not None else None
+        if injected is not None:
+            faulty.append((Unit(injected.text, 0), injected))
+    truth = {id(unit): set(injected.labels) for unit, injected in faulty}
+    return (
+        _judged(classifier, clean, {}, threshold),
+        _judged(classifier, [unit for unit, _ in faulty], truth, threshold),
+    )
+
+
+def _judged(classifier: Classifier, units: list[Unit], truth: dict[int, set[int]], threshold: float) -> Judged:
+    places: list[Inspected] = []
+    for start in range(0, len(units), 64):
+        places.extend(inspect(units[start : start + 64], classifier, threshold))
+    number = {id(unit): index for index, unit in enumerate(units)}
+    right = [item.place.unit.lexemes[item.place.at].span.start in truth.get(id(item.place.unit), ()) for item in places]
+    return Judged(
+        places,
+        np.array(right, dtype=bool),
+        np.array([number[id(item.place.unit)] for item in places], dtype=np.int64),
+        sum(unit.text.count("\n") for unit in units),
+        len(units),
+    )
+
+
+def report(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 4) -> dict[str, Any]:
+    """What a person would see on functions that neither trained nor calibrated the bundle."""
+    spec = bundle.manifest.defects
+    assert spec is not None
+    classifier = Classifier(bundle)
+    clean, faulty = judge(classifier, rows, seed, spec.candidate)
+    levels: dict[str, Any] = {}
+    for name in ALARM_BUDGETS:
+        least = spec.thresholds[name]
+        false = np.array([confidence(item.evidence, spec.confidence) >= least for item in clean.places], dtype=bool)
+        shown = np.array([confidence(item.evidence, spec.confidence) >= least for item in faulty.places], dtype=bool)
+        hit = {int(f) for f in faulty.function[shown & faulty.right]} if len(shown) else set()
+        levels[name] = {
+            "clean_alarms_per_kloc": round(1000 * float(false.sum()) / max(1, clean.lines), 3),
+            "injected_found_exact_token": round(len(hit) / max(1, faulty.functions), 4),
+            "precision_at_one_in_fifty": round(
+                _precision(len(hit), faulty.functions, int(false.sum()), clean.functions), 4
+            ),
+        }
+    peaks = [_peaks(each, each.functions) for each in (faulty, clean)]
+    return {
+        "functions": clean.functions,
+        "lines": clean.lines,
+        "projects": sorted({row.project for row in rows}),
+        "auc_against_clean_twin": round(auc(*peaks), 4),
+        "levels": levels,
+    }
+
+
+def _precision(hits: int, faulty: int, alarms: int, clean: int) -> float:
+    true, false = PRIOR * hits / max(1, faulty), (1 - PRIOR) * alarms / max(1, clean)
+    return true / (true + false) if true + false else 0.0
+
+
+def _peaks(judged: Judged, functions: int) -> NDArray[np.float64]:
+    """[functions]: the highest suspicion of each."""
+    found = np.zeros(functions)
+    for item, function in zip(judged.places, judged.function, strict=True):
+        found[function] = max(found[function], item.evidence.suspicion)
+    return found
+
+
+def _row(item: Inspected) -> list[float]:
+    named = features(item.evidence)
+    return [named[name] for name in FEATURES]
+
+
+def _logistic_regression(
+    x: NDArray[np.float64], y: NDArray[np.bool_], weight: NDArray[np.float64], ridge: float = 1e-3
+) -> NDArray[np.float64]:
+    """Newton's method (IRLS) with a small ridge; x [places, features] holds its own column of ones."""
+    beta = np.zeros(x.shape[1])
+    scaled = weight / weight.mean()
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
+        gradient = x.T @ (scaled * (y - p)) - ridge * len(y) * beta
+        hessian = (x * (scaled * p * (1 - p))[:, None]).T @ x + ridge * len(y) * np.eye(x.shape[1])
+        step = np.linalg.solve(hessian, gradient)
+        beta = beta + step
+        if np.abs(step).max() < 1e-8:
+            break
+    return beta

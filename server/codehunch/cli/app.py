@@ -36,6 +36,7 @@ COMMANDS = (
     Command("rule", "codehunch.cli.rule", "rule"),
     Command("bundles", "codehunch.cli.bundles", "app"),
     Command("doctor", "codehunch.cli.doctor", "doctor"),
+    Command("corpus", "codehunch.cli.corpus", "app"),
 )
 
 

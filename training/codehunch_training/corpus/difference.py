@@ -25,7 +25,7 @@ STATEMENTS = frozenset(
     break_statement continue_statement if_statement for_statement while_statement try_statement with_statement
     function_definition class_definition decorated_definition import_statement import_from_statement
     global_statement nonlocal_statement print_statement exec_statement match_statement
-    future_import_statement""".split()
+    future_import_statement""".split()  # noqa: SIM905
 )
 
 
@@ -96,10 +96,11 @@ def reduce_node(node: Node) -> Item:
             return reduce_node(inner[0])
     elif type_ == "string":
         return _string(node, children)
-    elif type_ in _TRAILING_COMMA and len(children) > 2 and children[-2].type == ",":
-        del children[-2]
-    elif type_ == "tuple" and len(children) > 4 and children[-2].type == ",":
-        del children[-2]
+    elif type_ == "unary_operator" and children[-1].type in ("integer", "float") and children[0].type == "-":
+        return Item(children[-1].type, node.start_byte, node.end_byte, [], node.text or b"")
+    elif len(children) > (4 if type_ == "tuple" else 2) and children[-2].type == ",":
+        if type_ == "tuple" or type_ in _TRAILING_COMMA:
+            del children[-2]
     elif type_ == "block":
         skipped = docstring_node(node)
         holder = skipped.parent.id if skipped is not None and skipped.parent is not None else None

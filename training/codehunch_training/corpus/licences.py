@@ -7,7 +7,19 @@ import re
 from codehunch_training.corpus.repositories import BlobReader, Repository, RepositoryUnreadable, tree_files
 
 PERMISSIVE = frozenset(
-    ("MIT", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "ISC", "PSF-2.0", "Zlib", "Unlicense", "0BSD", "HPND", "MIT-0")
+    (
+        "MIT",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "Apache-2.0",
+        "ISC",
+        "PSF-2.0",
+        "Zlib",
+        "Unlicense",
+        "0BSD",
+        "HPND",
+        "MIT-0",
+    )
 )
 """The default allow-list. MPL, LGPL and GPL code is left out unless asked for by name."""
 _LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|unlicense)([-._].*)?$", re.IGNORECASE)

@@ -4,36 +4,55 @@ from __future__ import annotations
 
 import re
 
-_FIX = re.compile(
-    r"""\b(?: fix(?:e[sd]|ing|up)? | bug(?:s|fix\w*|gy)? | defect\w* | mistake\w* | incorrect(?:ly)? | wrong(?:ly)?
-        | typo\w* | crash\w* | regress\w* | broke[n]? | fail(?:s|ed|ing|ure)? | oops | whoops | forg[eo]t(?:ten)?
-        | correct(?:s|ed|ly|ing)? | mis-?match\w* | off[- ]by[- ](?:one|1) | inver(?:t|ted|se)\w* | leak\w* | deadlock\w*
-        | race\ condition | infinite\ (?:loop|recursion) | exception\w* | error\w* | traceback | (?:type|value|key|name|index|attribute|unboundlocal)error
-        | should(?:n't|\ not|\ be|\ have)? | (?:does|did|is|was|were|are)(?:n't|\ not) | missing | missed
-        | prevent\w* | avoid\w* | resolve[sd]? | repair\w* | accident\w* | instead\ of | undefined | unexpected\w* | invalid | properly | bad )\b
-        | \#\d+ \b""",
-    re.VERBOSE | re.IGNORECASE,
+
+def _any_of(*lines: str) -> str:
+    """One alternation of all words; a blank inside a word stands for a blank in the message."""
+    words = [word for line in lines for word in line.split()]
+    return "|".join(word.replace("_", " ") for word in words)
+
+
+_ERRORS = (
+    r"(?:type|value|key|name|index|attribute|unboundlocal|assertion|runtime|recursion|import|os|io|unicode\w*)error"
 )
-_STRONG = re.compile(
-    r"""\b(?: fix(?:e[sd]|ing)? | bug(?:s|fix\w*|gy)? | incorrect(?:ly)? | wrong(?:ly)? | typo\w* | crash\w* | regress\w*
-        | broke[n]? | mistake\w* | oops | whoops | forg[eo]t(?:ten)? | off[- ]by[- ](?:one|1) | (?:type|value|key|name|index|attribute|unboundlocal)error
-        | accident\w* | infinite\ (?:loop|recursion) | deadlock\w* )\b""",
-    re.VERBOSE | re.IGNORECASE,
+_PLAIN = _any_of(
+    r"fix(?:e[sd]|ing|up)? bug(?:s|fix\w*|gy)? defect\w* mistake\w* incorrect(?:ly)? wrong(?:ly)? typo\w* crash\w*",
+    r"regress\w* broken? fail(?:s|ed|ing|ure)? oops whoops forg[eo]t(?:ten)? correct(?:s|ed|ly|ing)? mis-?match\w*",
+    r"off[-_]by[-_](?:one|1) inver(?:t|ted|se)\w* leak\w* deadlock\w* race_condition infinite_(?:loop|recursion)",
+    r"exception\w* error\w* traceback should(?:n't|_not|_be|_have)? (?:does|did|is|was|were|are)(?:n't|_not)",
+    r"missing missed prevent\w* avoid\w* resolve[sd]? repair\w* accident\w* instead_of undefined unexpected\w*",
+    r"invalid properly bad",
+    _ERRORS,
 )
-_NOT_A_FIX = re.compile(
-    r"""^\s*(?: revert | merge | bump | release | version | back\ out | \[?pre-commit | update\ (?:changelog|version|depend) | chore | style | refactor
-        | docs? | ci | build | tests? | perf | types? | typing )\b
-        | \b(?: reverts\ commit | lint\w* | flake8\w* | pylint | pyflakes | pycodestyle | pep-?8 | mypy | pyright | pytype | type\ (?:hint|annotation|check)\w*
-        | annotations? | typing | docstrings? | documentation | docs? | doc-?fix\w* | readme | spelling | grammar | wording | spell-?check | codespell | comments?
-        | re-?format\w* | formatting | whitespace | indentation | black | isort | autopep8 | ruff | yapf | re-?nam(?:e|ed|es|ing) | refactor\w* | clean-?\ ?ups? | cleaning
-        | cosmetic\w* | style | deprecat\w* | six | 2to3 | python-?\ ?3\w* | py3\w* | py(?:thon)?\ ?2\.?\d? | python-?\ ?2\.\d | pypy\d? | unicode_literals
-        | log(?:ging|s)?\ (?:message|text|level|format)\w* | (?:error|warning|log|exception|help|assertion|failure|user|output)\ (?:message|msg|string|text)s?
-        | modernize | pyupgrade | simplif\w+ | translations? | copyright | licen[cs]e | changelog | news | release\ notes
-        | backwards?[- ]compat\w* | compat(?:ibility|ible)? | coding\ style | code\ style | code\ review | unused | (?:new|add(?:s|ed)?)\ (?:feature|option|support)\w*
-        | optimi[sz]\w+ | performance | speed | faster | sphinx | coverage | warnings? | nits? )\b""",
-    re.VERBOSE | re.IGNORECASE,
+_FIX = re.compile(rf"\b(?:{_PLAIN})\b|#\d+\b", re.IGNORECASE)
+_STRONG_WORDS = _any_of(
+    r"fix(?:e[sd]|ing)? bug(?:s|fix\w*|gy)? incorrect(?:ly)? wrong(?:ly)? typo\w* crash\w* regress\w* broken?",
+    r"mistake\w* oops whoops forg[eo]t(?:ten)? off[-_]by[-_](?:one|1) accident\w* infinite_(?:loop|recursion)",
+    r"deadlock\w*",
+    _ERRORS,
 )
-_TRAILER = re.compile(r"(?im)^(?:signed-off-by|co-authored-by|reviewed-by|change-id|git-svn-id|closes?:|--hg--|extra).*$")
+_STRONG = re.compile(rf"\b(?:{_STRONG_WORDS})\b", re.IGNORECASE)
+_FIRST_WORDS = _any_of(
+    r"revert merge bump release version back_out \[?pre-commit update_(?:changelog|version|depend) chore style",
+    r"refactor docs? ci build tests? perf types? typing",
+)
+_OTHER_WORK = _any_of(
+    r"reverts_commit lint\w* flake8\w* pylint pyflakes pycodestyle pep-?8 mypy pyright pytype type_(?:hint|check)\w*",
+    r"type_annotation\w* annotations? typing docstrings? documentation docs? doc-?fix\w* readme spelling grammar",
+    r"wording spell-?check codespell comments? re-?format\w* formatting whitespace indentation black isort",
+    r"autopep8 ruff yapf",
+    r"re-?nam(?:e|ed|es|ing) refactor\w* clean-?_?ups? cleaning cosmetic\w* style deprecat\w* six 2to3",
+    r"python-?_?3\w* py3\w* py(?:thon)?_?2\.?\d? python-?_?2\.\d pypy\d? unicode\x5fliterals",
+    r"log(?:ging|s)?_(?:message|text|level|format)\w*",
+    r"(?:error|warning|log|exception|help|assertion|failure|user|output)_(?:message|msg|string|text)s?",
+    r"modernize pyupgrade simplif\w+ translations? copyright licen[cs]e changelog news release_notes",
+    r"backwards?[-_]compat\w* compat(?:ibility|ible)? (?:coding|code)_style code_review unused",
+    r"(?:new|add(?:s|ed)?)_(?:feature|option|support)\w* optimi[sz]\w+ performance speed faster sphinx coverage",
+    r"warnings? nits?",
+)
+_NOT_A_FIX = re.compile(rf"^\s*(?:{_FIRST_WORDS})\b|\b(?:{_OTHER_WORK})\b", re.IGNORECASE)
+_TRAILER = re.compile(
+    r"(?im)^(?:signed-off-by|co-authored-by|reviewed-by|change-id|git-svn-id|closes?:|--hg--|extra).*$"
+)
 
 
 def promises_fix(message: str) -> bool:

@@ -6,8 +6,10 @@ blobs. ``benchmarks/corpus.py`` times this against pygit2 and PyDriller.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -62,8 +64,6 @@ class Repository:
 
     def stream(self, *arguments: str, lines: Iterable[str] = ()) -> subprocess.Popen[bytes]:
         """A git command reading ``lines`` from a temporary file, so that no pipe can fill up and stop both sides."""
-        import tempfile
-
         with tempfile.TemporaryFile() as given:
             given.write("".join(f"{line}\n" for line in lines).encode())
             given.seek(0)
@@ -78,7 +78,9 @@ class Repository:
     def commits(self, *, since: str = "", until: str = "") -> list[str]:
         """Commits with at most one parent, the oldest first; merges are left out."""
         dates = [f"--since={since}"] * bool(since) + [f"--until={until}"] * bool(until)
-        return self.run("rev-list", "--no-merges", "--reverse", "--topo-order", *dates, self.head, "--").decode().split()
+        return (
+            self.run("rev-list", "--no-merges", "--reverse", "--topo-order", *dates, self.head, "--").decode().split()
+        )
 
 
 def open_repository(path: Path, revision: str = "HEAD", project: str = "") -> Repository:
@@ -166,13 +168,13 @@ class BlobReader:
     def __enter__(self) -> BlobReader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        with contextlib.suppress(OSError):
             self._process.stdin.close()
-        except OSError:
-            pass
         self._process.stdout.close()
         self._process.terminate()
         self._process.wait()

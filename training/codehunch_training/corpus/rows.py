@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 import attrs
@@ -72,6 +72,8 @@ class DefectRow(Row):
     edits: tuple[tuple[int, int, str], ...] = attrs.field(default=(), converter=_edits)
     """``(start, end, replacement)``: applied to a buggy text they give the fixed twin's text exactly."""
     enclosing_class: str = ""
+    evidence: str = ""
+    """``function``, ``file`` or ``elsewhere``: where all that the fix needs can be read (histories only)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -97,7 +99,7 @@ ROW_TYPES: Mapping[str, type[Row]] = {"functions": FunctionRow, "defects": Defec
 R = TypeVar("R", bound=Row)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _defaults(kind: type[Row]) -> tuple[tuple[str, Any], ...]:
     return tuple((field.name, field.default) for field in attrs.fields(kind))
 

@@ -12,14 +12,16 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 import pytest
-from codehunch.cli.formats import STDIN, Checked, Format, open_report, place_of
+from rich.cells import cell_len
+
+from codehunch.cli.formats import Checked, open_report, place_of
 from codehunch.cli.formats.text import finding_block
+from codehunch.cli.options import STDIN, Format
 from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.defects.kinds import KINDS
 from codehunch.files import Skipped
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
-from rich.cells import cell_len
 
 AREA = "def area(width, height):\n    if width < 0 or width < 0:\n        return None\n    return width * height\n"
 

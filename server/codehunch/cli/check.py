@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codehunch.cli.formats import STDIN, Format
+from codehunch.cli.options import STDIN, Format, Level
 
 if TYPE_CHECKING:
     from codehunch.settings import SettingsReader
-
-
-class Level(StrEnum):
-    """Sensitivities, as the command line names them."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 def check(

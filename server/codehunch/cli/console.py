@@ -6,8 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from codehunch.patterns import relative_to
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -45,6 +43,8 @@ def stdout_console() -> Console:
 
 def shown(path: str) -> str:
     """A path as people read it: relative below the working folder, else absolute, without control characters."""
+    from codehunch.patterns import relative_to
+
     return printable(relative_to(path, os.path.abspath(os.curdir)) or path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,7 +45,8 @@ class ProgressBar:
     def reading(self, path: str) -> None:
         """The file that is being checked now."""
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], name=shown(path))
+            name = os.path.join(*shown(path).rsplit(os.sep, 2)[-2:])
+            self._bar.update(self._bar.task_ids[0], name=name)
 
     def done(self, size: int) -> None:
         """A file of ``size`` bytes is finished."""
@@ -71,14 +73,15 @@ def _bar() -> Progress:
     from rich.table import Column
 
     return Progress(
-        TextColumn("checking"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[done]}/{task.fields[files]} files"),
-        TimeRemainingColumn(),
+        TextColumn("checking", table_column=Column(no_wrap=True, min_width=8)),
+        BarColumn(bar_width=20, table_column=Column(min_width=20)),
+        TaskProgressColumn(table_column=Column(no_wrap=True, min_width=4)),
+        TextColumn("{task.fields[done]}/{task.fields[files]} files", table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
         TextColumn(
             "{task.fields[name]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
         ),
+        expand=True,
         console=Console(stderr=True),
         transient=True,
         redirect_stdout=False,

@@ -11,7 +11,8 @@ import attrs
 
 from codehunch.bundles.store import active_bundle
 from codehunch.cli import console
-from codehunch.cli.formats import STDIN, Checked, Format, Report, open_report
+from codehunch.cli.formats import Checked, Report, open_report
+from codehunch.cli.options import STDIN, Format
 from codehunch.cli.progress import ProgressBar
 from codehunch.cli.reading import Loaded, load
 from codehunch.defects.options import CheckOptions

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from codehunch.cli.options import Format
 from codehunch.defects.findings import Finding
 from codehunch.files import Skipped
 from codehunch.syntax.spans import Span
@@ -17,25 +17,13 @@ from codehunch.syntax.text import SourceText
 if TYPE_CHECKING:
     from rich.console import Console
 
-STDIN = "-"
-"""The path of a text that came through stdin without a name."""
-
-
-class Format(StrEnum):
-    """Names of the output formats."""
-
-    TEXT = "text"
-    JSON = "json"
-    SARIF = "sarif"
-    GITHUB = "github"
-
 
 @attrs.frozen
 class Checked:
     """One file that was read to its end."""
 
     path: str
-    """Absolute, or STDIN."""
+    """Absolute, or ``-`` for stdin."""
     source: SourceText
     findings: tuple[Finding, ...]
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from codehunch import __version__
 from codehunch.cli.console import printable
-from codehunch.cli.formats import STDIN, Checked, Write, place_of
+from codehunch.cli.formats import Checked, Write, place_of
+from codehunch.cli.options import STDIN
 from codehunch.defects.findings import Finding, Fix
 from codehunch.defects.kinds import KINDS, Kind
 from codehunch.files import Skipped

@@ -8,7 +8,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from codehunch.cli.console import printable, shown
-from codehunch.cli.formats import STDIN, Checked, Place, place_of
+from codehunch.cli.formats import Checked, Place, place_of
+from codehunch.cli.options import STDIN
 from codehunch.defects.findings import Finding
 from codehunch.files import Skipped
 from codehunch.syntax.text import SourceText

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
+
 from codehunch.inference import session as sessions
 from codehunch.inference.errors import InferenceError
 from codehunch.inference.session import choose_providers, create_session, default_threads, require_names

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+
 from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
 from codehunch.inference.inprocess import InProcess
 from codehunch.inference.protocol import BACKGROUND, DOCUMENT, INTERACTIVE, CancelToken, Engine

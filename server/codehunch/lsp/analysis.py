@@ -67,19 +67,23 @@ class Analysis:
 
     async def report(self, snapshot: Snapshot) -> Report:
         """The findings of a snapshot, after the person's typing has paused. Raises Superseded."""
-        known = self.known(snapshot)
-        if known is not None:
-            return known
-        if not self._documents.is_current(snapshot):
-            raise Superseded
-        work = self._running.get(snapshot.uri)
-        if work is None or work.snapshot is not snapshot:
-            cancel = CancelToken()
-            work = _Work(snapshot, cancel, asyncio.ensure_future(self._compute(snapshot, cancel)))
-            work.task.add_done_callback(_retrieve)
-            self._running[snapshot.uri] = work
-        # One asker who goes away must not take the others' answer along.
-        return await asyncio.shield(work.task)
+        while self._documents.is_current(snapshot):
+            known = self.known(snapshot)
+            if known is not None:
+                return known
+            work = self._running.get(snapshot.uri)
+            if work is None or work.snapshot is not snapshot:
+                cancel = CancelToken()
+                work = _Work(snapshot, cancel, asyncio.ensure_future(self._compute(snapshot, cancel)))
+                work.task.add_done_callback(_retrieve)
+                self._running[snapshot.uri] = work
+            try:
+                # One asker who goes away must not take the others' answer along.
+                return await asyncio.shield(work.task)
+            except Superseded:
+                # By an edit, or by settings that changed: then the same text is read again.
+                continue
+        raise Superseded
 
     def quiet_in(self, uri: str) -> float:
         """Seconds until the person has probably paused typing in this document."""

@@ -71,14 +71,19 @@ class Configuration:
         self._warn = warn
         self._told: set[str] = set()
         self.editor = EditorSettings()
+        self._overrides: dict[str, object] = {}
         self._reader = SettingsReader(warn=self._tell)
 
-    def update(self, table: object, root: Path | None = None) -> None:
-        """Take over the editor's table; anything but a table means the defaults. Patterns speak about ``root``."""
+    def update(self, table: object, root: Path | None = None) -> bool:
+        """Take over the editor's table and tell whether that changed anything.
+
+        Anything but a table means the defaults. Patterns speak about ``root``.
+        """
         if not isinstance(table, Mapping):
             if table is not None:
                 self._tell(SettingsProblem(SOURCE, "", "is not a table; using the defaults"))
             table = {}
+        before = self.editor, self._overrides
         self.editor, shared = self._split(table)
         overrides: dict[str, object] = {}
         for key, value in shared.items():
@@ -89,7 +94,11 @@ class Configuration:
             name = _snake(key)
             if not problems and name in _SHARED_FIELDS:
                 overrides[name] = getattr(parsed, name)
+        if (self.editor, overrides) == before:
+            return False
+        self._overrides = overrides
         self._reader = SettingsReader(overrides, warn=self._tell)
+        return True
 
     def forget_files(self) -> None:
         """A settings file has changed: read all of them anew."""

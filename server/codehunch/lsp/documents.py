@@ -140,7 +140,10 @@ class DocumentStore:
 
 def path_of(uri: str) -> Path | None:
     """The path of a ``file:`` URI, ``None`` for anything else."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # Brackets without an address between them.
+        return None
     if parts.scheme != "file":
         return None
     path = unquote(parts.path)

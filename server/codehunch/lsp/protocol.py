@@ -270,7 +270,10 @@ class Protocol(LanguageServerProtocol):
 
 def _report_failure(task: asyncio.Future[Any], what: str) -> None:
     def ended(done: asyncio.Future[Any]) -> None:
-        if not done.cancelled() and (error := done.exception()) is not None:
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, RequestError):
+            logger.warning("%s: %s", what, error.message)
+        elif error is not None:
             logger.error("%s failed", what, exc_info=error)
 
     task.add_done_callback(ended)

@@ -64,6 +64,8 @@ class GenerateRequest:
     candidates: int = 1
     seconds: float = 5.0
     """No candidate after this long."""
+    automatic: bool = False
+    """Nobody asked by name: what the model is not sure of stays unsaid."""
 
 
 @attrs.frozen

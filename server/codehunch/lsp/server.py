@@ -86,11 +86,15 @@ class CodeHunchServer(LanguageServer):
         if self.engine.starts == 0 and self.engine.options != ServiceOptions(threads):
             self.engine.options = ServiceOptions(threads)
 
-    def apply_configuration(self) -> None:
-        """Make the session follow settings that may have changed; open documents are looked at again."""
+    def apply_limits(self) -> None:
+        """Make the worker's keeper follow the settings."""
         editor = self.configuration.editor
         self.engine.idle_seconds = editor.idle_unload
         self.engine.memory_limit = int(editor.memory_limit * 1_000_000)
+
+    def apply_configuration(self) -> None:
+        """Make the session follow settings that may have changed; open documents are looked at again."""
+        self.apply_limits()
         self.refresh()
 
     def refresh(self) -> None:
@@ -185,6 +189,7 @@ def serve(
 
     The address a socket listens on is told on stderr. Never returns.
     """
+    _have_stderr()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("codehunch").setLevel(logging.INFO)
     # A loop of our own rather than asyncio.run, which waits for threads that a slow disk may hold up.
@@ -230,6 +235,19 @@ async def _serve(transport: str, host: str, port: int, client_process_id: int | 
         if serving.done():
             serving.result()
     return server.exit_code if server.exit_code is not None else 1
+
+
+def _have_stderr() -> None:
+    """An editor may start us without one. Its number must not go to something else, nor print() to stdout."""
+    try:
+        os.fstat(2)
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        if null != 2:
+            os.dup2(null, 2)
+            os.close(null)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def _private_stdio() -> tuple[int, int]:

@@ -81,8 +81,14 @@ class ModelService:
             return GenerateReply(None)
         if cancelled():
             raise Cancelled
-        candidates = self._open_generator(bundle).generate(
-            parsed.source, found, candidates=request.candidates, deadline=request.seconds, cancelled=cancelled
+        generator = self._open_generator(bundle)
+        candidates = generator.generate(
+            parsed.source,
+            found,
+            candidates=request.candidates,
+            deadline=request.seconds,
+            cancelled=cancelled,
+            least=generator.automatic_threshold if request.automatic else 0.0,
         )
         if cancelled():
             raise Cancelled

@@ -55,16 +55,19 @@ class Suggestions:
         self._running: dict[str, CancelToken] = {}
 
     async def at(
-        self, snapshot: Snapshot, offset: int, candidates: int = 1, *, patient: bool = False
+        self, snapshot: Snapshot, offset: int, candidates: int = 1, *, automatic: bool = False, patient: bool = False
     ) -> tuple[Suggestion, ...]:
         """Suggestions at an offset, the best first. Only one question per document is open: a later one, or an
-        edit, ends it with Cancelled. ``patient`` waits ten times as long, for a person who asked by name.
+        edit, ends it with Cancelled.
+
+        ``automatic`` leaves out what the model is not sure of; ``patient`` waits ten times as long, for a person
+        who asked for this body by name.
         """
         server = self._server
         editor = server.configuration.editor
         if not editor.generation or snapshot.language not in _SUPPORTED:
             return ()
-        remembered = self._recall(snapshot, offset, candidates)
+        remembered = self.known(snapshot, offset, candidates)
         if remembered is not None:
             return remembered
         self.edited(snapshot.uri)
@@ -75,6 +78,7 @@ class Suggestions:
             offset,
             candidates,
             editor.generation_seconds * (10 if patient else 1),
+            automatic,
         )
         try:
             reply = await self._ask(request, token)
@@ -135,7 +139,7 @@ class Suggestions:
         kept.append(_Remembered(text[: replace.start], replace.of(text), text[replace.end :], suggestions))
         del kept[:-_KEPT]
 
-    def _recall(self, snapshot: Snapshot, offset: int, candidates: int) -> tuple[Suggestion, ...] | None:
+    def known(self, snapshot: Snapshot, offset: int, candidates: int = 1) -> tuple[Suggestion, ...] | None:
         """What was suggested here, also while the person types along; ``None`` where the worker has to be asked."""
         text = snapshot.source.text
         for known in reversed(self._remembered.get(snapshot.uri, [])):

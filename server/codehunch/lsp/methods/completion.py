@@ -27,7 +27,7 @@ async def handle(server: CodeHunchServer, params: types.CompletionParams) -> typ
     if not server.documents.is_current(snapshot):
         return types.CompletionList(is_incomplete=True, items=[])
     try:
-        suggestions = await server.suggestions.at(snapshot, offset)
+        suggestions = await server.suggestions.at(snapshot, offset, automatic=True)
     except Cancelled:
         return types.CompletionList(is_incomplete=True, items=[])
     items = [_item(server, snapshot, offset, each) for each in suggestions if each.at_cursor]

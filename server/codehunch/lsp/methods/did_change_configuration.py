@@ -22,26 +22,30 @@ SECTION = "codehunch"
 async def handle(server: CodeHunchServer, params: types.DidChangeConfigurationParams) -> None:
     """Fetch the section where the client lets us, else take what came."""
     if server.client.configuration:
-        await pull_configuration(server)
+        changed = await pull_configuration(server)
     else:
         sent = params.settings
         table = sent.get(SECTION, sent) if isinstance(sent, dict) else sent
-        server.configuration.update(_over_initial(server, table), server.root)
-    server.apply_configuration()
+        changed = server.configuration.update(_over_initial(server, table), server.root)
+    if changed:
+        server.apply_configuration()
 
 
-async def pull_configuration(server: CodeHunchServer) -> None:
-    """Ask the client for its section; a client that cannot be asked, or refuses, changes nothing."""
+async def pull_configuration(server: CodeHunchServer) -> bool:
+    """Ask the client for its section and tell whether that changed anything.
+
+    A client that cannot be asked, or refuses, changes nothing.
+    """
     if not server.client.configuration:
-        return
+        return False
     item = types.ConfigurationItem(section=SECTION)
     try:
         values = await server.protocol.request(types.WORKSPACE_CONFIGURATION, types.ConfigurationParams([item]))
     except RequestError as error:
         logger.warning("the client does not tell its settings: %s", error.message)
-        return
+        return False
     table = values[0] if values else None
-    server.configuration.update(_over_initial(server, table), server.root)
+    return server.configuration.update(_over_initial(server, table), server.root)
 
 
 def _over_initial(server: CodeHunchServer, table: object) -> object:

@@ -25,6 +25,7 @@ def handle(server: CodeHunchServer, params: types.InitializeParams) -> types.Ini
     server.roots = _roots(params)
     server.initialization_options = params.initialization_options
     server.configuration.update(params.initialization_options, server.root)
+    server.apply_limits()
     server.protocol.initialized = True
     if params.process_id is not None:
         loop = asyncio.get_running_loop()

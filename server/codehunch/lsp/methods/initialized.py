@@ -35,5 +35,5 @@ async def handle(server: CodeHunchServer, params: types.InitializedParams) -> No
         )
     if registrations:
         server.protocol.ask(types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams(registrations))
-    await pull_configuration(server)
-    server.apply_configuration()
+    if await pull_configuration(server):
+        server.apply_configuration()

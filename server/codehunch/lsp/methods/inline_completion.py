@@ -30,12 +30,13 @@ async def handle(server: CodeHunchServer, params: types.InlineCompletionParams) 
         return None
     invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
     offset = offset_of(snapshot.source, params.position, server.client.encoding)
-    if not invoked:
+    candidates = INVOKED_CANDIDATES if invoked else 1
+    if not invoked and server.suggestions.known(snapshot, offset) is None:
         await asyncio.sleep(server.analysis.quiet_in(snapshot.uri))
         if not server.documents.is_current(snapshot):
             return None
     try:
-        suggestions = await server.suggestions.at(snapshot, offset, INVOKED_CANDIDATES if invoked else 1)
+        suggestions = await server.suggestions.at(snapshot, offset, candidates, automatic=not invoked)
     except Cancelled:
         return None
     items = [_item(server, snapshot, offset, each) for each in suggestions if each.at_cursor]

@@ -1,0 +1,60 @@
+"""What real editors say of themselves, and what they are offered for it."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from lsprotocol import types
+from pytest_lsp import client_capabilities
+
+from codehunch.lsp.capabilities import Client, flatten, server_capabilities
+
+
+def on(client: Client) -> set[str]:
+    return {name for name, value in attrs.asdict(client).items() if value is True}
+
+
+def test_a_client_that_says_nothing_can_do_nothing() -> None:
+    assert flatten(types.ClientCapabilities()) == Client()
+    assert on(Client()) == set()
+
+
+@pytest.mark.parametrize(
+    ("editor", "can", "cannot"),
+    [
+        (
+            "visual-studio-code@v1.65",
+            {"related_information", "is_preferred", "code_action_resolves_edit", "diagnostic_data", "progress"},
+            {"pull_diagnostics", "inline_completion"},
+        ),
+        ("neovim@v0.7", {"code_action_literals", "related_information"}, {"pull_diagnostics", "inline_completion"}),
+        ("neovim@v0.11", {"pull_diagnostics", "progress", "hover_markdown"}, {"inline_completion"}),
+        ("emacs@v29", {"code_action_literals"}, {"pull_diagnostics", "inline_completion"}),
+    ],
+)
+def test_editors(editor: str, can: set[str], cannot: set[str]) -> None:
+    client = flatten(client_capabilities(editor))
+    assert can <= on(client)
+    assert not cannot & on(client)
+    offered = server_capabilities(client, ["x"])
+    assert (offered.diagnostic_provider is not None) == client.pull_diagnostics
+    assert (offered.inline_completion_provider is None) == (offered.completion_provider is not None)
+    assert offered.text_document_sync == types.TextDocumentSyncOptions(
+        open_close=True, change=types.TextDocumentSyncKind.Incremental, save=types.SaveOptions(include_text=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (None, "utf-16"),
+        ([], "utf-16"),
+        (["utf-8", "utf-16"], "utf-8"),
+        (["utf-32"], "utf-32"),
+        (["utf-7", "utf-16"], "utf-16"),
+        (["utf-7"], "utf-16"),
+    ],
+)
+def test_the_clients_favourite_encoding_among_the_known_ones(offered: list[str] | None, chosen: str) -> None:
+    general = types.GeneralClientCapabilities(position_encodings=offered)
+    assert flatten(types.ClientCapabilities(general=general)).encoding == chosen

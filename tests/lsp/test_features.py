@@ -1,0 +1,244 @@
+"""Hover, fixes, bodies and commands, each within what the client can do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import text_reference
+from conftest import Start
+from lsp_client import FULL, URI, InProcessClient, ResponseError
+
+TEXT = "def f(right):\n    return wrong\n"
+STUB = 'def double(x):\n    """Twice x."""\n    \n\nprint(double(2))\n'
+BODY = "value = 0\n    return value"
+
+
+def without(path: str) -> dict[str, Any]:
+    """Full capabilities but for one."""
+    capabilities: dict[str, Any] = json.loads(json.dumps(FULL))
+    *parents, name = path.split(".")
+    table = capabilities
+    for parent in parents:
+        table = table[parent]
+    del table[name]
+    return capabilities
+
+
+def here(line: int, character: int = 0) -> dict[str, Any]:
+    return {"start": {"line": line, "character": character}, "end": {"line": line, "character": character}}
+
+
+async def actions(client: InProcessClient, place: dict[str, Any], **context: Any) -> list[dict[str, Any]]:
+    params = {"textDocument": {"uri": URI}, "range": place, "context": {"diagnostics": [], **context}}
+    return list(await client.request("textDocument/codeAction", params) or [])
+
+
+def applied(text: str, edit: dict[str, Any]) -> str:
+    (document,) = edit["documentChanges"] if "documentChanges" in edit else ({"edits": edit["changes"][URI]},)
+    changes = [{"range": each["range"], "text": each["newText"]} for each in document["edits"]]
+    return text_reference.apply(text, changes, "utf-16")
+
+
+@pytest.mark.parametrize(
+    ("character", "found"), [(3, False), (10, False), (11, True), (14, True), (16, True), (500, True)]
+)
+async def test_hover_explains_the_finding_under_the_pointer(
+    client: InProcessClient, character: int, found: bool
+) -> None:
+    """Right behind the name counts: an editor's cursor is there when the name has been typed."""
+    client.open(TEXT)
+    await client.pull()
+    answer = await client.at("textDocument/hover", 1, character)
+    assert (answer is not None) == found
+    if answer is not None:
+        value = answer["contents"]["value"]
+        for words in ("CH101 variable-misuse", "almost certain (95%)", "`right` 90%", "# codehunch: ignore[CH101]"):
+            assert words in value
+
+
+async def test_hover_in_plain_text(start: Start) -> None:
+    client = await start(without("textDocument.hover"))
+    client.open(TEXT)
+    await client.pull()
+    answer = await client.at("textDocument/hover", 1, 12)
+    assert answer["contents"]["kind"] == "plaintext"
+    assert "\n- right 90%" in answer["contents"]["value"]
+
+
+async def test_hover_computes_nothing(client: InProcessClient) -> None:
+    client.open(TEXT)
+    assert await client.at("textDocument/hover", 1, 12) is None
+
+
+async def test_fixes_best_first_and_preferred_when_clear(client: InProcessClient) -> None:
+    client.open(TEXT, version=3)
+    await client.pull()
+    best, other = await actions(client, here(1, 12), only=["quickfix"])
+    assert (best["title"], best["kind"], best["isPreferred"]) == ("Replace by `right`", "quickfix", True)
+    assert "isPreferred" not in other
+    assert best["diagnostics"][0]["code"] == "CH101"
+    assert best["edit"]["documentChanges"][0]["textDocument"] == {"uri": URI, "version": 3}
+    assert applied(TEXT, best["edit"]) == "def f(right):\n    return right\n"
+    assert applied(TEXT, other["edit"]) == "def f(right):\n    return left\n"
+
+
+async def test_fixes_for_a_client_of_few_means(start: Start) -> None:
+    literals = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}}
+    client = await start({"textDocument": {"codeAction": literals}})
+    client.open(TEXT)
+    await client.published_version(1)
+    best, _ = await actions(client, here(1, 12), only=["quickfix"])
+    assert "isPreferred" not in best
+    assert list(best["edit"]) == ["changes"]
+    assert applied(TEXT, best["edit"]) == "def f(right):\n    return right\n"
+
+
+@pytest.mark.parametrize(
+    ("only", "kinds"),
+    [
+        (None, {"quickfix", "refactor.rewrite"}),
+        (["quickfix"], {"quickfix"}),
+        (["refactor"], {"refactor.rewrite"}),
+        (["refactor.rewrite"], {"refactor.rewrite"}),
+        (["refactor.rewrite.x", "source"], set()),
+        ([""], {"quickfix", "refactor.rewrite"}),
+        ([], set()),
+    ],
+)
+async def test_only_what_was_asked_for(client: InProcessClient, only: list[str] | None, kinds: set[str]) -> None:
+    client.open('def f(x):\n    """Use wrong."""\n')
+    await client.pull()
+    context = {} if only is None else {"only": only}
+    assert {each["kind"] for each in await actions(client, here(1, 13), **context)} == kinds
+
+
+async def test_fixes_of_an_older_version_are_not_offered(client: InProcessClient) -> None:
+    client.open(TEXT)
+    await client.pull()
+    client.replace("\n" + TEXT)
+    assert await actions(client, here(1, 12), only=["quickfix"]) == []
+
+
+async def test_generate_body_is_resolved_lazily(client: InProcessClient) -> None:
+    client.open(STUB)
+    (action,) = await actions(client, here(1, 8), only=["refactor"])
+    assert (action["title"], action["tags"]) == ("Generate body from docstring", [1])
+    assert "edit" not in action
+    resolved = await client.request("codeAction/resolve", action)
+    assert applied(STUB, resolved["edit"]).startswith(f'def double(x):\n    """Twice x."""\n    {BODY}\n')
+    client.replace("\n" + STUB)
+    with pytest.raises(ResponseError) as caught:
+        await client.request("codeAction/resolve", action)
+    assert caught.value.code == -32801
+
+
+async def test_generate_body_by_command_where_edits_cannot_be_resolved(start: Start) -> None:
+    client = await start(without("textDocument.codeAction.resolveSupport"))
+    client.open(STUB)
+    (action,) = await actions(client, here(1, 8), only=["refactor"])
+    command = action["command"]
+    assert await client.request(
+        "workspace/executeCommand", {"command": command["command"], "arguments": command["arguments"]}
+    )
+    (request,) = [each for each in client.server_requests if each["method"] == "workspace/applyEdit"]
+    assert BODY in applied(STUB, request["params"]["edit"])
+
+
+@pytest.mark.parametrize(("line", "text"), [(0, TEXT), (0, "x = 1\n"), (4, STUB), (0, "")])
+async def test_nothing_is_offered_where_nothing_is_described(client: InProcessClient, line: int, text: str) -> None:
+    client.open(text)
+    assert await actions(client, here(line), only=["refactor"]) == []
+    ghost = await client.at("textDocument/inlineCompletion", line, 0, context={"triggerKind": 1})
+    assert ghost == {"items": []}
+
+
+@pytest.mark.parametrize(("trigger", "count"), [(1, 3), (2, 1)])
+async def test_ghost_text(client: InProcessClient, trigger: int, count: int) -> None:
+    client.open(STUB)
+    answer = await client.at("textDocument/inlineCompletion", 2, 4, context={"triggerKind": trigger})
+    assert len(answer["items"]) == count
+    assert answer["items"][0] == {"insertText": BODY, "range": here(2, 4)}
+
+
+async def test_ghost_text_below_the_docstring(client: InProcessClient) -> None:
+    text = 'def double(x):\n    """Twice x."""'
+    client.open(text)
+    answer = await client.at("textDocument/inlineCompletion", 1, 18, context={"triggerKind": 1})
+    (first, *_) = answer["items"]
+    change = [{"range": first["range"], "text": first["insertText"]}]
+    assert text_reference.apply(text, change, "utf-16") == text + f"\n    {BODY}"
+
+
+async def test_ghost_text_survives_being_typed(client: InProcessClient) -> None:
+    """The rest of a suggestion is shown at once, also while the worker is busy with something else."""
+    client.open(STUB)
+    await client.at("textDocument/inlineCompletion", 2, 4, context={"triggerKind": 2})
+    for index, char in enumerate("value = 0"):
+        client.change([{"range": here(2, 4 + index), "text": char}], version=2 + index)
+        answer = await client.at("textDocument/inlineCompletion", 2, 5 + index, context={"triggerKind": 2})
+        assert answer["items"] == [{"insertText": BODY[index + 1 :], "range": here(2, 5 + index)}]
+    assert client.server.engine._ids.__next__() == 2  # type: ignore[attr-defined]
+    client.change([{"range": here(2, 13), "text": "7"}], version=50)
+    assert (await client.at("textDocument/inlineCompletion", 2, 14, context={"triggerKind": 2}))["items"] == []
+
+
+async def test_a_later_question_ends_the_one_before(client: InProcessClient) -> None:
+    client.open(STUB + "# slow 300\n")
+    _, first = client.begin(
+        "textDocument/inlineCompletion",
+        {"textDocument": {"uri": URI}, "position": {"line": 2, "character": 4}, "context": {"triggerKind": 1}},
+    )
+    await client.until(lambda: client.server.engine.busy)
+    client.change([{"range": here(2, 4), "text": "x"}])
+    assert await asyncio.wait_for(first, 1) is None
+
+
+async def test_completion_for_editors_without_ghost_text(start: Start) -> None:
+    client = await start(without("textDocument.inlineCompletion"))
+    provider = client.capabilities["capabilities"]["completionProvider"]
+    assert provider["resolveProvider"] is True
+    assert "inlineCompletionProvider" not in client.capabilities["capabilities"]
+    client.open(STUB)
+    (item,) = (await client.at("textDocument/completion", 2, 4))["items"]
+    assert item["label"] == "value = 0"
+    assert item["textEdit"] == {"newText": BODY, "range": here(2, 4)}
+    resolved = await client.request("completionItem/resolve", item)
+    assert resolved["documentation"]["kind"] == "markdown"
+    assert "return value" in resolved["documentation"]["value"]
+    # The item's edit has to be at the cursor; from the header it would not be.
+    assert (await client.at("textDocument/completion", 0, 0))["items"] == []
+    assert (await client.at("textDocument/completion", 4, 0))["items"] == []
+
+
+async def test_ghost_text_and_list_items_are_not_both_offered(client: InProcessClient) -> None:
+    offered = client.capabilities["capabilities"]
+    assert offered["inlineCompletionProvider"] == {}
+    assert "completionProvider" not in offered
+
+
+@pytest.mark.parametrize("item", [{"label": "x"}, {"label": "x", "data": 7}, {"label": "x", "data": {"code": 1}}])
+async def test_items_of_others_come_back_as_they_are(client: InProcessClient, item: dict[str, Any]) -> None:
+    assert await client.request("completionItem/resolve", item) == item
+
+
+async def test_debug_information(start: Start) -> None:
+    client = await start(process=True)
+    client.open(TEXT)
+    await client.pull()
+    told = await client.request("workspace/executeCommand", {"command": "codehunch.debugInformation"})
+    assert told["documents"] == 1
+    assert told["worker"]["pid"] == client.server.engine.pid
+    assert "wrong" not in json.dumps(told)
+
+
+async def test_restart_worker(start: Start) -> None:
+    client = await start(process=True)
+    client.open(TEXT)
+    await client.pull()
+    before = client.server.engine.pid
+    await client.request("workspace/executeCommand", {"command": "codehunch.restartWorker"})
+    assert len((await client.pull())["items"]) == 1
+    assert client.server.engine.pid not in (before, None)

@@ -28,16 +28,16 @@ PATHS = sorted(
 )
 # tree-sitter-python 0.25 cannot read a few of Python's own grammar torture tests.
 TORTURE = {"test_compile.py", "test_grammar.py", "test_fstring.py", "test_tstring.py", "test_type_params.py"}
-SECONDS = 4.0
+SECONDS, AT_LEAST = 4.0, 40
 
 
 def readable(seed: int) -> Iterator[tuple[Path, bytes, DecodedSource, ast.Module]]:
-    """Files in an order drawn from ``seed``, until the time is up."""
+    """Files in an order drawn from ``seed``, until the time is up; some even on a machine under load."""
     paths = list(PATHS)
     random.Random(seed).shuffle(paths)
-    stop = time.monotonic() + SECONDS
+    stop, files = time.monotonic() + SECONDS, 0
     for path in paths:
-        if time.monotonic() > stop:
+        if time.monotonic() > stop and files >= AT_LEAST:
             return
         data = path.read_bytes()
         if len(data) > 200_000 or path.name in TORTURE:
@@ -49,6 +49,7 @@ def readable(seed: int) -> Iterator[tuple[Path, bytes, DecodedSource, ast.Module
             decoded = decode_source(data)
         except (SyntaxError, ValueError, RecursionError):
             continue
+        files += 1
         yield path, data, decoded, tree
 
 
@@ -98,7 +99,7 @@ def test_functions_agree_with_ast() -> None:
         listed = [found(decoded, function) for function in find_functions(parse(decoded.source))]
         assert listed == expected(tree), path
         files, functions = files + 1, functions + len(listed)
-    assert files > 20
+    assert files >= AT_LEAST
     assert functions > 200
 
 

@@ -74,7 +74,7 @@ def examples_of(path: Path, name: str, package: str, baseline: bool = False) -> 
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return
-    if _GENERATED.search(text[:1500]) or "\r" in text:
+    if _GENERATED.search(text[:1500]):
         return
     parsed = parse(text)
     if parsed.tree.root_node.has_error:

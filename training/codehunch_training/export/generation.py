@@ -124,8 +124,14 @@ def greedy_torch(model: T5ForConditionalGeneration, prompt: Sequence[int], max_n
     """What ``generate`` of transformers gives, without start and end tokens."""
     with torch.no_grad():
         ids = torch.tensor([list(prompt)])
+        # Without a cache: transformers 4.57 sizes it by the encoder's layers, of which we have fewer than decoder layers.
         output = model.generate(
-            ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_new, num_beams=1, do_sample=False
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=max_new,
+            num_beams=1,
+            do_sample=False,
+            use_cache=False,
         )
     tokens: list[int] = output[0, 1:].tolist()
     eos = model.config.eos_token_id

@@ -26,7 +26,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 from transformers import T5Config, T5ForConditionalGeneration
 
-from codehunch.generation.prompt import EOS
+from codehunch.generation.prompt import EOS, MARKERS
 from codehunch_training.tasks.generation_data import (
     KINDS,
     Examples,
@@ -70,6 +70,10 @@ class Recipe:
     """Share of the budget spent on the first mix of kinds."""
     first_mix: dict[str, float] = attrs.field(factory=dict)
     mix: dict[str, float] = attrs.field(factory=dict)
+    first_bare: float = 0.0
+    """Share of examples without their surroundings in the first phase: short sources, more targets per second."""
+    bare: float = 0.0
+    """The same share afterwards."""
     threads: int = 0
     """CPU threads; 0 leaves PyTorch's choice."""
     precision: str = "bf16"
@@ -165,11 +169,11 @@ def prepare(recipe: Recipe, data: Path, out: Path) -> tuple[Tokenizer, Examples,
 def validation_batches(examples: Examples, count: int, budget: int) -> dict[str, list[np.ndarray]]:
     """A fixed sample of held-out examples by kind."""
     batches = {}
-    lengths = examples.lengths()
+    source, target = examples.lengths()
     for kind, name in enumerate(KINDS):
         members = np.random.default_rng(1).permutation(np.flatnonzero(examples.kinds == kind))[: count // len(KINDS)]
         if len(members):
-            batches[name] = cut(members[np.argsort(lengths[members], kind="stable")], lengths, budget)
+            batches[name] = [members[part] for part in cut(source[members], target[members], budget)]
     return batches
 
 
@@ -192,9 +196,10 @@ def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, res
     model = build_model(settings, tokenizer).to(device)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     muon, adam = optimizers(model, settings.matrix_lr, settings.vector_lr, settings.d_kv)
-    sampler = Sampler(examples, settings.batch_tokens, settings.seed)
+    around = examples.context_lengths(int(tokenizer.token_to_id(MARKERS["def"])))
+    sampler = Sampler(examples, settings.batch_tokens, settings.seed, around)
     checkpoint = out / "checkpoint"
-    state: dict[str, Any] = {"seconds": 0.0, "step": 0, "tokens": 0}
+    state: dict[str, Any] = {"seconds": 0.0, "step": 0, "tokens": 0, "batch": 0}
     if resume and (checkpoint / "state.json").exists():
         state = json.loads((checkpoint / "state.json").read_text())
         model.load_state_dict(load_file(checkpoint / "model.safetensors"), strict=False)
@@ -203,14 +208,18 @@ def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, res
         muon.load_state_dict(stored["muon"])
         adam.load_state_dict(stored["adam"])
         sampler.restore(state["sampler"])
-    log = (out / "log.jsonl").open("a" if resume else "w")
+    log = out / "log.jsonl"
+    if not resume:
+        log.unlink(missing_ok=True)
     clock = Clock(settings.minutes * 60, state["seconds"])
     autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16")
     valid = validation_batches(held_out, settings.valid_examples, settings.batch_tokens)
     print(f"{parameters / 1e6:.1f} M parameters, {len(examples)} examples, {device}", flush=True)
 
-    def tensors(pool: Examples, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        source, target = collate(pool, indices, pad)
+    def tensors(
+        pool: Examples, indices: np.ndarray, dropped: np.ndarray | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        source, target = collate(pool, indices, pad, dropped)
         return torch.from_numpy(source).to(device), torch.from_numpy(target).to(device)
 
     @torch.no_grad()
@@ -231,8 +240,8 @@ def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, res
 
     def report(row: dict[str, Any]) -> None:
         line = json.dumps({"seconds": round(clock.seconds, 1), "step": state["step"], **row})
-        log.write(line + "\n")
-        log.flush()
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
         print(line, flush=True)
 
     def save() -> None:
@@ -256,10 +265,12 @@ def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, res
     before = sampler.state()
     while clock.progress < 1:
         before = sampler.state()
-        mix = settings.first_mix if clock.progress < settings.first_phase else settings.mix
-        for indices in sampler.next_pool(tuple(mix.get(kind, 0.0) for kind in KINDS)):
+        first = clock.progress < settings.first_phase
+        mix, bare = (settings.first_mix, settings.first_bare) if first else (settings.mix, settings.bare)
+        batches = sampler.next_pool(tuple(mix.get(kind, 0.0) for kind in KINDS), bare)
+        for indices, dropped in batches[state["batch"] :]:  # A resumed run goes on inside its pool.
             rate = learning_rate(clock.progress, settings.warmup, settings.final_lr)
-            source, target = tensors(examples, indices)
+            source, target = tensors(examples, indices, dropped)
             with autocast:
                 loss = loss_of(model, source, target, pad)
             loss.backward()
@@ -272,6 +283,7 @@ def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, res
             tokens = int((source != pad).sum() + (target != pad).sum())
             losses.append(float(loss.detach()))
             state["step"] += 1
+            state["batch"] += 1
             state["tokens"] += tokens
             window += tokens
             if clock.seconds - reported > 20:
@@ -287,6 +299,8 @@ def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, res
                 save()
                 saved = reported = clock.seconds
                 window = 0
+        else:
+            state["batch"] = 0
     losses_at_end = validate()
     report({"valid": losses_at_end, "tokens": state["tokens"]})
     save()

@@ -37,9 +37,18 @@ class Examples:
         a, b, c = self.starts[2 * index : 2 * index + 3]
         return self.ids[a:b], self.ids[b:c]
 
-    def lengths(self) -> NDArray[np.int64]:
-        """Source plus target tokens of each example."""
-        return self.starts[2::2] - self.starts[:-2:2]
+    def lengths(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Source and target tokens of each example."""
+        steps = np.diff(self.starts)
+        return steps[::2], steps[1::2]
+
+    def context_lengths(self, first: int) -> NDArray[np.int64]:
+        """How many tokens stand before the marker ``first`` in each source; 0 where it does not occur."""
+        at = np.flatnonzero(self.ids == first)
+        sources = self.starts[:-1:2]
+        ends = self.starts[1::2]
+        found = at[np.minimum(np.searchsorted(at, sources), len(at) - 1)] if len(at) else sources
+        return np.where((found >= sources) & (found < ends), found - sources, 0)
 
     def save(self, path: Path) -> None:
         np.savez(path, ids=self.ids, starts=self.starts, kinds=self.kinds)
@@ -84,8 +93,13 @@ def encode_rows(path: Path, tokenizer: Tokenizer, max_prompt: int, max_new: int)
     return Examples(np.concatenate(ids), starts.astype(np.int64), np.asarray(kinds, dtype=np.uint8))
 
 
-def collate(examples: Examples, indices: NDArray[np.int64], pad: int) -> Batch:
+def collate(
+    examples: Examples, indices: NDArray[np.int64], pad: int, dropped: NDArray[np.int64] | None = None
+) -> Batch:
+    """Padded arrays; ``dropped`` says how many leading source tokens of each example to leave out."""
     pairs = [examples.pair(int(index)) for index in indices]
+    if dropped is not None:
+        pairs = [(a[count:], b) for (a, b), count in zip(pairs, dropped, strict=True)]
     source = np.full((len(pairs), max(len(a) for a, _ in pairs)), pad, dtype=np.int64)
     target = np.full((len(pairs), max(len(b) for _, b in pairs)), pad, dtype=np.int64)
     for row, (a, b) in enumerate(pairs):
@@ -94,13 +108,21 @@ def collate(examples: Examples, indices: NDArray[np.int64], pad: int) -> Batch:
     return source, target
 
 
-def cut(indices: NDArray[np.int64], lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
-    """Cut length-sorted indices into batches of at most ``budget`` padded tokens."""
-    batches, start = [], 0
-    for end in range(1, len(indices) + 1):
-        if end == len(indices) or lengths[indices[end]] * (end + 1 - start) > budget:
-            batches.append(indices[start:end])
-            start = end
+def cut(source: NDArray[np.int64], target: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    """Batches, as positions in the given lengths, of at most ``budget`` padded tokens.
+
+    Neighbours have source lengths of one bucket and near target lengths, so a pool of 8,192 pads about a tenth.
+    """
+    batches: list[NDArray[np.int64]] = []
+    order = np.lexsort((target, source // 16))
+    start = longest_source = longest_target = 0
+    for end, position in enumerate(order):
+        wider, taller = max(longest_source, source[position]), max(longest_target, target[position])
+        if end > start and (end + 1 - start) * (wider + taller) > budget:
+            batches.append(order[start:end])
+            start, wider, taller = end, source[position], target[position]
+        longest_source, longest_target = wider, taller
+    batches.append(order[start:])
     return batches
 
 
@@ -111,7 +133,9 @@ class Sampler:
     examples: Examples
     budget: int
     seed: int
-    pool: int = 2048
+    context: NDArray[np.int64] | None = None
+    """Leading tokens of each source that say what is around the request, see ``Examples.context_lengths``."""
+    pool: int = 8192
     drawn: list[int] = attrs.field(factory=lambda: [0] * len(KINDS))
     """How many examples of each kind earlier pools took: all the state there is, beside ``pools``."""
     pools: int = 0
@@ -122,10 +146,14 @@ class Sampler:
     def restore(self, state: dict[str, Any]) -> None:
         self.drawn, self.pools = list(state["drawn"]), int(state["pools"])
 
-    def next_pool(self, weights: tuple[float, ...]) -> list[NDArray[np.int64]]:
-        """The batches of one pool, in random order."""
+    def next_pool(
+        self, weights: tuple[float, ...], bare: float = 0.0
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """The batches of one pool in random order: indices, and how many leading tokens each example loses.
+
+        ``bare`` is the share of examples that come without their surroundings.
+        """
         random = np.random.default_rng((self.seed, 1, self.pools))
-        lengths = self.examples.lengths()
         chosen: list[NDArray[np.int64]] = []
         total = sum(weights)
         for kind, weight in enumerate(weights):
@@ -140,9 +168,14 @@ class Sampler:
                 wanted -= len(part)
         self.pools += 1
         indices = np.concatenate(chosen)
-        indices = indices[np.argsort(lengths[indices] + random.random(len(indices)), kind="stable")]
-        batches = cut(indices, lengths, self.budget)
-        return [batches[i] for i in random.permutation(len(batches))]
+        dropped = np.zeros(len(indices), dtype=np.int64)
+        if self.context is not None and bare > 0:
+            dropped = np.where(random.random(len(indices)) < bare, self.context[indices], 0)
+        mixed = random.permutation(len(indices))
+        indices, dropped = indices[mixed], dropped[mixed]
+        source, target = self.examples.lengths()
+        batches = cut(source[indices] - dropped, target[indices], self.budget)
+        return [(indices[batches[i]], dropped[batches[i]]) for i in random.permutation(len(batches))]
 
 
 def pad_id(tokenizer: Tokenizer) -> int:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 
-def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
+def orthogonal(matrix: Tensor, steps: int = 4) -> Tensor:
     """The nearest semi-orthogonal matrix, roughly: singular values end between about 0.7 and 1.2. Shape kept."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.bfloat16()

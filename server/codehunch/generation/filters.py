@@ -21,9 +21,10 @@ from codehunch.syntax.parsing import ParsedSource, parse
 _CONTROL = re.compile(r"<(?:pad|s|/s|mask|unk|extra_\d+)>|[\x00-\x08\x0b-\x1f\x7f\ufffd]")
 _COMPILED_SIZE = 200_000
 """Larger files are checked by the tolerant parser alone."""
-_ALWAYS_KNOWN = frozenset(dir(builtins)) | {
+ALWAYS_KNOWN = frozenset(dir(builtins)) | {
     "__name__", "__file__", "__doc__", "__package__", "__spec__", "__loader__", "__class__", "__path__",
 }  # fmt: skip
+"""Names Python itself binds in every module."""
 _NAMES = """
 (identifier) @name
 (attribute attribute: (identifier) @not)
@@ -134,7 +135,7 @@ def undefined_names(body: str, context: FileContext, request: BodyRequest) -> fr
     if "import *" in context.parsed.text:
         return frozenset()
     header = context.parsed.text[: request.replace.start] + "\n" + context.parsed.text[request.replace.end :]
-    return free_names(body) - names_of(header) - _ALWAYS_KNOWN
+    return free_names(body) - names_of(header) - ALWAYS_KNOWN
 
 
 def free_names(body: str) -> frozenset[str]:

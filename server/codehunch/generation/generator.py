@@ -14,6 +14,7 @@ from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.manifest import GenerationSpec
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import (
+    ALWAYS_KNOWN,
     body_compiles,
     clean_body,
     compiles,
@@ -163,7 +164,7 @@ class Generator:
         if not compiles(code) or not functions or functions[0].span.start != 0:
             return None
         function = functions[0]
-        complete = with_imports("", free_names(code) - frozenset(dir(__builtins__)))
+        complete = with_imports("", free_names(code[: function.span.end]) - ALWAYS_KNOWN)
         if complete is None:
             return None
         head, tail = code[: function.header.end], code[function.header.end : function.span.end]

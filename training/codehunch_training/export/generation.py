@@ -124,7 +124,7 @@ def greedy_torch(model: T5ForConditionalGeneration, prompt: Sequence[int], max_n
     """What ``generate`` of transformers gives, without start and end tokens."""
     with torch.no_grad():
         ids = torch.tensor([list(prompt)])
-        # Without a cache: transformers 4.57 sizes it by the encoder's layers, of which we have fewer than decoder layers.
+        # No cache: transformers 4.57 sizes it by the layers of the encoder, and ours has fewer than the decoder.
         output = model.generate(
             ids,
             attention_mask=torch.ones_like(ids),

@@ -1,0 +1,51 @@
+"""Texts as they come from generators, minifiers and accidents."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from lsp_client import FULL, URI, InProcessClient
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "findings"),
+    [
+        ("a line of a megabyte", "x = '" + "🙂" * 500_000 + "'; wrong = 1\n", 1),
+        ("twenty thousand lines", "def f(x):\n    return wrong\n\n\n" * 5000, 5000),
+        ("deep nesting", "(" * 5000 + "wrong" + ")" * 5000, 1),
+        ("deep indentation", "".join(f"{' ' * depth}if x:\n" for depth in range(500)) + " " * 500 + "wrong\n", 1),
+        ("no line end but carriage returns", "wrong = 1\r" * 3000, 3000),
+        ("null characters", "\0" * 1000 + "wrong", 1),
+        ("nothing", "", 0),
+    ],
+)
+async def test_sizes(name: str, text: str, findings: int) -> None:
+    client = InProcessClient()
+    await client.initialize(FULL)
+    client.open(text)
+    assert len((await client.pull())["items"]) == findings
+    last = text.count("\n")
+    # Typing at the end of it: the server keeps up with a fast typist.
+    start = time.monotonic()
+    for index in range(20):
+        place = {"line": last, "character": 10**9}
+        client.change([{"range": {"start": place, "end": place}, "text": "x"}], version=2 + index)
+    await client.at("textDocument/hover", last, 5)
+    assert time.monotonic() - start < 20 * 0.1
+    snapshot = client.server.documents.snapshot(URI)
+    assert snapshot is not None
+    assert len(snapshot.source.text) == len(text) + 20
+    await client.close()
+
+
+async def test_fifty_files_at_once() -> None:
+    client = InProcessClient()
+    await client.initialize(FULL)
+    uris = [f"file:///project/module_{number}.py" for number in range(50)]
+    for number, uri in enumerate(uris):
+        client.open("wrong = 1\n" * number, uri)
+    reports = await asyncio.gather(*(client.pull(uri) for uri in uris))
+    assert [len(report["items"]) for report in reports] == list(range(50))
+    await client.close()

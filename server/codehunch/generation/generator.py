@@ -40,6 +40,8 @@ Judge = Callable[[SourceText, Span], bool]
 """Reads the file with a candidate in place and the candidate's span there; False ranks it below the others."""
 
 BEAMS = 4
+SAMPLES, TEMPERATURE, TOP_P = 8, 0.7, 0.9
+"""The second attempt, made only for a person who asked: samples differ more than beams do."""
 AUTOMATIC = "automatic"
 """Key of the threshold below which nothing is shown to a person who did not ask."""
 
@@ -88,14 +90,16 @@ class Generator:
         """
         parsed = parse(source)
         context = FileContext(parsed)
-        prompt = build_prompt(context, request)
-        found: dict[str, Candidate] = {}
-        for answer in self.answers(prompt, candidates, deadline, cancelled):
-            text = self._fit(context, request, answer)
-            if text is not None and answer.confidence >= least and text not in found:
-                found[text] = Candidate(text, answer.confidence, request.replace)
-        ranked = sorted(found.values(), key=lambda item: self._doubt(parsed, item))
-        return tuple(ranked[:candidates])
+        found = self._search(
+            build_prompt(context, request),
+            candidates,
+            deadline,
+            cancelled,
+            least,
+            lambda answer: self._fit(context, request, answer),
+        )
+        made = [Candidate(text, confidence, request.replace) for text, confidence in found.items()]
+        return tuple(sorted(made, key=lambda item: self._doubt(parsed, item))[:candidates])
 
     def generate_prompt(
         self,
@@ -105,28 +109,57 @@ class Generator:
         cancelled: Callable[[], bool] | None = None,
     ) -> tuple[Candidate, ...]:
         """Whole functions for an English sentence, each with the sentence as its docstring; the span is empty."""
-        found: dict[str, Candidate] = {}
-        for answer in self.answers(sentence_prompt(text), candidates, deadline, cancelled):
-            function = self._function(strip_control(self._decode(answer)).strip("\n"), text, answer.finished)
-            if function is not None and function not in found:
-                found[function] = Candidate(function, answer.confidence, Span(0, 0))
-        return tuple(found.values())[:candidates]
+        found = self._search(
+            sentence_prompt(text), candidates, deadline, cancelled, 0.0, lambda answer: self._function(answer, text)
+        )
+        return tuple(Candidate(code, confidence, Span(0, 0)) for code, confidence in found.items())[:candidates]
 
     def answers(
         self,
         prompt: Prompt,
-        candidates: int = 1,
+        decoding: Decoding | None = None,
         deadline: float | None = None,
         cancelled: Callable[[], bool] | None = None,
-        beams: int | None = None,
     ) -> tuple[Answer, ...]:
-        """What the model says to a prompt before any filter; ``beams=1`` decodes greedily."""
-        limit = time.monotonic() + deadline if deadline is not None else None
+        """What the model says to a prompt before any filter; ``deadline`` is a ``time.monotonic`` moment."""
         ids = encode_prompt(self._tokenizer, prompt, self._spec.max_prompt)
-        if beams is None:  # One more than asked for, because filters take some away.
-            beams = max(BEAMS, candidates + 1)
-        decoding = Decoding(max_new=self._spec.max_new, beams=beams, guard_loops=True)
-        return self._model.generate(ids, decoding, limit, cancelled)
+        return self._model.generate(ids, decoding or self.decoding(), deadline, cancelled)
+
+    def decoding(self, beams: int = BEAMS, sample: bool = False) -> Decoding:
+        """The bundle's limits with so many beams, or so many samples."""
+        return Decoding(
+            max_new=self._spec.max_new,
+            beams=beams,
+            sample=sample,
+            temperature=TEMPERATURE,
+            top_p=TOP_P,
+            guard_loops=True,
+        )
+
+    def _search(
+        self,
+        prompt: Prompt,
+        candidates: int,
+        deadline: float | None,
+        cancelled: Callable[[], bool] | None,
+        least: float,
+        fit: Callable[[Answer], str | None],
+    ) -> dict[str, float]:
+        """Texts that passed the filters with their confidence, best first: beams, and samples if no beam passed."""
+        limit = time.monotonic() + deadline if deadline is not None else None
+        # One beam more than asked for, because filters take some away.
+        plan = [self.decoding(max(BEAMS, candidates + 1))]
+        if least == 0.0:
+            plan.append(self.decoding(max(SAMPLES, candidates), sample=True))
+        found: dict[str, float] = {}
+        for decoding in plan:
+            if found or (limit is not None and decoding.sample and time.monotonic() >= limit):
+                break
+            for answer in self.answers(prompt, decoding, limit, cancelled):
+                text = fit(answer) if answer.confidence >= least else None
+                if text is not None:
+                    found.setdefault(text, answer.confidence)
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def body(self, answer: Answer) -> str:
         """An answer as a canonical block."""
@@ -154,10 +187,10 @@ class Generator:
         clean = self._judge(after, Span(span.start, span.start + len(candidate.text)))
         return not clean, -candidate.confidence
 
-    def _function(self, code: str, sentence: str, finished: bool) -> str | None:
+    def _function(self, answer: Answer, sentence: str) -> str | None:
         """The function in the model's text, with the sentence as its docstring."""
-        lines = code.split("\n")
-        while not finished and len(lines) > 1 and not compiles("\n".join(lines)):
+        lines = strip_control(self._decode(answer)).strip("\n").split("\n")
+        while not answer.finished and len(lines) > 1 and not compiles("\n".join(lines)):
             lines.pop()
         code = "\n".join(line.rstrip() for line in lines)
         functions = find_functions(parse(code))

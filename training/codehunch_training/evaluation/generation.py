@@ -19,7 +19,7 @@ import typer
 
 from codehunch.bundles.bundle import load_bundle, write_bundle
 from codehunch.generation.filters import body_compiles
-from codehunch.generation.generator import AUTOMATIC, Generator
+from codehunch.generation.generator import AUTOMATIC, BEAMS, Generator
 from codehunch.generation.prompt import Prompt
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.functions import find_functions
@@ -123,8 +123,8 @@ def evaluate(folder: Path, data: Path, count: int, seed: int, say: Callable[[str
         "baseline_nearest_function": scores([row.get("nearest", "") for row in rows], rows),
     }
     confidences: list[float] = []
-    variants: dict[str, tuple[list[Prompt], int | None]] = {
-        "beam": (prompts, None),
+    variants: dict[str, tuple[list[Prompt], int]] = {
+        "beam": (prompts, BEAMS),
         "greedy": (prompts, 1),
         "docstring_removed": ([prompt.without("doc") for prompt in prompts], 1),
         "docstring_shuffled": (shuffled(rows), 1),
@@ -135,7 +135,7 @@ def evaluate(folder: Path, data: Path, count: int, seed: int, say: Callable[[str
         bodies = []
         for prompt in asked:
             started = time.perf_counter()
-            answer = generator.answers(prompt, beams=beams)[0]
+            answer = generator.answers(prompt, generator.decoding(beams))[0]
             bodies.append(generator.body(answer))
             if name == "beam":
                 seconds.append(time.perf_counter() - started)

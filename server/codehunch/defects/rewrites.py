@@ -192,7 +192,7 @@ class _Facts:
 
 def _variables(parsed: ParsedSource, scopes: Scopes) -> Iterator[Slot]:
     for load in scopes.loads:
-        visible = scopes.visible(load.scope, load.node.start_byte)
+        visible = scopes.visible(load)
         if load.name not in visible or load.called:
             continue
         span = parsed.span(load.node)

@@ -20,6 +20,8 @@ class Binding:
     name: str
     start: int
     """Byte offset."""
+    order: int
+    """Position in the order of evaluation, shared with the loads."""
     scope: int
     """Index of the scope that owns the name."""
     parameter: bool
@@ -31,6 +33,7 @@ class Load:
 
     node: Node
     name: str
+    order: int
     scope: int
     called: bool
     """Whether the name is called right here, ``name(...)``."""
@@ -45,16 +48,17 @@ class Scopes:
     parents: tuple[int, ...]
     """Parent of every scope; the outermost is its own parent."""
 
-    def visible(self, scope: int, before: int) -> dict[str, Binding]:
-        """Local names a load in ``scope`` at byte ``before`` can see: bound in the same or an enclosing
-        scope and earlier in the text. Receivers (``self``, ``cls``) are no candidates."""
+    def visible(self, load: Load) -> dict[str, Binding]:
+        """Local names a load can see: bound in its own or an enclosing scope and evaluated earlier.
+        Receivers (``self``, ``cls``) are no candidates."""
+        scope = load.scope
         chain = {scope}
         while self.parents[scope] != scope:
             scope = self.parents[scope]
             chain.add(scope)
         found: dict[str, Binding] = {}
         for binding in self.bindings:
-            if binding.scope in chain and (binding.start < before) and binding.name not in _RECEIVERS:
+            if binding.scope in chain and binding.order < load.order and binding.name not in _RECEIVERS:
                 found.setdefault(binding.name, binding)
         return found
 
@@ -73,9 +77,10 @@ def analyse(function: Node) -> Scopes:
         if kind == "identifier":
             name = (node.text or b"").decode("utf-8", "replace")
             if role == "load":
-                loads.append(Load(node, name, scope, called))
+                loads.append(Load(node, name, len(bindings) + len(loads), scope, called))
             elif role in ("store", "parameter"):
-                bindings.append(Binding(name, node.start_byte, scope, role == "parameter"))
+                order = len(bindings) + len(loads)
+                bindings.append(Binding(name, node.start_byte, order, scope, role == "parameter"))
             continue
         if kind in _FUNCTION_LIKE or kind in _COMPREHENSIONS:
             outer = scope
@@ -84,9 +89,8 @@ def analyse(function: Node) -> Scopes:
             if kind == "function_definition":
                 name_node = node.child_by_field_name("name")
                 if name_node is not None and name_node.text is not None:
-                    bindings.append(
-                        Binding(name_node.text.decode("utf-8", "replace"), name_node.start_byte, outer, False)
-                    )
+                    inner = name_node.text.decode("utf-8", "replace")
+                    bindings.append(Binding(inner, name_node.start_byte, len(bindings) + len(loads), outer, False))
             children = _in_evaluation_order(node)
             stack.extend(
                 (child, scope, "load", False) for child in reversed(children) if not _is_name_field(node, child)
@@ -123,8 +127,8 @@ def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, 
         elif kind == "keyword_argument":
             yield from ((child, scope, "load", False) for child in children[1:])
         else:
-            yield children[0], scope, "store", False
             yield from ((child, scope, "load", False) for child in children[1:])
+            yield children[0], scope, "store", False
     elif kind == "call":
         yield children[0], scope, "load", children[0].type == "identifier"
         yield from ((child, scope, "load", False) for child in children[1:])
@@ -138,8 +142,10 @@ def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, 
         if left is not None:
             yield left, scope, "store", False
     elif kind in ("for_statement", "for_in_clause"):
-        target = node.child_by_field_name("left")
-        for child in children:
+        target, iterable = node.child_by_field_name("left"), node.child_by_field_name("right")
+        ahead = [child for child in (iterable, target) if child is not None]
+        taken = {child.id for child in ahead}
+        for child in (*ahead, *(child for child in children if child.id not in taken)):
             yield child, scope, "store" if target is not None and child.id == target.id else "load", False
     elif kind in _PARAMETER_LISTS:
         yield from ((child, scope, "parameter", False) for child in children)

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import attrs
-
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.rows import FunctionRow, from_line, to_line
 from codehunch_training.corpus.sources import is_generated, python_files
-
-
-@attrs.frozen
-class FunctionRow:
-    """One function, dedented, decorators first."""
-
-    project: str
-    path: str
-    name: str
-    text: str
 
 
 def harvest(project: str, root: Path, *, shortest: int = 20, longest: int = 900) -> Iterator[FunctionRow]:
@@ -48,10 +36,10 @@ def harvest(project: str, root: Path, *, shortest: int = 20, longest: int = 900)
             if not shortest <= len(lexemes_of(parsed, node)) <= longest:
                 continue
             yield FunctionRow(
-                project,
-                str(path.relative_to(root)),
-                function.qualified_name,
-                dedented(parsed.text, function.span.start, function.span.end),
+                project=project,
+                path=str(path.relative_to(root)),
+                name=function.qualified_name,
+                text=dedented(parsed.text, function.span.start, function.span.end),
             )
 
 
@@ -84,7 +72,7 @@ def write_functions(trees: Iterable[tuple[str, Path]], out: Path) -> dict[str, i
                     continue
                 seen.add(key)
                 counts[project] = counts.get(project, 0) + 1
-                sink.write(json.dumps(attrs.asdict(row), ensure_ascii=False) + "\n")
+                sink.write(to_line(row) + "\n")
     return counts
 
 
@@ -92,4 +80,4 @@ def read_functions(path: Path) -> Iterator[FunctionRow]:
     """Rows in file order."""
     with gzip.open(path, "rt", encoding="utf-8") as source:
         for line in source:
-            yield FunctionRow(**json.loads(line))
+            yield from_line(FunctionRow, line)

@@ -15,15 +15,15 @@ from codehunch.defects.confidence import FEATURES, confidence, features
 from codehunch.defects.detector import Inspected, inspect
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier
-from codehunch_training.corpus.harvest import FunctionRow
+from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.injection import Injected, definition, inject
 from codehunch_training.evaluation.defects import auc
 from codehunch.syntax.parsing import parse
 
 ALARM_BUDGETS = {"low": 0.3, "medium": 1.0, "high": 3.0}
 """Warnings per 1,000 lines of clean code that each sensitivity may cost."""
-CANDIDATE = 0.15
-"""Suspicion from which places are looked into while fitting; the bundle keeps a higher one if it costs nothing."""
+CANDIDATES_PER_KLOC = 10.0
+"""Places per 1,000 clean lines that are looked into, fixes tried: what bounds the cost of verification."""
 PRIOR = 1 / 50
 """Defective functions among all, as assumed by the reported confidence."""
 
@@ -52,7 +52,8 @@ class Judged:
 def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Calibration:
     """Fit on clean functions and on copies with one injected defect each."""
     classifier = Classifier(bundle)
-    clean, faulty = judge(classifier, rows, seed, CANDIDATE)
+    candidate = candidate_threshold(classifier, rows)
+    clean, faulty = judge(classifier, rows, seed, candidate)
     inputs = np.array([_row(item) for item in clean.places + faulty.places])
     truth = np.concatenate([clean.right, faulty.right])
     # A faulty copy stands for one function in fifty; its places weigh that much less than the clean ones.
@@ -63,7 +64,17 @@ def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Cal
     for name, budget in ALARM_BUDGETS.items():
         thresholds[name] = threshold_for(scores, clean.lines, budget)
         alarms[name] = round(1000 * float((scores >= thresholds[name]).sum()) / clean.lines, 3)
-    return Calibration(1.0, CANDIDATE, weights, thresholds, alarms)
+    return Calibration(1.0, candidate, weights, thresholds, alarms)
+
+
+def candidate_threshold(classifier: Classifier, rows: Sequence[FunctionRow]) -> float:
+    """The suspicion that ``CANDIDATES_PER_KLOC`` lexemes per 1,000 clean lines reach."""
+    worst: list[float] = []
+    for start in range(0, len(rows), 64):
+        units = [Unit(row.text, 0) for row in rows[start : start + 64]]
+        for reading in classifier.read([unit.lexemes for unit in units]):
+            worst.extend(np.sort(reading.suspicion)[-3:].tolist())
+    return threshold_for(np.array(worst), sum(row.text.count("\n") for row in rows), CANDIDATES_PER_KLOC)
 
 
 def threshold_for(scores: NDArray[np.float64], lines: int, budget: float) -> float:

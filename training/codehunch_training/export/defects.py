@@ -25,7 +25,7 @@ from codehunch.bundles.manifest import DefectSpec, InputSpec, Manifest
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
-from codehunch_training.corpus.harvest import FunctionRow
+from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.injection import definition, inject
 from codehunch_training.evaluation.defects import read
 from codehunch_training.export.calibration import Calibration, calibrate, report

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import attrs
 import numpy as np
@@ -15,6 +17,7 @@ from codehunch.inference.encoding import LexicalEncoder, Window
 from codehunch.syntax.lexemes import Lexeme, lexemes_of
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.injection import Injected, definition, inject, inner_definition, slots
+from codehunch_training.corpus.rows import DefectRow, from_line
 from codehunch_training.models.encoder import IGNORED
 
 
@@ -37,6 +40,8 @@ class Mixture:
     dense: float
     """Of the corrupted readings, the share with up to ``rate`` of all slots rewritten; the rest has one defect."""
     rate: float = 0.3
+    mined: float = 0.0
+    """How often a group of mined history is read beside a function."""
     masked: float = 0.0
     """Share of the lexemes that are masked and to be predicted, as in masked language modelling."""
 
@@ -142,20 +147,54 @@ def corrupt(text: str, mixture: Mixture, rng: random.Random) -> Injected | None:
     return inject(parsed, node, count, rng)
 
 
+@attrs.frozen
+class Known:
+    """A function whose verdict history gave: a bug that was fixed, or a function that needed no fix."""
+
+    text: str
+    labels: dict[int, str]
+    """Offset of each wrong lexeme -> kind; empty for a clean one."""
+
+
+def read_histories(path: Path, kinds: Container[str], excluded: Container[str]) -> list[tuple[Known, ...]]:
+    """Mined groups, each a buggy function with its fixed twin and neighbours.
+
+    Bugs outside ``kinds``, or that cannot be seen from the function, only lend their clean rows.
+    ``excluded`` names projects by the last part of ``owner/name``.
+    """
+    groups: dict[str, list[Known]] = {}
+    with gzip.open(path, "rt", encoding="utf-8") as source:
+        for line in source:
+            row = from_line(DefectRow, line)
+            if row.project.rpartition("/")[2] in excluded:
+                continue
+            if row.role != "buggy":
+                groups.setdefault(row.group, []).append(Known(row.text, {}))
+            elif row.label in kinds and row.evidence == "function":
+                groups.setdefault(row.group, []).append(Known(row.text, {start: row.label for start, _ in row.spans}))
+    return [tuple(rows) for rows in groups.values()]
+
+
 def stream(
     texts: Sequence[str],
     encoder: LexicalEncoder,
     index: dict[str, int],
     mixture: Callable[[], Mixture],
     rng: random.Random,
+    histories: Sequence[tuple[Known, ...]] = (),
 ) -> Iterator[Example]:
     """Endless examples in a new order every epoch. A single-defect reading is followed by its clean twin
-    half of the time: telling the two apart is what the model is for."""
+    half of the time: telling the two apart is what the model is for. ``histories`` are mixed in at the
+    mixture's rate, two rows of a group at a time."""
     order = list(range(len(texts)))
     while True:
         rng.shuffle(order)
         for at in order:
             now = mixture()
+            if histories and rng.random() < now.mined:
+                group = rng.choice(histories)
+                for known in rng.sample(group, min(2, len(group))):
+                    yield from make_examples(known.text, known.labels, {}, encoder, index)
             injected = corrupt(texts[at], now, rng)
             if injected is None:
                 yield from make_examples(texts[at], {}, {}, encoder, index, now.masked, rng)

@@ -26,12 +26,13 @@ from torch import Tensor, nn
 
 from codehunch.defects.kinds import KINDS
 from codehunch.inference.encoding import LexicalEncoder
-from codehunch_training.corpus.harvest import FunctionRow, read_functions
+from codehunch_training.corpus.harvest import read_functions
 from codehunch_training.corpus.injection import KIND_WEIGHTS
+from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.evaluation.defects import localisation
 from codehunch_training.models.encoder import DefectConfig, DefectModel
-from codehunch_training.tasks.defect_data import Mixture, batches, label_index, stream
+from codehunch_training.tasks.defect_data import Known, Mixture, batches, label_index, read_histories, stream
 
 TOKEN_LABELS: tuple[str, ...] = ("clean", *(kind.name for kind in KINDS if kind.name in KIND_WEIGHTS))
 
@@ -52,6 +53,8 @@ class Recipe:
     clip: float = 1.0
     dense_until: float = 0.6
     """Share of the budget spent on dense corruption."""
+    mined: float = 0.2
+    """In the annealing, how often rows of mined histories are read beside a function."""
     hidden_size: int = 256
     layers: int = 6
     heads: int = 4
@@ -68,7 +71,11 @@ class Recipe:
 
 def mixture_at(done: float, recipe: Recipe) -> Mixture:
     """The corruption mixture after the share ``done`` of the budget."""
-    return Mixture(clean=0.1, dense=0.9, masked=0.12) if done < recipe.dense_until else Mixture(clean=0.35, dense=0.1)
+    return (
+        Mixture(clean=0.1, dense=0.9, masked=0.12)
+        if done < recipe.dense_until
+        else Mixture(clean=0.3, dense=0.15, mined=recipe.mined)
+    )
 
 
 def rate_at(done: float, recipe: Recipe) -> float:
@@ -82,8 +89,11 @@ def rate_at(done: float, recipe: Recipe) -> float:
 class Run:
     """A training run in a folder: model, optimiser, clock; everything a checkpoint holds."""
 
-    def __init__(self, recipe: Recipe, functions: Path, out: Path) -> None:
+    def __init__(self, recipe: Recipe, functions: Path, out: Path, histories: Path | None = None) -> None:
         self.recipe, self.out = recipe, out
+        self.histories: list[tuple[Known, ...]] = []
+        if histories is not None:
+            self.histories = read_histories(histories, TOKEN_LABELS, set(recipe.validation_projects))
         out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
         torch.set_num_threads(recipe.threads)
@@ -140,7 +150,9 @@ class Run:
         # The step in the seed: a resumed run does not read again what it has read.
         rng = random.Random(f"{self.recipe.seed}:{self.step}")
         texts = [row.text for row in self.training]
-        examples = stream(texts, self.encoder, self.index, lambda: mixture_at(self.done, self.recipe), rng)
+        examples = stream(
+            texts, self.encoder, self.index, lambda: mixture_at(self.done, self.recipe), rng, self.histories
+        )
         yield from batches(examples, self.recipe.batch_tokens, self.encoder.pad, rng)
 
     def train(self) -> None:
@@ -226,9 +238,9 @@ def split(functions: Path, recipe: Recipe) -> tuple[list[FunctionRow], list[Func
     return training, validation[: recipe.validation_functions]
 
 
-def train(recipe: Recipe, functions: Path, out: Path) -> dict[str, Any]:
+def train(recipe: Recipe, functions: Path, out: Path, histories: Path | None = None) -> dict[str, Any]:
     """Run or resume; returns the final metrics and writes ``run.json`` and the model beside the checkpoint."""
-    run = Run(recipe, functions, out)
+    run = Run(recipe, functions, out, histories)
     resumed = run.resume()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: setattr(run, "stop", True))
@@ -240,6 +252,7 @@ def train(recipe: Recipe, functions: Path, out: Path) -> dict[str, Any]:
         "resumed": resumed,
         "finished": run.done >= 1.0,
         "functions": len(run.training),
+        "mined_groups": len(run.histories),
         "steps": run.step,
         "tokens": run.tokens,
         "parameters": sum(p.numel() for p in run.model.parameters()),

@@ -1,0 +1,71 @@
+"""Repairs undo what injection does, for every kind, byte for byte."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from codehunch.defects.repairs import repairs
+from codehunch.defects.rewrites import apply, moved, slots
+from codehunch.defects.units import Unit
+
+TEXT = """async def load(self, path, limit=10, *, strict=True):
+    if not path or limit < 0:
+        raise ValueError(f"bad {path} for {limit}")
+    total = 0
+    names = [name.strip() for name in self.names if name in path]
+    for index, name in enumerate(names):
+        if strict and index >= limit - 1:
+            total += self.size(name, index)
+    await self.close(total, limit)
+    return self.left if total == 0 else self.right
+"""
+
+
+def test_every_injected_defect_can_be_repaired() -> None:
+    unit = Unit(TEXT, 0)
+    assert unit.definition is not None
+    kinds = set()
+    for slot in slots(unit.parsed, unit.definition):
+        for rewrite in slot.rewrites:
+            faulty = unit.rewritten(rewrite.edits)
+            if faulty is None:
+                continue
+            start = moved(rewrite.anchors[0], rewrite.edits)
+            at = next(i for i, lexeme in enumerate(faulty.lexemes) if lexeme.text and lexeme.span.start == start)
+            restored = {apply(faulty.text, fix.edits) for fix in repairs(faulty, at, slot.kind)}
+            if len(slots(unit.parsed, unit.definition)) > 12 and slot.kind in ("wrong-call", "wrong-attribute"):
+                # Their alternatives come from the function's other names: the original may have had only one place.
+                continue
+            if slot.kind == "variable-misuse" and TEXT not in restored:
+                # The original name can be bound after the place only in the faulty text's own scope; none here.
+                pytest.fail(f"{slot.kind}: {rewrite.label}")
+            if slot.kind not in ("wrong-literal", "wrong-binary-operator"):
+                assert TEXT in restored, (slot.kind, slot.span.of(TEXT), rewrite.label)
+            kinds.add(slot.kind)
+    assert len(kinds) >= 12, kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "token", "kind"),
+    [
+        ("def f(a):\n    g(a)\n", "a", "missing-return"),  # not at the start of a statement
+        ("def f(a):\n    return g(a)\n", "g", "missing-await"),  # not in an async function
+        ("def f(a):\n    return 'x'\n", "return", "missing-f-prefix"),  # not a string
+        ("def f(a):\n    return a\n", "return", "variable-misuse"),  # not a name
+    ],
+)
+def test_no_repair(text: str, token: str, kind: str) -> None:
+    unit = Unit(text, 0)
+    at = max(i for i, lexeme in enumerate(unit.lexemes) if lexeme.text == token)
+    assert repairs(unit, at, kind) == []
+
+
+def test_edits_apply_in_any_order() -> None:
+    unit = Unit(TEXT, 0)
+    assert unit.definition is not None
+    swap = next(s for s in slots(unit.parsed, unit.definition) if s.kind == "argument-swap").rewrites[0]
+    shuffled = list(swap.edits)
+    random.Random(1).shuffle(shuffled)
+    assert apply(TEXT, shuffled) == apply(TEXT, swap.edits) == apply(TEXT, tuple(reversed(swap.edits)))

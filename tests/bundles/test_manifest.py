@@ -144,7 +144,7 @@ JSON = st.recursive(
 FIELDS = [field.name for field in attrs.fields(Manifest)]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_any_json_gives_a_manifest_or_a_bundle_error(changes: dict[str, Any]) -> None:
     tree = {"schema": 1, **changes}

@@ -54,7 +54,8 @@ def test_the_default_bundles_are_there_whole(archive: zipfile.ZipFile) -> None:
         assert "python" in manifest.languages
         for name, record in manifest.files.items():
             assert archive.getinfo(f"{folder}/{name}").file_size == record.size
-        assert manifest.metrics, "held-out numbers belong in the manifest"
+        for section in ("metrics", "parity", "quantization", "provenance"):
+            assert getattr(manifest, section), f"the {task} manifest has no {section}"
 
 
 def test_every_rule_has_its_page(archive: zipfile.ZipFile) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -154,6 +156,25 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     # The pipe may also hold everything before `true` has gone.
     assert done.stdout.strip() in ("0", "141")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_signal_takes_nothing_away(unbuffered: str) -> None:
+    """A signal while the pipe is full makes the write partial; the rest must follow."""
+    code = (
+        "import signal; signal.signal(signal.SIGUSR1, lambda *rest: None); "
+        "from codehunch.cli.console import write_out; write_out('a' * 300_000); write_out('end')"
+    )
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0, env=environment) as running:
+        assert running.stdout is not None
+        head = running.stdout.read(10)
+        for _ in range(3):
+            time.sleep(0.05)
+            running.send_signal(signal.SIGUSR1)
+        rest, _ = running.communicate(timeout=30)
+    assert head + rest == b"a" * 300_000 + b"end"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

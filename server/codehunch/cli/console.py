@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_FULL_PIPE = 0.01
+"""Seconds to wait for a reader."""
 
 
 class CommandError(Exception):
@@ -32,6 +37,21 @@ def skipped(path: str, reason: str) -> None:
 def note(message: str) -> None:
     """One plain line about the run."""
     print(message, file=sys.stderr, flush=True)
+
+
+def write_out(text: str) -> None:
+    """Write a result to stdout, all of it: also where a signal cuts a write short and Python does not buffer.
+
+    An unbuffered text stream (PYTHONUNBUFFERED, ``python -u``) silently drops what a partial write left over.
+    """
+    stream = sys.stdout
+    stream.flush()
+    left = memoryview(text.encode(stream.encoding or "utf-8", "backslashreplace"))
+    while left:
+        written = stream.buffer.write(left)
+        if not written:  # A pipe that somebody made non-blocking is full.
+            time.sleep(_FULL_PIPE)
+        left = left[written or 0 :]
 
 
 def stdout_console() -> Console:

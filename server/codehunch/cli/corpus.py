@@ -8,15 +8,11 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from codehunch.cli.console import CommandError, note, warning
-
-if TYPE_CHECKING:
-    from codehunch_training.corpus.plans import Allowed
-    from codehunch_training.corpus.work import Plan
 
 SOME_UNREADABLE = 1
 """Exit code where the corpus was made but some named input could not be read at all."""
@@ -130,7 +126,7 @@ def _missing(error: ImportError) -> str:
     return error.name or str(error)
 
 
-def _allowed(licences: str, exclude: list[str]) -> Allowed:
+def _allowed(licences: str, exclude: list[str]) -> Any:
     from codehunch_training.corpus.plans import Allowed
 
     excluded = frozenset(name.lower() for name in exclude)
@@ -157,7 +153,7 @@ def _about() -> dict[str, Any]:
     return {"command": shlex.join(["codehunch", *sys.argv[1:]])}
 
 
-def _run(plan: Plan, jobs: int, engine: Literal["processes", "ray"], address: str, unit: str) -> None:
+def _run(plan: Any, jobs: int, engine: Literal["processes", "ray"], address: str, unit: str) -> None:
     """Run a plan with a progress bar and tell what came of it; exits 1 where an input was left out."""
     from codehunch_training.corpus.work import run
 

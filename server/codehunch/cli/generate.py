@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codehunch.cli.console import CommandError, note, shown, warning
+from codehunch.cli.console import CommandError, note, shown, warning, write_out
 
 if TYPE_CHECKING:
     from codehunch.generation.generator import Candidate, Generator
@@ -145,6 +145,6 @@ def _print(codes: list[str], found: tuple[Candidate, ...]) -> None:
 
             stdout_console().print(Syntax(text.rstrip("\n"), "python", background_color="default"), soft_wrap=False)
         else:
-            sys.stdout.write(text)
+            write_out(text)
         if number < len(codes):
-            print()
+            write_out("\n")

@@ -12,7 +12,7 @@ def rule(
     code: Annotated[str | None, typer.Argument(metavar="CODE", help="A code such as CH101, or a kind's name.")] = None,
 ) -> None:
     """Explain a rule, or list all of them."""
-    from codehunch.cli.console import stdout_console
+    from codehunch.cli.console import stdout_console, write_out
     from codehunch.rules_pages import rule_page
     from codehunch.settings_values import codes_of
 
@@ -30,7 +30,7 @@ def rule(
 
             stdout_console().print(Markdown(page), soft_wrap=False)
         else:
-            sys.stdout.write(page)
+            write_out(page)
 
 
 def _list_rules() -> None:

@@ -12,11 +12,13 @@ import attrs
 from codehunch.bundles.store import active_bundle
 from codehunch.cli import console
 from codehunch.cli.formats import Checked, Report, open_report
+from codehunch.cli.interrupt import Interrupt
 from codehunch.cli.options import STDIN, Format
 from codehunch.cli.progress import ProgressBar
 from codehunch.cli.reading import Loaded, load
 from codehunch.defects.options import CheckOptions
 from codehunch.files import Missing, Skipped, SourceFile, too_large, walk
+from codehunch.inference.errors import Cancelled
 from codehunch.settings import Settings, SettingsReader
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.languages import language_of
@@ -61,6 +63,7 @@ def scan(paths: Sequence[str], format: Format, settings: SettingsReader, stdin_n
     for text in warnings:
         console.warning(text)
     languages = bundle.manifest.languages
+    interrupt = Interrupt()
 
     def entries() -> Iterator[SourceFile | Skipped | Missing]:
         return walk(paths, languages, settings.for_folder)
@@ -68,40 +71,46 @@ def scan(paths: Sequence[str], format: Format, settings: SettingsReader, stdin_n
     def measure() -> tuple[int, int]:
         files = size = 0
         for entry in entries():
+            interrupt.stop()
             if isinstance(entry, SourceFile):
                 files, size = files + 1, size + entry.size
         return files, size
 
+    items: Iterator[Item]
     if list(paths) == [STDIN]:
         items, bar = iter([_stdin(stdin_name, settings)]), ProgressBar(lambda: (1, 0))
     else:
         items, bar = load(entries(), settings.for_file), ProgressBar(measure)
     terminal = console.stdout_console() if sys.stdout.isatty() else None
-    report = open_report(format, sys.stdout.write, terminal)
+    report = open_report(format, console.write_out, terminal)
     tally = Tally()
-    report.begin()
-    try:
-        with bar:
-            _check_all(items, bundle, report, bar, tally)
-    except KeyboardInterrupt:
-        tally.problems.append("interrupted")
-        raise
-    finally:
-        report.end(tally.problems)
-        sys.stdout.flush()
+    with interrupt:
+        report.begin()
+        try:
+            with bar:
+                _check_all(items, bundle, report, bar, tally, interrupt)
+        except KeyboardInterrupt:
+            tally.problems.append("interrupted")
+            raise
+        finally:
+            report.end(tally.problems)
+            sys.stdout.flush()
     if format is Format.TEXT:
         console.note(tally.summary())
     return tally.exit_code
 
 
-def _check_all(items: Iterator[Item], bundle: Bundle, report: Report, bar: ProgressBar, tally: Tally) -> None:
+def _check_all(
+    items: Iterator[Item], bundle: Bundle, report: Report, bar: ProgressBar, tally: Tally, interrupt: Interrupt
+) -> None:
     detector: Detector | None = None
     for item in items:
+        interrupt.stop()
         if isinstance(item, Loaded):
             # Opening the model waits for the first file that needs it.
             detector = detector or _open_detector(bundle, item.settings)
             bar.reading(item.path)
-            checked = _check_one(item, detector, bar, tally)
+            checked = _check_one(item, detector, bar, tally, interrupt)
             if checked is not None and checked.findings:
                 with bar.aside():
                     report.checked(checked)
@@ -112,10 +121,14 @@ def _check_all(items: Iterator[Item], bundle: Bundle, report: Report, bar: Progr
                 _left_out(item, report, tally)
 
 
-def _check_one(item: Loaded, detector: Detector, bar: ProgressBar, tally: Tally) -> Checked | None:
+def _check_one(
+    item: Loaded, detector: Detector, bar: ProgressBar, tally: Tally, interrupt: Interrupt
+) -> Checked | None:
     options = _options(item.settings, item.path)
     try:
-        findings = detector.check(item.source, item.language, options)
+        findings = detector.check(item.source, item.language, options, interrupt)
+    except Cancelled:
+        raise KeyboardInterrupt from None
     except Exception as failure:  # One file must not end the run; the exit code tells that it failed.
         problem = f"{console.shown(item.path)}: could not be checked ({type(failure).__name__}: {failure})"
         tally.problems.append(problem)

@@ -74,6 +74,8 @@ class Recipe:
     """Share of examples without their surroundings in the first phase: short sources, more targets per second."""
     bare: float = 0.0
     """The same share afterwards."""
+    longest: int = 0
+    """Most target tokens of a training example; 0 is no limit. What a small model gets right is short."""
     threads: int = 0
     """CPU threads; 0 leaves PyTorch's choice."""
     precision: str = "bf16"
@@ -197,7 +199,7 @@ def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, res
     parameters = sum(parameter.numel() for parameter in model.parameters())
     muon, adam = optimizers(model, settings.matrix_lr, settings.vector_lr, settings.d_kv)
     around = examples.context_lengths(int(tokenizer.token_to_id(MARKERS["def"])))
-    sampler = Sampler(examples, settings.batch_tokens, settings.seed, around)
+    sampler = Sampler(examples, settings.batch_tokens, settings.seed, around, settings.longest)
     checkpoint = out / "checkpoint"
     state: dict[str, Any] = {"seconds": 0.0, "step": 0, "tokens": 0, "batch": 0}
     if resume and (checkpoint / "state.json").exists():

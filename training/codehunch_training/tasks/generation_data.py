@@ -135,6 +135,8 @@ class Sampler:
     seed: int
     context: NDArray[np.int64] | None = None
     """Leading tokens of each source that say what is around the request, see ``Examples.context_lengths``."""
+    longest: int = 0
+    """Examples with more target tokens are left out; 0 keeps all."""
     pool: int = 8192
     drawn: list[int] = attrs.field(factory=lambda: [0] * len(KINDS))
     """How many examples of each kind earlier pools took: all the state there is, beside ``pools``."""
@@ -156,8 +158,10 @@ class Sampler:
         random = np.random.default_rng((self.seed, 1, self.pools))
         chosen: list[NDArray[np.int64]] = []
         total = sum(weights)
+        source, target = self.examples.lengths()
+        usable = target <= self.longest if self.longest else target > 0
         for kind, weight in enumerate(weights):
-            members = np.flatnonzero(self.examples.kinds == kind)
+            members = np.flatnonzero((self.examples.kinds == kind) & usable)
             wanted = round(self.pool * weight / total)
             while wanted > 0 and len(members):
                 epoch, position = divmod(self.drawn[kind], len(members))
@@ -173,7 +177,6 @@ class Sampler:
             dropped = np.where(random.random(len(indices)) < bare, self.context[indices], 0)
         mixed = random.permutation(len(indices))
         indices, dropped = indices[mixed], dropped[mixed]
-        source, target = self.examples.lengths()
         batches = cut(source[indices] - dropped, target[indices], self.budget)
         return [(indices[batches[i]], dropped[batches[i]]) for i in random.permutation(len(batches))]
 

@@ -15,10 +15,10 @@ from codehunch.defects.confidence import FEATURES, confidence, features
 from codehunch.defects.detector import Inspected, inspect
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier
-from codehunch_training.corpus.rows import FunctionRow
-from codehunch_training.corpus.injection import Injected, definition, inject
-from codehunch_training.evaluation.defects import auc
 from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.injection import Injected, definition, inject
+from codehunch_training.corpus.rows import FunctionRow
+from codehunch_training.evaluation.defects import auc
 
 ALARM_BUDGETS = {"low": 0.3, "medium": 1.0, "high": 3.0}
 """Warnings per 1,000 lines of clean code that each sensitivity may cost."""

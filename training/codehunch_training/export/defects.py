@@ -14,10 +14,10 @@ import attrs
 import numpy as np
 import onnx
 import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from optimum.exporters.onnx import export as onnx_export
 from optimum.exporters.onnx.base import OnnxConfig
 from optimum.utils import DummyTextInputGenerator, NormalizedTextConfig
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import Bundle, load_bundle, write_bundle
@@ -25,8 +25,8 @@ from codehunch.bundles.manifest import DefectSpec, InputSpec, Manifest
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
-from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.injection import definition, inject
+from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.evaluation.defects import read
 from codehunch_training.export.calibration import Calibration, calibrate, report
 from codehunch_training.models.encoder import DefectConfig, DefectModel

@@ -45,7 +45,8 @@ class Recipe:
     """Wall time of training, evaluation not counted."""
     batch_tokens: int = 4096
     optimizer: str = "muon"
-    """``muon`` (Jordan et al. 2024: orthogonalised momentum for the hidden matrices, AdamW for the rest) or ``adamw``."""
+    """``muon`` (Jordan et al. 2024: orthogonalised momentum for the hidden matrices, AdamW for the
+    rest) or ``adamw``."""
     learning_rate: float = 2e-3
     warmup: float = 0.03
     """Share of the budget in which the learning rate rises; it falls along a cosine to 2 % after that."""

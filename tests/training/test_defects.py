@@ -1,0 +1,216 @@
+"""The defect task end to end on a made corpus: it learns, resumes, exports, and the bundle serves."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from codehunch.defects.detector import CheckOptions, Detector
+from codehunch.inference.encoding import LexicalEncoder
+from codehunch.syntax.lexemes import lexemes_of
+from codehunch.syntax.parsing import parse
+from codehunch.syntax.text import SourceText
+from codehunch_training.corpus.harvest import read_functions, write_functions
+from codehunch_training.corpus.injection import definition, inject
+from codehunch_training.corpus.vocabulary import learn_vocabulary
+from codehunch_training.export.calibration import threshold_for
+from codehunch_training.export.defects import export
+from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel
+from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
+from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples
+from codehunch_training.tasks.defects import TOKEN_LABELS, Recipe, Run, rate_at, train
+
+WORDS = tuple(
+    "count total size width height depth left right upper lower first last index offset limit start".split(" ")
+)
+
+
+def made_function(rng: random.Random) -> str:
+    """A function whose every use follows one convention, so that a break of it can be learned."""
+    a, b, c = rng.sample(WORDS, 3)
+    return (
+        f"def {a}_of({a}, {b}, {c}=None):\n"
+        f"    if {c} is None:\n        {c} = {b}\n"
+        f"    if {a} < 0 or {b} < 0:\n        raise ValueError(f'{{{a}}} {{{b}}}')\n"
+        f"    for step in range({a}):\n        {c} += step\n"
+        f"    return {c}\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trees")
+    rng = random.Random(0)
+    for project, count in (("training", 400), ("held", 60), ("measured", 60)):
+        (folder / project).mkdir()
+        (folder / project / "module.py").write_text("\n\n".join(made_function(rng) for _ in range(count)))
+    out = folder / "functions.jsonl.gz"
+    write_functions([(name, folder / name) for name in ("training", "held", "measured")], out)
+    return out
+
+
+TINY = Recipe(
+    minutes=0.25,
+    batch_tokens=1024,
+    learning_rate=4e-3,
+    hidden_size=48,
+    layers=2,
+    heads=2,
+    intermediate_size=96,
+    vocabulary=420,
+    window=320,
+    stride=32,
+    validation_projects=("held", "measured"),
+    validation_functions=40,
+    checkpoint_minutes=10,
+)
+
+
+@pytest.fixture(scope="module")
+def run(functions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    train(TINY, functions, out)
+    return out
+
+
+def test_training_learns(run: Path, functions: Path) -> None:
+    summary = json.loads((run / "run.json").read_text())
+    assert summary["finished"]
+    encoder = LexicalEncoder(Run(TINY, functions, run).tokenizer, TINY.window, TINY.stride)
+    index = label_index(TOKEN_LABELS)
+    texts = [row.text for row in read_functions(functions) if row.project == "held"]
+    rng = random.Random(1)
+    changed = [corrupt(text, Mixture(clean=0.0, dense=1.0), rng) for text in texts]
+    examples = [e for c in changed if c for e in make_examples(c.text, c.labels, {}, encoder, index)]
+    batch = collate(examples, encoder.pad)
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "identifier_ids")}
+
+    def loss(model: DefectModel) -> float:
+        with torch.inference_mode():
+            logits = model.eval()(**inputs).token_logits
+        return float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch["token_labels"].flatten()))
+
+    labels = batch["token_labels"][batch["token_labels"] != IGNORED]
+    share = np.bincount(labels.numpy(), minlength=len(TOKEN_LABELS)) / len(labels)
+    trivial = -float((share[share > 0] * np.log(share[share > 0])).sum())
+    assert loss(DefectModel.from_pretrained(run / "model")) < trivial
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_export_serves_what_was_trained(run: Path, functions: Path, tmp_path: Path) -> None:
+    rows = list(read_functions(functions))
+    held = [row for row in rows if row.project == "held"]
+    measured = [row for row in rows if row.project == "measured"]
+    bundle = export(run, tmp_path / "bundle", held, measured)
+    spec = bundle.manifest.defects
+    assert spec is not None
+    assert bundle.manifest.parity["largest_difference_fp32"] < 1e-3
+    assert bundle.manifest.parity["agreement_int8"] >= 0.95
+    assert spec.thresholds["low"] >= spec.thresholds["medium"] >= spec.thresholds["high"]
+    assert all(spec.alarms_per_kloc[name] <= budget for name, budget in (("low", 0.3), ("medium", 1.0), ("high", 3.0)))
+    source = SourceText("\n\n".join(row.text for row in measured))
+    found = [Detector(bundle).check(source, options=CheckOptions(level)) for level in ("low", "medium", "high")]
+    assert len(found[0]) <= len(found[1]) <= len(found[2])
+
+
+def test_a_stopped_run_goes_on(functions: Path, tmp_path: Path) -> None:
+    first = Run(attrs.evolve(TINY, minutes=0.03), functions, tmp_path)
+    first.train()
+    second = Run(attrs.evolve(TINY, minutes=0.06), functions, tmp_path)
+    assert second.resume()
+    assert (second.step, second.tokens) == (first.step, first.tokens)
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
+    second.train()
+    assert second.step > first.step
+
+
+def test_labels_stand_on_the_changed_lexemes(functions: Path) -> None:
+    rng, texts = random.Random(2), [row.text for row in read_functions(functions)][:80]
+    encoder = LexicalEncoder(learn_vocabulary(texts, 420), 320, 32)
+    index = label_index(TOKEN_LABELS)
+    seen = 0
+    for text in texts:
+        parsed = parse(text)
+        node = definition(parsed)
+        assert node is not None
+        injected = inject(parsed, node, 1, rng)
+        if injected is None:
+            continue
+        (example,) = make_examples(injected.text, injected.labels, injected.originals, encoder, index)
+        lexemes = lexemes_of(injected.parsed, injected.node)
+        marked = {lexemes[i].span.start for i in example.window.lexemes[example.token_labels > 0]}
+        assert marked == set(injected.labels)
+        assert example.kinds[0] == 0
+        seen += 1
+    assert seen > 60
+
+
+def test_masked_lexemes_are_hidden_and_asked_for(functions: Path) -> None:
+    text = next(read_functions(functions)).text
+    encoder = LexicalEncoder(learn_vocabulary([text], 400), 320, 32)
+    (plain,) = make_examples(text, {}, {}, encoder, label_index(TOKEN_LABELS))
+    (example,) = make_examples(text, {}, {}, encoder, label_index(TOKEN_LABELS), 0.5, random.Random(0))
+    hidden = example.window.input_ids == encoder.mask
+    assert hidden.sum() > 5
+    assert (example.window.identifier_ids[hidden] == 0).all()
+    asked = example.originals != IGNORED
+    assert (example.originals[asked] == plain.window.input_ids[asked]).all()
+    assert (example.token_labels[asked] == IGNORED).all()
+
+
+def test_padding_changes_nothing() -> None:
+    torch.manual_seed(0)
+    model = DefectModel(DefectConfig(vocab_size=50, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)).eval()
+    ids, same = torch.randint(5, 50, (1, 12)), torch.randint(0, 4, (1, 12))
+    padded = torch.nn.functional.pad(ids, (0, 5), value=1), torch.nn.functional.pad(same, (0, 5))
+    with torch.inference_mode():
+        short = model(ids, torch.ones_like(ids), same).token_logits
+        mask = torch.nn.functional.pad(torch.ones_like(ids), (0, 5))
+        long = model(padded[0], mask, padded[1]).token_logits[:, :12]
+    assert torch.allclose(short, long, atol=1e-5)
+
+
+def test_the_identifier_bias_begins_at_nothing_and_can_matter() -> None:
+    torch.manual_seed(0)
+    model = DefectModel(DefectConfig(vocab_size=50, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)).eval()
+    model.identifiers.weight.data.zero_()
+    ids = torch.randint(5, 50, (1, 12))
+    with torch.inference_mode():
+        one, other = (model(ids, torch.ones_like(ids), same).token_logits for same in (ids * 0, ids * 0 + 1))
+        assert torch.equal(one, other)
+        model.layers[0].same_identifier.data.fill_(2.0)
+        mixed = torch.tensor([[1, 0] * 6])
+        assert not torch.allclose(one, model(ids, torch.ones_like(ids), mixed).token_logits)
+
+
+@pytest.mark.parametrize(
+    ("scores", "lines", "budget", "reported"), [([0.9, 0.8, 0.1], 1000, 1.0, 1), ([], 1000, 1.0, 0)]
+)
+def test_threshold_keeps_the_budget(scores: list[float], lines: int, budget: float, reported: int) -> None:
+    found = threshold_for(np.array(scores), lines, budget)
+    assert sum(score >= found for score in scores) == reported
+
+
+def test_the_schedule_rises_and_falls() -> None:
+    rates = [rate_at(done / 100, TINY) for done in range(101)]
+    assert rates[0] < rates[3] == max(rates)
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert rates[-1] == pytest.approx(0.02 * TINY.learning_rate)
+
+
+def test_recipe_file(tmp_path: Path) -> None:
+    assert read_recipe(DEFAULT_RECIPE).layers >= 1
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("layer = 3\n")
+    with pytest.raises(ValueError, match=r"wrong\.toml.*layer"):
+        read_recipe(wrong)

@@ -1,0 +1,99 @@
+"""How the embedded defect bundle is made: ``python -m codehunch_training.tasks.default_defects COMMAND --help``.
+
+Three steps, each restartable: ``harvest`` source trees into a file of distinct functions, ``train`` by a
+recipe within its time budget, ``export`` to an int8 bundle with parity, calibration and held-out numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+import cattrs
+import typer
+
+from codehunch_training.corpus.harvest import read_functions, write_functions
+from codehunch_training.export.defects import export as export_bundle
+from codehunch_training.tasks.defects import Recipe
+from codehunch_training.tasks.defects import train as train_run
+
+DEFAULT_RECIPE = Path(__file__).parent.parent / "recipes" / "defects-default.toml"
+CALIBRATING = 4
+"""So many of the recipe's validation projects calibrate; the rest only measure."""
+
+app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe file. Raises ValueError naming unknown keys and wrong types."""
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    try:
+        return converter.structure(tomllib.loads(path.read_text(encoding="utf-8")), Recipe)
+    except (cattrs.BaseValidationError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: {'; '.join(_reasons(error))}") from error
+
+
+def _reasons(error: Exception) -> list[str]:
+    return cattrs.transform_error(error) if isinstance(error, cattrs.BaseValidationError) else [str(error)]
+
+
+@app.command()
+def harvest(
+    out: Annotated[Path, typer.Argument(help="File to write, NAME.jsonl.gz.")],
+    trees: Annotated[list[Path], typer.Argument(help="Source trees; each folder's name is its project's.")],
+    exclude: Annotated[list[str] | None, typer.Option(help="Projects to leave out altogether.")] = None,
+    seed: int = 0,
+) -> None:
+    """Collect the distinct functions of source trees."""
+    named = sorted((tree.name.split("-")[0], tree) for tree in trees)
+    chosen = [(name, tree) for name, tree in named if name.lower() not in {x.lower() for x in exclude or ()}]
+    # Where two projects hold one function, chance decides who keeps it, not the alphabet.
+    random.Random(seed).shuffle(chosen)
+    counts = write_functions(chosen, out)
+    typer.echo(json.dumps({"functions": sum(counts.values()), "projects": len(counts)}))
+
+
+@app.command()
+def train(
+    functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
+    out: Annotated[Path, typer.Argument(help="Run folder; an unfinished run in it is resumed.")],
+    histories: Annotated[
+        Path | None, typer.Option(help="Mined bug fixes, rows.jsonl.gz.")
+    ] = None,
+    recipe: Annotated[Path, typer.Option(help="Recipe file.")] = DEFAULT_RECIPE,
+    minutes: Annotated[float | None, typer.Option(help="Wall-clock budget; the recipe's own otherwise.")] = None,
+) -> None:
+    """Train, or go on with a run that was stopped. Ctrl-C saves."""
+    settings = read_recipe(recipe)
+    if minutes is not None:
+        settings = attrs.evolve(settings, minutes=minutes)
+    typer.echo(json.dumps(train_run(settings, functions, out, histories), indent=1))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Finished run folder.")],
+    functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
+    out: Annotated[Path, typer.Argument(help="Bundle folder to write.")],
+    limit: Annotated[int, typer.Option(help="Functions to calibrate on, and to measure on.")] = 1500,
+) -> None:
+    """Write the int8 bundle of a run."""
+    projects = json.loads((run / "run.json").read_text())["recipe"]["validation_projects"]
+    calibrating = set(projects[:CALIBRATING])
+    rows = [row for row in read_functions(functions) if row.project in set(projects)]
+    random.Random(5).shuffle(rows)
+    bundle = export_bundle(
+        run,
+        out,
+        [row for row in rows if row.project in calibrating][:limit],
+        [row for row in rows if row.project not in calibrating][:limit],
+    )
+    typer.echo(json.dumps(bundle.manifest.metrics["held_out"], indent=1))
+
+
+if __name__ == "__main__":
+    app()

@@ -23,7 +23,8 @@ from codehunch_training.evaluation.generation import (  # noqa: E402
     threshold,
 )
 from codehunch_training.export.generation import PARTS, WEIGHTS, agreement, export  # noqa: E402
-from codehunch_training.tasks.generation import DEFAULT_RECIPE, learning_rate, read_recipe, train  # noqa: E402
+from codehunch_training.tasks.generation import learning_rate, train  # noqa: E402
+from codehunch_training.tasks.generation_model import DEFAULT_RECIPE, read_recipe  # noqa: E402
 from codehunch_training.tasks.generation_optim import orthogonal  # noqa: E402
 
 RECIPE = """

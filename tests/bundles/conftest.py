@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+
 from codehunch.bundles import store
 from codehunch.bundles.bundle import Bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec, GenerationSpec, InputSpec, Manifest

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from codehunch.bundles import sources, store
 from codehunch.bundles.archives import write_archive
 from codehunch.bundles.bundle import Bundle

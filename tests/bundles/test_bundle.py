@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from codehunch.bundles.bundle import Bundle, load_bundle, sha256_of, write_bundle
 from codehunch.bundles.errors import BundleError
 from codehunch.bundles.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES

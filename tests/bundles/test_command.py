@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from codehunch.bundles import store
 from codehunch.bundles.bundle import Bundle
 from codehunch.cli.bundles import app
-from typer.testing import CliRunner
 
 Make = Callable[..., Bundle]
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
+
 from codehunch.bundles import store
 from codehunch.bundles.bundle import Bundle
 from codehunch.cli import doctor as room
 from codehunch.cli.doctor import Check, doctor, examine, runtime_checks, runtime_distributions
-from typer.testing import CliRunner
 
 Make = Callable[..., Bundle]
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.errors import BundleError
 from codehunch.bundles.manifest import MANIFEST_NAME, Manifest, parse_manifest, render_manifest, unsafe_name
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 RECORD = {"sha256": "0" * 64, "size": 1}
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from codehunch.bundles import store
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.errors import BundleError

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from codehunch import __version__
 from codehunch.bundles.manifest import TASKS, parse_manifest
 from codehunch.defects.kinds import KINDS

@@ -100,7 +100,9 @@ def runtime_checks(installed: dict[str, importlib.metadata.Distribution]) -> Ite
         return
     if len(installed) > 1:
         names = " and ".join(sorted(installed))
-        yield Check(RUNTIME, "warning", f"{names} are both installed and overwrite each other's files", SWAP)
+        yield Check(
+            "onnxruntime wheels", "warning", f"{names} are both installed and overwrite each other's files", SWAP
+        )
     for name, distribution in sorted(installed.items()):
         missing, foreign = _file_state(distribution)
         if missing or (foreign and len(installed) == 1):
@@ -196,7 +198,11 @@ def _graphs() -> Iterator[Check]:
     from codehunch.bundles import store
     from codehunch.bundles.manifest import TASKS
     from codehunch.inference.errors import InferenceError
-    from codehunch.inference.session import create_session
+
+    try:
+        from codehunch.inference.session import create_session
+    except ImportError:
+        return  # said above
 
     for task in TASKS:
         try:

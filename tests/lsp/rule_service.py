@@ -15,14 +15,15 @@ from codehunch.defects.findings import Alternative, Edit, Finding, Fix
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.requests import (
     Body,
-    BodyPlace,
-    BodyQuery,
     CheckReply,
     CheckRequest,
     GenerateReply,
     GenerateRequest,
+    OffersQuery,
 )
 from codehunch.lsp.service import ModelService
+from codehunch.syntax.parsing import parse
+from codehunch.syntax.requests import find_request
 from codehunch.syntax.spans import Span
 
 _WRONG = re.compile(r"\bwrong(?:_(\d+))?\b")
@@ -44,13 +45,10 @@ class RuleService(ModelService):
         return CheckReply(tuple(_finding(match, request.text) for match in _WRONG.finditer(request.text)), "rules 1")
 
     def generate(self, request: GenerateRequest, cancelled: Callable[[], bool]) -> GenerateReply:
-        place = self.find(BodyQuery(request.text, request.language, request.offset), cancelled)
-        if not isinstance(place, BodyPlace):
+        place = self.offers(OffersQuery(request.text, request.language, request.offset), cancelled).place
+        if place is None:
             return GenerateReply(None)
         _obey(request.text, cancelled)
-        from codehunch.syntax.parsing import parse
-        from codehunch.syntax.requests import find_request
-
         found = find_request(parse(request.text), request.offset)
         assert found is not None
         bodies = tuple(

@@ -10,8 +10,9 @@ import text_reference
 from lsprotocol import types
 from lsprotocol.converters import get_converter
 
-from codehunch.lsp.documents import DocumentStore, path_of
+from codehunch.lsp.documents import DocumentStore
 from codehunch.lsp.positions import index_of_units, offset_of, position_of
+from codehunch.lsp.snapshots import path_of
 from codehunch.syntax.text import PositionEncoding, SourceText
 
 ENCODINGS: tuple[PositionEncoding, ...] = ("utf-8", "utf-16", "utf-32")

@@ -38,7 +38,9 @@ async def actions(client: InProcessClient, place: dict[str, Any], **context: Any
 
 def applied(text: str, edit: dict[str, Any]) -> str:
     (document,) = edit["documentChanges"] if "documentChanges" in edit else ({"edits": edit["changes"][URI]},)
-    changes = [{"range": each["range"], "text": each["newText"]} for each in document["edits"]]
+    # All edits speak of the same text: applied from the last to the first, none moves another.
+    edits = sorted(document["edits"], key=lambda each: tuple(each["range"]["start"].values()), reverse=True)
+    changes = [{"range": each["range"], "text": each["newText"]} for each in edits]
     return text_reference.apply(text, changes, "utf-16")
 
 
@@ -76,7 +78,7 @@ async def test_hover_computes_nothing(client: InProcessClient) -> None:
 async def test_fixes_best_first_and_preferred_when_clear(client: InProcessClient) -> None:
     client.open(TEXT, version=3)
     await client.pull()
-    best, other = await actions(client, here(1, 12), only=["quickfix"])
+    best, other, *_ = await actions(client, here(1, 12), only=["quickfix"])
     assert (best["title"], best["kind"], best["isPreferred"]) == ("Replace by `right`", "quickfix", True)
     assert "isPreferred" not in other
     assert best["diagnostics"][0]["code"] == "CH101"
@@ -90,7 +92,7 @@ async def test_fixes_for_a_client_of_few_means(start: Start) -> None:
     client = await start({"textDocument": {"codeAction": literals}})
     client.open(TEXT)
     await client.published_version(1)
-    best, _ = await actions(client, here(1, 12), only=["quickfix"])
+    best, *_ = await actions(client, here(1, 12), only=["quickfix"])
     assert "isPreferred" not in best
     assert list(best["edit"]) == ["changes"]
     assert applied(TEXT, best["edit"]) == "def f(right):\n    return right\n"
@@ -120,6 +122,47 @@ async def test_fixes_of_an_older_version_are_not_offered(client: InProcessClient
     await client.pull()
     client.replace("\n" + TEXT)
     assert await actions(client, here(1, 12), only=["quickfix"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "on_line", "in_file"),
+    [
+        ("x = wrong\n", "x = wrong  # codehunch: ignore[CH101]\n", "# codehunch: ignore-file[CH101]\nx = wrong\n"),
+        (
+            "#!/bin/python\n# coding: utf-8\nx = wrong  # why\n",
+            "#!/bin/python\n# coding: utf-8\nx = wrong  # why  # codehunch: ignore[CH101]\n",
+            "#!/bin/python\n# coding: utf-8\n# codehunch: ignore-file[CH101]\nx = wrong  # why\n",
+        ),
+        (
+            "x = wrong  # codehunch: ignore[CH102]\n",
+            "x = wrong  # codehunch: ignore[CH102, CH101]\n",
+            "# codehunch: ignore-file[CH101]\nx = wrong  # codehunch: ignore[CH102]\n",
+        ),
+        # Neither behind a backslash nor inside a string: behind the statement.
+        (
+            'x = wrong + \\\n    """a\n    b"""',
+            'x = wrong + \\\n    """a\n    b"""  # codehunch: ignore[CH101]',
+            '# codehunch: ignore-file[CH101]\nx = wrong + \\\n    """a\n    b"""',
+        ),
+    ],
+)
+async def test_silencing(client: InProcessClient, text: str, on_line: str, in_file: str) -> None:
+    client.open(text)
+    (item,) = (await client.pull())["items"]
+    offered = {each["title"]: each for each in await actions(client, item["range"], only=["quickfix"])}
+    assert applied(text, offered["Ignore CH101 on this line"]["edit"]) == on_line
+    assert applied(text, offered["Ignore CH101 in this file"]["edit"]) == in_file
+
+
+async def test_fix_all_of_a_kind(client: InProcessClient) -> None:
+    text = "wrong = wrong_40 + wrong\n"
+    client.open(text)
+    await client.pull()
+    (action,) = [
+        each for each in await actions(client, here(0, 2), only=["quickfix"]) if each["title"].startswith("Fix all")
+    ]
+    assert action["title"] == "Fix all 3 CH101 in this file"
+    assert applied(text, action["edit"]) == "right = right + right\n"
 
 
 async def test_generate_body_is_resolved_lazily(client: InProcessClient) -> None:

@@ -12,9 +12,10 @@ import attrs
 from codehunch.defects.findings import Finding
 from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
 from codehunch.inference.protocol import DOCUMENT, CancelToken, Engine
-from codehunch.lsp.documents import DocumentStore, Snapshot
+from codehunch.lsp.documents import DocumentStore
 from codehunch.lsp.requests import CheckReply, CheckRequest
 from codehunch.lsp.rhythm import TypingRhythm
+from codehunch.lsp.snapshots import Snapshot
 
 logger = logging.getLogger(__name__)
 

@@ -87,6 +87,11 @@ def server_capabilities(client: Client, commands: Sequence[str]) -> types.Server
         )
         if client.pull_diagnostics
         else None,
+        notebook_document_sync=types.NotebookDocumentSyncOptions(
+            [types.NotebookDocumentFilterWithCells([types.NotebookCellLanguage("python")])], save=False
+        )
+        if client.notebooks
+        else None,
         hover_provider=True,
         code_action_provider=types.CodeActionOptions(
             code_action_kinds=[types.CodeActionKind.QuickFix, types.CodeActionKind.RefactorRewrite],

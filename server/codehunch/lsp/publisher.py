@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from codehunch.lsp.analysis import Superseded
-from codehunch.lsp.documents import Snapshot
 from codehunch.lsp.rendering import diagnostics_of
+from codehunch.lsp.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
@@ -19,41 +19,40 @@ logger = logging.getLogger(__name__)
 
 
 class Publisher:
-    """At most one task per document; an edit replaces it."""
+    """At most one task per program; an edit replaces it."""
 
     def __init__(self, server: CodeHunchServer) -> None:
         self._server = server
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def schedule(self, snapshot: Snapshot) -> None:
+    def schedule(self, program: Snapshot) -> None:
         """Publish what is found in this version, if it is still the current one by then."""
-        self._cancel(snapshot.uri)
-        task = asyncio.ensure_future(self._publish(snapshot))
-        self._tasks[snapshot.uri] = task
-        task.add_done_callback(lambda done: self._ended(snapshot.uri, done))
+        self.cancel(program.uri)
+        task = asyncio.ensure_future(self._publish(program))
+        self._tasks[program.uri] = task
+        task.add_done_callback(lambda done: self._ended(program.uri, done))
 
     def clear(self, uri: str) -> None:
         """The document was closed: nothing of it stays on the screen."""
-        self._cancel(uri)
+        self.cancel(uri)
         self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
-    async def _publish(self, snapshot: Snapshot) -> None:
+    async def _publish(self, program: Snapshot) -> None:
         server = self._server
         try:
-            report = await server.analysis.report(snapshot)
+            report = await server.analysis.report(program)
         except Superseded:
             return
-        # No other code runs between this check and the message.
-        if server.documents.is_current(snapshot):
+        # No other code runs between this check and the messages.
+        for view in server.documents.views(program) if server.documents.is_current(program) else ():
+            document = view.own.snapshot
+            found = diagnostics_of(view, report.findings, server.client)
             server.text_document_publish_diagnostics(
-                types.PublishDiagnosticsParams(
-                    uri=snapshot.uri,
-                    version=snapshot.version,
-                    diagnostics=diagnostics_of(snapshot, report.findings, server.client),
-                )
+                types.PublishDiagnosticsParams(document.uri, found, document.version)
             )
 
-    def _cancel(self, uri: str) -> None:
+    def cancel(self, uri: str) -> None:
+        """Publish nothing more of a program."""
         task = self._tasks.pop(uri, None)
         if task is not None:
             task.cancel()

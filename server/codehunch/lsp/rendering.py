@@ -1,19 +1,21 @@
-"""Findings as the client shows them. Spans become ranges here and nowhere else."""
+"""Findings and edits as the client takes them. Spans become ranges here and nowhere else."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from lsprotocol import types
 
-from codehunch.defects.findings import Finding, Fix
+from codehunch.defects.findings import Edit, Finding
 from codehunch.lsp.capabilities import Client
-from codehunch.lsp.documents import Snapshot
 from codehunch.lsp.positions import range_of
+from codehunch.lsp.programs import View
+from codehunch.lsp.snapshots import Snapshot
 from codehunch.rules_pages import rule_uri
+from codehunch.syntax.spans import Span
 
 SOURCE = "codehunch"
 CONFIDENT = 0.8
@@ -24,9 +26,14 @@ PREFERRED_MARGIN = 0.5
 _rule_uri = lru_cache(rule_uri)
 
 
-def diagnostics_of(snapshot: Snapshot, findings: Iterable[Finding], client: Client) -> list[types.Diagnostic]:
-    """One diagnostic per finding, in the client's coordinates and within its capabilities."""
-    return [_diagnostic(snapshot, finding, client) for finding in findings]
+def own_findings(view: View, findings: Iterable[Finding]) -> list[Finding]:
+    """Those of a program's findings that lie in one document of it."""
+    return [finding for finding in findings if view.holds(finding.span)]
+
+
+def diagnostics_of(view: View, findings: Iterable[Finding], client: Client) -> list[types.Diagnostic]:
+    """One diagnostic per finding of this document, in the client's coordinates and within its capabilities."""
+    return [_diagnostic(view, finding, client) for finding in own_findings(view, findings)]
 
 
 def result_id_of(diagnostics: list[types.Diagnostic]) -> str:
@@ -41,42 +48,65 @@ def severity_of(finding: Finding) -> types.DiagnosticSeverity:
     return types.DiagnosticSeverity.Information
 
 
-def text_edits(snapshot: Snapshot, fix: Fix, client: Client) -> list[types.TextEdit]:
-    return [types.TextEdit(range_of(snapshot.source, edit.span, client.encoding), edit.content) for edit in fix.edits]
+def range_in(view: View, span: Span, client: Client) -> types.Range:
+    """The range of a place of the program that lies in this document."""
+    start = view.own.start
+    return range_of(view.own.snapshot.source, Span(span.start - start, span.end - start), client.encoding)
 
 
-def workspace_edit(snapshot: Snapshot, edits: list[types.TextEdit], client: Client) -> types.WorkspaceEdit:
-    """Edits of one document, bound to the version they were made for where the client knows such edits."""
-    if client.document_changes:
-        identifier = types.OptionalVersionedTextDocumentIdentifier(uri=snapshot.uri, version=snapshot.version)
-        return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, list(edits))])
-    return types.WorkspaceEdit(changes={snapshot.uri: edits})
+def workspace_edit(view: View, edits: Sequence[Edit], client: Client) -> types.WorkspaceEdit | None:
+    """Edits of a program, each in the document it falls into; ``None`` if one falls between two.
 
-
-def _diagnostic(snapshot: Snapshot, finding: Finding, client: Client) -> types.Diagnostic:
-    uri = _rule_uri(finding.code) if client.code_description else None
-    related = None
-    if client.related_information and finding.evidence:
-        related = [
-            types.DiagnosticRelatedInformation(
-                types.Location(snapshot.uri, range_of(snapshot.source, span, client.encoding)),
-                f"`{span.of(snapshot.source.text)}` is used here",
+    They are bound to the versions they were made for where the client knows such edits.
+    """
+    documents: dict[str, tuple[Snapshot, list[types.TextEdit]]] = {}
+    for edit in edits:
+        found = view.locate(edit.span)
+        if found is None:
+            return None
+        snapshot, span = found
+        made = types.TextEdit(range_of(snapshot.source, span, client.encoding), edit.content)
+        documents.setdefault(snapshot.uri, (snapshot, []))[1].append(made)
+    if not client.document_changes:
+        return types.WorkspaceEdit(changes={uri: made for uri, (_, made) in documents.items()})
+    return types.WorkspaceEdit(
+        document_changes=[
+            types.TextDocumentEdit(
+                types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=snapshot.version), list(made)
             )
-            for span in finding.evidence
+            for uri, (snapshot, made) in documents.items()
         ]
+    )
+
+
+def _diagnostic(view: View, finding: Finding, client: Client) -> types.Diagnostic:
+    uri = _rule_uri(finding.code) if client.code_description else None
     return types.Diagnostic(
-        range=range_of(snapshot.source, finding.span, client.encoding),
+        range=range_in(view, finding.span, client),
         message=finding.message,
         severity=severity_of(finding),
         code=finding.code,
         code_description=types.CodeDescription(uri) if uri is not None else None,
         source=SOURCE,
-        related_information=related,
-        data=_data(snapshot, finding, client) if client.diagnostic_data else None,
+        related_information=_related(view, finding, client) or None,
+        data=_data(view, finding, client) if client.diagnostic_data else None,
     )
 
 
-def _data(snapshot: Snapshot, finding: Finding, client: Client) -> dict[str, Any]:
+def _related(view: View, finding: Finding, client: Client) -> list[types.DiagnosticRelatedInformation]:
+    """Where the evidence lies."""
+    related = []
+    for span in finding.evidence if client.related_information else ():
+        found = view.locate(span)
+        if found is not None:
+            snapshot, local = found
+            place = types.Location(snapshot.uri, range_of(snapshot.source, local, client.encoding))
+            message = f"`{local.of(snapshot.source.text)}` is used here"
+            related.append(types.DiagnosticRelatedInformation(place, message))
+    return related
+
+
+def _data(view: View, finding: Finding, client: Client) -> dict[str, Any]:
     """What a tool may want beyond the standard fields. Plain JSON."""
     return {
         "kind": finding.kind,
@@ -86,19 +116,18 @@ def _data(snapshot: Snapshot, finding: Finding, client: Client) -> dict[str, Any
             {
                 "message": fix.message,
                 "margin": round(fix.margin, 4),
-                "edits": [_plain_edit(edit) for edit in text_edits(snapshot, fix, client)],
+                "edits": [
+                    {"range": _plain(range_in(view, edit.span, client)), "newText": edit.content} for edit in fix.edits
+                ],
             }
             for fix in finding.fixes
+            if all(view.holds(edit.span) for edit in fix.edits)
         ],
     }
 
 
-def _plain_edit(edit: types.TextEdit) -> dict[str, Any]:
-    start, end = edit.range.start, edit.range.end
+def _plain(place: types.Range) -> dict[str, dict[str, int]]:
     return {
-        "range": {
-            "start": {"line": start.line, "character": start.character},
-            "end": {"line": end.line, "character": end.character},
-        },
-        "newText": edit.new_text,
+        name: {"line": position.line, "character": position.character}
+        for name, position in (("start", place.start), ("end", place.end))
     }

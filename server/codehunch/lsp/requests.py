@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from codehunch.defects.findings import Finding
+from codehunch.defects.findings import Edit, Finding
 from codehunch.settings import Sensitivity
 from codehunch.syntax.spans import Span
 
@@ -35,12 +35,23 @@ class CheckReply:
 
 
 @attrs.frozen
-class BodyQuery:
-    """Is there something to write at this offset?"""
+class Flagged:
+    """What has to be known of a finding to silence it."""
+
+    code: str
+    kind: str
+    row: int
+    """0-based."""
+
+
+@attrs.frozen
+class OffersQuery:
+    """What can be offered at an offset, and for these findings?"""
 
     text: str
     language: str
     offset: int
+    flagged: tuple[Flagged, ...] = ()
 
 
 @attrs.frozen
@@ -54,6 +65,22 @@ class BodyPlace:
     """Qualified name of the function the code is for; empty for a comment outside functions."""
     described_by: str
     """``docstring`` or ``comment``."""
+
+
+@attrs.frozen
+class Silence:
+    """Edits that silence one finding; ``None`` where no comment can do it."""
+
+    line: Edit | None
+    file: Edit | None
+
+
+@attrs.frozen
+class Offers:
+    place: BodyPlace | None = None
+    """Something that could be written at the offset."""
+    silences: tuple[Silence, ...] = ()
+    """In the order of the findings in the query."""
 
 
 @attrs.frozen

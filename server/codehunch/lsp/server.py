@@ -26,11 +26,12 @@ from codehunch.lsp.analysis import Analysis
 from codehunch.lsp.capabilities import Client
 from codehunch.lsp.configuration import Configuration
 from codehunch.lsp.connections import Address, Connection, StdioConnection, serve_tcp, serve_websocket
-from codehunch.lsp.documents import DocumentStore, Snapshot
+from codehunch.lsp.documents import DocumentStore
 from codehunch.lsp.notices import ClientLog, LoadingProgress, Notices
 from codehunch.lsp.protocol import Protocol
 from codehunch.lsp.publisher import Publisher
 from codehunch.lsp.requests import CheckRequest, ServiceOptions
+from codehunch.lsp.snapshots import Snapshot
 from codehunch.lsp.suggestions import Suggestions
 from codehunch.lsp.watchdog import watch
 from codehunch.syntax.languages import LANGUAGES
@@ -102,9 +103,9 @@ class CodeHunchServer(LanguageServer):
         self.analysis.invalidate()
         self.suggestions.forget()
         if not self.client.pull_diagnostics:
-            for snapshot in self.documents:
-                self.publisher.schedule(snapshot)
-        elif self.client.diagnostic_refresh and self.documents:
+            for program in self.documents.programs():
+                self.publisher.schedule(program)
+        elif self.client.diagnostic_refresh and len(self.documents):
             self.protocol.ask(types.WORKSPACE_DIAGNOSTIC_REFRESH, None)
 
     def worker_failed(self, error: WorkerError) -> None:

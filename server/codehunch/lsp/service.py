@@ -11,13 +11,16 @@ from codehunch.inference.errors import Cancelled
 from codehunch.lsp.requests import (
     Body,
     BodyPlace,
-    BodyQuery,
     CheckReply,
     CheckRequest,
     GenerateReply,
     GenerateRequest,
+    Offers,
+    OffersQuery,
     ServiceOptions,
+    Silence,
 )
+from codehunch.lsp.silencing import silence_file, silence_line
 from codehunch.syntax.languages import GrammarMissing
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.requests import BodyRequest, find_request
@@ -64,17 +67,21 @@ class ModelService:
             raise Cancelled
         return CheckReply(tuple(findings), f"{bundle.manifest.id} {bundle.manifest.version}")
 
-    def find(self, query: BodyQuery, cancelled: IsCancelled) -> BodyPlace | None:
-        """What could be written at an offset. Needs no model."""
-        found = _find(query.text, query.language, query.offset)
-        return _place(found[1]) if found is not None else None
+    def offers(self, query: OffersQuery, cancelled: IsCancelled) -> Offers:
+        """What could be written at an offset, and how findings could be silenced. Needs no model."""
+        parsed = _parse(query.text, query.language)
+        if parsed is None:
+            return Offers()
+        found = find_request(parsed, query.offset)
+        silences = tuple(Silence(silence_line(parsed, each), silence_file(parsed, each)) for each in query.flagged)
+        return Offers(_place(found) if found is not None else None, silences)
 
     def generate(self, request: GenerateRequest, cancelled: IsCancelled) -> GenerateReply:
         """Candidates for what is described at an offset, the best first; none where nothing is."""
-        described = _find(request.text, request.language, request.offset)
-        if described is None:
+        parsed = _parse(request.text, request.language)
+        found = find_request(parsed, request.offset) if parsed is not None else None
+        if parsed is None or found is None:
             return GenerateReply(None)
-        parsed, found = described
         self._follow_store()
         bundle = self._bundle("generation")
         if request.language not in bundle.manifest.languages:
@@ -148,13 +155,11 @@ def create(options: object, emit: Emit) -> ModelService:
     return ModelService(cast(ServiceOptions, options), emit)
 
 
-def _find(text: str, language: str, offset: int) -> tuple[ParsedSource, BodyRequest] | None:
+def _parse(text: str, language: str) -> ParsedSource | None:
     try:
-        parsed = parse(text, language)
+        return parse(text, language)
     except (KeyError, GrammarMissing):  # Not a language that is read here.
         return None
-    found = find_request(parsed, offset)
-    return (parsed, found) if found is not None else None
 
 
 def _place(request: BodyRequest) -> BodyPlace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,8 @@ import attrs
 
 from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
 from codehunch.inference.protocol import INTERACTIVE, CancelToken
-from codehunch.lsp.documents import Snapshot
-from codehunch.lsp.requests import Body, BodyPlace, BodyQuery, GenerateReply, GenerateRequest
+from codehunch.lsp.requests import Body, BodyPlace, GenerateReply, GenerateRequest
+from codehunch.lsp.snapshots import Snapshot
 from codehunch.syntax.spans import Span
 
 if TYPE_CHECKING:
@@ -21,12 +20,11 @@ logger = logging.getLogger(__name__)
 
 _SUPPORTED = {"python"}
 _KEPT = 4
-_FIND_SECONDS = 0.25
 
 
 @attrs.frozen
 class Suggestion:
-    """A text that can stand in place of ``replace`` of the snapshot it was asked for."""
+    """A text that can stand in place of ``replace`` in the program it was asked for."""
 
     text: str
     replace: Span
@@ -55,9 +53,9 @@ class Suggestions:
         self._running: dict[str, CancelToken] = {}
 
     async def at(
-        self, snapshot: Snapshot, offset: int, candidates: int = 1, *, automatic: bool = False, patient: bool = False
+        self, program: Snapshot, offset: int, candidates: int = 1, *, automatic: bool = False, patient: bool = False
     ) -> tuple[Suggestion, ...]:
-        """Suggestions at an offset, the best first. Only one question per document is open: a later one, or an
+        """Suggestions at an offset, the best first. Only one question per program is open: a later one, or an
         edit, ends it with Cancelled.
 
         ``automatic`` leaves out what the model is not sure of; ``patient`` waits ten times as long, for a person
@@ -65,16 +63,16 @@ class Suggestions:
         """
         server = self._server
         editor = server.configuration.editor
-        if not editor.generation or snapshot.language not in _SUPPORTED:
+        if not editor.generation or program.language not in _SUPPORTED:
             return ()
-        remembered = self.known(snapshot, offset, candidates)
+        remembered = self.known(program, offset, candidates)
         if remembered is not None:
             return remembered
-        self.edited(snapshot.uri)
-        token = self._running[snapshot.uri] = CancelToken()
+        self.edited(program.uri)
+        token = self._running[program.uri] = CancelToken()
         request = GenerateRequest(
-            snapshot.source.text,
-            snapshot.language,
+            program.source.text,
+            program.language,
             offset,
             candidates,
             editor.generation_seconds * (10 if patient else 1),
@@ -83,27 +81,15 @@ class Suggestions:
         try:
             reply = await self._ask(request, token)
         finally:
-            if self._running.get(snapshot.uri) is token:
-                del self._running[snapshot.uri]
-        if token.cancelled or not server.documents.is_current(snapshot):
+            if self._running.get(program.uri) is token:
+                del self._running[program.uri]
+        if token.cancelled or not server.documents.is_current(program):
             raise Cancelled
         if reply.place is None:
             return ()
         suggestions = tuple(_suggestion(body, reply.place) for body in reply.bodies)
-        self._remember(snapshot, reply.place.replace, suggestions)
+        self._remember(program, reply.place.replace, suggestions)
         return suggestions
-
-    async def place(self, snapshot: Snapshot, offset: int) -> BodyPlace | None:
-        """Whether there is something to write at an offset; ``None`` also where the worker is too busy to tell."""
-        if not self._server.configuration.editor.generation or snapshot.language not in _SUPPORTED:
-            return None
-        query = BodyQuery(snapshot.source.text, snapshot.language, offset)
-        try:
-            async with asyncio.timeout(_FIND_SECONDS):
-                found = await self._server.engine.call("find", query, priority=INTERACTIVE)
-        except (TimeoutError, WorkerError):
-            return None
-        return found if isinstance(found, BodyPlace) else None
 
     def edited(self, uri: str) -> None:
         """What is being computed for an older version or an older question is no longer wanted."""
@@ -133,16 +119,16 @@ class Suggestions:
                 break
         return GenerateReply(None)
 
-    def _remember(self, snapshot: Snapshot, replace: Span, suggestions: tuple[Suggestion, ...]) -> None:
-        text = snapshot.source.text
-        kept = self._remembered.setdefault(snapshot.uri, [])
+    def _remember(self, program: Snapshot, replace: Span, suggestions: tuple[Suggestion, ...]) -> None:
+        text = program.source.text
+        kept = self._remembered.setdefault(program.uri, [])
         kept.append(_Remembered(text[: replace.start], replace.of(text), text[replace.end :], suggestions))
         del kept[:-_KEPT]
 
-    def known(self, snapshot: Snapshot, offset: int, candidates: int = 1) -> tuple[Suggestion, ...] | None:
+    def known(self, program: Snapshot, offset: int, candidates: int = 1) -> tuple[Suggestion, ...] | None:
         """What was suggested here, also while the person types along; ``None`` where the worker has to be asked."""
-        text = snapshot.source.text
-        for known in reversed(self._remembered.get(snapshot.uri, [])):
+        text = program.source.text
+        for known in reversed(self._remembered.get(program.uri, [])):
             start, end = len(known.before), len(text) - len(known.after)
             if not (start <= offset <= end and text.startswith(known.before) and text.endswith(known.after)):
                 continue

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from codehunch.defects.findings import Edit
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.errors import content_modified, failed, invalid_params
-from codehunch.lsp.positions import offset_of, range_of
+from codehunch.lsp.positions import offset_of
 from codehunch.lsp.rendering import workspace_edit
 
 if TYPE_CHECKING:
@@ -25,17 +26,16 @@ async def handle(server: CodeHunchServer, action: types.CodeAction) -> types.Cod
         position = types.Position(int(where["line"]), int(where["character"]))
     except (TypeError, KeyError, ValueError) as error:
         raise invalid_params(f"codeAction/resolve: not the data of an action of this server ({error})") from None
-    snapshot = server.documents.snapshot(uri)
-    if snapshot is None or snapshot.version != version:
+    view = server.documents.view(uri)
+    if view is None or view.own.snapshot.version != version:
         raise content_modified()
-    offset = offset_of(snapshot.source, position, server.client.encoding)
+    offset = view.to_program(offset_of(view.own.snapshot.source, position, server.client.encoding))
     try:
-        suggestions = await server.suggestions.at(snapshot, offset, patient=True)
+        suggestions = await server.suggestions.at(view.program, offset, patient=True)
     except Cancelled:
         raise content_modified() from None
     if not suggestions:
         raise failed("no body for this description is good enough to be shown")
     best = suggestions[0]
-    edit = types.TextEdit(range_of(snapshot.source, best.replace, server.client.encoding), best.text)
-    action.edit = workspace_edit(snapshot, [edit], server.client)
+    action.edit = workspace_edit(view, [Edit(best.replace, best.text)], server.client)
     return action

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from codehunch.inference.errors import Cancelled
-from codehunch.lsp.documents import Snapshot
-from codehunch.lsp.positions import offset_of, range_of
+from codehunch.lsp.ghost import at_cursor
+from codehunch.lsp.positions import offset_of
+from codehunch.lsp.programs import View
+from codehunch.lsp.rendering import range_in
 from codehunch.lsp.suggestions import Suggestion
-from codehunch.syntax.spans import Span
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
@@ -19,27 +20,27 @@ if TYPE_CHECKING:
 
 async def handle(server: CodeHunchServer, params: types.CompletionParams) -> types.CompletionList | None:
     """One item where something is described and nothing is written yet; an empty list everywhere else."""
-    snapshot = server.documents.snapshot(params.text_document.uri)
-    if snapshot is None:
+    view = server.documents.view(params.text_document.uri)
+    if view is None:
         return None
-    offset = offset_of(snapshot.source, params.position, server.client.encoding)
-    await asyncio.sleep(server.analysis.quiet_in(snapshot.uri))
-    if not server.documents.is_current(snapshot):
+    offset = view.to_program(offset_of(view.own.snapshot.source, params.position, server.client.encoding))
+    await asyncio.sleep(server.analysis.quiet_in(view.program.uri))
+    if not server.documents.is_current(view.program):
         return types.CompletionList(is_incomplete=True, items=[])
     try:
-        suggestions = await server.suggestions.at(snapshot, offset, automatic=True)
+        suggestions = await server.suggestions.at(view.program, offset, automatic=True)
     except Cancelled:
         return types.CompletionList(is_incomplete=True, items=[])
-    items = [_item(server, snapshot, offset, each) for each in suggestions if each.at_cursor]
-    return types.CompletionList(is_incomplete=False, items=items)
+    items = [_item(server, view, offset, each) for each in suggestions]
+    return types.CompletionList(is_incomplete=False, items=[item for item in items if item is not None])
 
 
-def _item(server: CodeHunchServer, snapshot: Snapshot, offset: int, suggestion: Suggestion) -> types.CompletionItem:
+def _item(server: CodeHunchServer, view: View, offset: int, suggestion: Suggestion) -> types.CompletionItem | None:
     """The main edit starts at the cursor, on its line, as the protocol demands."""
-    text, place = suggestion.text, suggestion.replace
-    existing = snapshot.source.text[place.start : offset]
-    if text.startswith(existing):
-        text, place = text[len(existing) :], Span(offset, place.end)
+    shown = at_cursor(view, offset, suggestion)
+    if shown is None:
+        return None
+    text, place = shown
     first = next((line.strip() for line in suggestion.text.splitlines() if line.strip()), "")
     return types.CompletionItem(
         label=first if len(first) <= 60 else f"{first[:57]}...",
@@ -48,6 +49,6 @@ def _item(server: CodeHunchServer, snapshot: Snapshot, offset: int, suggestion: 
         sort_text="0",
         filter_text="",
         insert_text_format=types.InsertTextFormat.PlainText,
-        text_edit=types.TextEdit(range_of(snapshot.source, place, server.client.encoding), text),
+        text_edit=types.TextEdit(range_in(view, place, server.client), text),
         data={"code": suggestion.text.strip("\r\n"), "confidence": round(suggestion.confidence, 4)},
     )

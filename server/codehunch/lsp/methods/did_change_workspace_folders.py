@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from codehunch.lsp.documents import path_of
+from codehunch.lsp.snapshots import path_of
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from codehunch.lsp.documents import path_of
+from codehunch.lsp.snapshots import path_of
 from codehunch.settings import PYPROJECT, SETTINGS_FILE
 
 if TYPE_CHECKING:

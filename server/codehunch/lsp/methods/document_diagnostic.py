@@ -18,16 +18,16 @@ async def handle(
     server: CodeHunchServer, params: types.DocumentDiagnosticParams
 ) -> types.RelatedFullDocumentDiagnosticReport | types.RelatedUnchangedDocumentDiagnosticReport:
     """A full report, or Unchanged where the client would draw the same; -32802 once the document has moved on."""
-    snapshot = server.documents.snapshot(params.text_document.uri)
-    if snapshot is None:
+    view = server.documents.view(params.text_document.uri)
+    if view is None:
         return types.RelatedFullDocumentDiagnosticReport(items=[])
     try:
-        report = await server.analysis.report(snapshot)
+        report = await server.analysis.report(view.program)
     except Superseded:
         raise superseded() from None
-    if not server.documents.is_current(snapshot):
+    if not server.documents.is_current(view.program):
         raise superseded()
-    diagnostics = diagnostics_of(snapshot, report.findings, server.client)
+    diagnostics = diagnostics_of(view, report.findings, server.client)
     result_id = result_id_of(diagnostics)
     if result_id == params.previous_result_id:
         return types.RelatedUnchangedDocumentDiagnosticReport(result_id=result_id)

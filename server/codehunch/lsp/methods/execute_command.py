@@ -12,10 +12,11 @@ import attrs
 from lsprotocol import types
 
 from codehunch import __version__
+from codehunch.defects.findings import Edit
 from codehunch.inference.errors import Cancelled, WorkerError
 from codehunch.lsp.errors import content_modified, failed, invalid_params
 from codehunch.lsp.methods.code_action import GENERATE
-from codehunch.lsp.positions import offset_of, range_of
+from codehunch.lsp.positions import offset_of
 from codehunch.lsp.rendering import workspace_edit
 
 if TYPE_CHECKING:
@@ -71,24 +72,24 @@ async def generate_body(server: CodeHunchServer, arguments: list[Any]) -> bool:
         uri, position = str(where["uri"]), types.Position(int(where["line"]), int(where["character"]))
     except (TypeError, KeyError, ValueError):
         raise invalid_params(f'{GENERATE} takes {{"uri", "line", "character"}}') from None
-    snapshot = server.documents.snapshot(uri)
-    if snapshot is None:
+    view = server.documents.view(uri)
+    if view is None:
         raise failed(f"{uri} is not open")
     if not server.client.apply_edit:
         raise failed("this editor does not let a server edit")
+    offset = view.to_program(offset_of(view.own.snapshot.source, position, server.client.encoding))
     try:
-        suggestions = await server.suggestions.at(
-            snapshot, offset_of(snapshot.source, position, server.client.encoding), patient=True
-        )
+        suggestions = await server.suggestions.at(view.program, offset, patient=True)
     except Cancelled:
         raise content_modified() from None
     if not suggestions:
         raise failed("no body for this description is good enough to be shown")
     best = suggestions[0]
-    edit = types.TextEdit(range_of(snapshot.source, best.replace, server.client.encoding), best.text)
+    change = workspace_edit(view, [Edit(best.replace, best.text)], server.client)
+    if change is None:
+        raise failed("the place for the body is spread over two cells")
     result = await server.protocol.request(
-        types.WORKSPACE_APPLY_EDIT,
-        types.ApplyWorkspaceEditParams(workspace_edit(snapshot, [edit], server.client), "Generate body"),
+        types.WORKSPACE_APPLY_EDIT, types.ApplyWorkspaceEditParams(change, "Generate body")
     )
     return bool(result.applied)
 

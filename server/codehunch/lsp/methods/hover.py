@@ -8,7 +8,8 @@ from lsprotocol import types
 
 from codehunch.defects.findings import Finding
 from codehunch.defects.kinds import kind_of_code
-from codehunch.lsp.positions import offset_of, range_of
+from codehunch.lsp.positions import offset_of
+from codehunch.lsp.rendering import own_findings, range_in
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
@@ -16,20 +17,18 @@ if TYPE_CHECKING:
 
 def handle(server: CodeHunchServer, params: types.HoverParams) -> types.Hover | None:
     """Answers from what is known about this version; nothing is computed while a person points at text."""
-    snapshot = server.documents.snapshot(params.text_document.uri)
-    report = server.analysis.known(snapshot) if snapshot is not None else None
-    if snapshot is None or report is None:
+    view = server.documents.view(params.text_document.uri)
+    report = server.analysis.known(view.program) if view is not None else None
+    if view is None or report is None:
         return None
-    offset = offset_of(snapshot.source, params.position, server.client.encoding)
-    found = [each for each in report.findings if each.span.start <= offset <= max(each.span.end, each.span.start)]
+    offset = view.to_program(offset_of(view.own.snapshot.source, params.position, server.client.encoding))
+    found = [each for each in own_findings(view, report.findings) if each.span.start <= offset <= each.span.end]
     if not found:
         return None
     markdown = server.client.hover_markdown
-    text = "\n\n---\n\n".join(_explain(each, each.span.of(snapshot.source.text), markdown) for each in found)
+    text = "\n\n---\n\n".join(_explain(each, each.span.of(view.program.source.text), markdown) for each in found)
     kind = types.MarkupKind.Markdown if markdown else types.MarkupKind.PlainText
-    return types.Hover(
-        types.MarkupContent(kind, text), range_of(snapshot.source, found[0].span, server.client.encoding)
-    )
+    return types.Hover(types.MarkupContent(kind, text), range_in(view, found[0].span, server.client))
 
 
 def _explain(finding: Finding, text: str, markdown: bool) -> str:

@@ -10,8 +10,8 @@ from lsprotocol import types
 
 from codehunch import __version__
 from codehunch.lsp.capabilities import flatten, server_capabilities
-from codehunch.lsp.documents import path_of
 from codehunch.lsp.methods.execute_command import COMMANDS
+from codehunch.lsp.snapshots import path_of
 from codehunch.lsp.watchdog import watch
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from codehunch.inference.errors import Cancelled
-from codehunch.lsp.documents import Snapshot
-from codehunch.lsp.positions import offset_of, range_of
-from codehunch.lsp.suggestions import Suggestion
-from codehunch.syntax.spans import Span
+from codehunch.lsp.ghost import at_cursor
+from codehunch.lsp.positions import offset_of
+from codehunch.lsp.rendering import range_in
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
@@ -25,30 +24,25 @@ async def handle(server: CodeHunchServer, params: types.InlineCompletionParams) 
 
     A question that a later one or an edit has overtaken is answered with nothing.
     """
-    snapshot = server.documents.snapshot(params.text_document.uri)
-    if snapshot is None:
+    view = server.documents.view(params.text_document.uri)
+    if view is None:
         return None
     invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-    offset = offset_of(snapshot.source, params.position, server.client.encoding)
+    offset = view.to_program(offset_of(view.own.snapshot.source, params.position, server.client.encoding))
     candidates = INVOKED_CANDIDATES if invoked else 1
-    if not invoked and server.suggestions.known(snapshot, offset) is None:
-        await asyncio.sleep(server.analysis.quiet_in(snapshot.uri))
-        if not server.documents.is_current(snapshot):
+    if not invoked and server.suggestions.known(view.program, offset) is None:
+        await asyncio.sleep(server.analysis.quiet_in(view.program.uri))
+        if not server.documents.is_current(view.program):
             return None
     try:
-        suggestions = await server.suggestions.at(snapshot, offset, candidates, automatic=not invoked)
+        suggestions = await server.suggestions.at(view.program, offset, candidates, automatic=not invoked)
     except Cancelled:
         return None
-    items = [_item(server, snapshot, offset, each) for each in suggestions if each.at_cursor]
-    return types.InlineCompletionList(items)
-
-
-def _item(
-    server: CodeHunchServer, snapshot: Snapshot, offset: int, suggestion: Suggestion
-) -> types.InlineCompletionItem:
-    """Ghost text starts at the cursor: what lies before it in the replaced place is already there."""
-    text, place = suggestion.text, suggestion.replace
-    existing = snapshot.source.text[place.start : offset]
-    if text.startswith(existing):
-        text, place = text[len(existing) :], Span(offset, place.end)
-    return types.InlineCompletionItem(insert_text=text, range=range_of(snapshot.source, place, server.client.encoding))
+    shown = [at_cursor(view, offset, each) for each in suggestions]
+    return types.InlineCompletionList(
+        [
+            types.InlineCompletionItem(insert_text=each[0], range=range_in(view, each[1], server.client))
+            for each in shown
+            if each is not None
+        ]
+    )

@@ -297,6 +297,7 @@ def test_a_language_without_a_model(cli: Cli, project: Path) -> None:
     (project / "a.rb").write_text("def f\n  1\nend\n")
     assert cli("check", "a.rb").err.startswith("skipped: a.rb: no installed model reads ruby\n")
     assert cli("check").err == "no findings in 0 files\n"
+    assert "skipped: x.rb: no installed model reads ruby" in cli("check", "-", "--stdin-filename", "x.rb").err
 
 
 def test_a_file_that_fails_is_named_and_the_rest_is_checked(

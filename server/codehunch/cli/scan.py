@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -78,7 +78,7 @@ def scan(paths: Sequence[str], format: Format, settings: SettingsReader, stdin_n
 
     items: Iterator[Item]
     if list(paths) == [STDIN]:
-        items, bar = iter([_stdin(stdin_name, settings)]), ProgressBar(lambda: (1, 0))
+        items, bar = iter([_stdin(stdin_name, settings, languages)]), ProgressBar(lambda: (1, 0))
     else:
         items, bar = load(entries(), settings.for_file), ProgressBar(measure)
     terminal = console.stdout_console() if sys.stdout.isatty() else None
@@ -162,11 +162,12 @@ def _options(settings: Settings, path: str) -> CheckOptions:
     return CheckOptions(sensitivity=settings.sensitivity, select=settings.select, ignore=ignore)
 
 
-def _stdin(name: str | None, reader: SettingsReader) -> Item:
+def _stdin(name: str | None, reader: SettingsReader, languages: Collection[str]) -> Item:
     """The text of stdin, in the settings of the file it is named after (else of the working folder)."""
     path = os.path.abspath(name) if name is not None else STDIN
     settings = reader.for_file(path) if name is not None else reader.for_folder(os.curdir)
     spec = language_of(path)
+    language = spec.name if spec else "python"
     limit = settings.max_file_bytes
     data = sys.stdin.buffer.read(limit + 1)
     if len(data) > limit:
@@ -175,4 +176,6 @@ def _stdin(name: str | None, reader: SettingsReader) -> Item:
         source = decode_source(data).source
     except SourceUnreadable as error:
         return Skipped(path, error.reason)
-    return Loaded(path, spec.name if spec else "python", len(data), source, settings)
+    if language not in languages:
+        return Skipped(path, f"no installed model reads {language}")
+    return Loaded(path, language, len(data), source, settings)

@@ -61,9 +61,7 @@ def harvest(
 def train(
     functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
     out: Annotated[Path, typer.Argument(help="Run folder; an unfinished run in it is resumed.")],
-    histories: Annotated[
-        Path | None, typer.Option(help="Mined bug fixes, rows.jsonl.gz.")
-    ] = None,
+    histories: Annotated[Path | None, typer.Option(help="Mined bug fixes, rows.jsonl.gz.")] = None,
     recipe: Annotated[Path, typer.Option(help="Recipe file.")] = DEFAULT_RECIPE,
     minutes: Annotated[float | None, typer.Option(help="Wall-clock budget; the recipe's own otherwise.")] = None,
 ) -> None:

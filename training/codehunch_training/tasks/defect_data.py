@@ -163,16 +163,21 @@ def read_histories(path: Path, kinds: Container[str], excluded: Container[str]) 
     ``excluded`` names projects by the last part of ``owner/name``.
     """
     groups: dict[str, list[Known]] = {}
+    for row in read_rows(path):
+        if row.project.rpartition("/")[2] in excluded:
+            continue
+        if row.role != "buggy":
+            groups.setdefault(row.group, []).append(Known(row.text, {}))
+        elif row.label in kinds and row.evidence == "function":
+            groups.setdefault(row.group, []).append(Known(row.text, {start: row.label for start, _ in row.spans}))
+    return [tuple(rows) for rows in groups.values()]
+
+
+def read_rows(path: Path) -> Iterator[DefectRow]:
+    """Mined rows of a gzipped JSON lines file."""
     with gzip.open(path, "rt", encoding="utf-8") as source:
         for line in source:
-            row = from_line(DefectRow, line)
-            if row.project.rpartition("/")[2] in excluded:
-                continue
-            if row.role != "buggy":
-                groups.setdefault(row.group, []).append(Known(row.text, {}))
-            elif row.label in kinds and row.evidence == "function":
-                groups.setdefault(row.group, []).append(Known(row.text, {start: row.label for start, _ in row.spans}))
-    return [tuple(rows) for rows in groups.values()]
+            yield from_line(DefectRow, line)
 
 
 def stream(

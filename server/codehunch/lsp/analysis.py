@@ -20,6 +20,9 @@ from codehunch.lsp.snapshots import Snapshot
 logger = logging.getLogger(__name__)
 
 
+_NOTHING = CheckReply((), "")
+
+
 class Superseded(Exception):
     """The document moved on; nothing about this version will be known."""
 
@@ -30,6 +33,8 @@ class Report:
 
     snapshot: Snapshot
     findings: tuple[Finding, ...]
+    sure: float
+    """See CheckReply.sure."""
 
 
 @attrs.define(eq=False)
@@ -115,7 +120,7 @@ class Analysis:
 
     async def _compute(self, snapshot: Snapshot, cancel: CancelToken) -> Report:
         try:
-            findings = await self._findings(snapshot, cancel)
+            reply = await self._ask(snapshot, cancel)
         except Cancelled:
             raise Superseded from None
         finally:
@@ -125,29 +130,29 @@ class Analysis:
         # Decided in the same step as the answer arrives: nothing of an older version is ever kept.
         if cancel.cancelled or not self._documents.is_current(snapshot):
             raise Superseded
-        report = self._done[snapshot.uri] = Report(snapshot, findings)
+        report = self._done[snapshot.uri] = Report(snapshot, reply.findings, reply.sure)
         return report
 
-    async def _findings(self, snapshot: Snapshot, cancel: CancelToken) -> tuple[Finding, ...]:
+    async def _ask(self, snapshot: Snapshot, cancel: CancelToken) -> CheckReply:
         if (wait := self.quiet_in(snapshot.uri)) > 0:
             await _sleep(wait, cancel)
         request = await self._request_of(snapshot)
         if cancel.cancelled:
             raise Cancelled
         if request is None:
-            return ()
+            return _NOTHING
         for attempt in (1, 2):
             try:
                 reply = await self._engine().call("check", request, priority=DOCUMENT, cancel=cancel)
                 assert isinstance(reply, CheckReply)
-                return reply.findings
+                return reply
             except WorkerDied as error:
                 if attempt == 2:  # Twice on the same text is no accident.
                     self._failed(error)
             except WorkerError as error:
                 self._failed(error)
                 break
-        return ()
+        return _NOTHING
 
 
 async def _sleep(seconds: float, cancel: CancelToken) -> None:

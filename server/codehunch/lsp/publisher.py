@@ -46,7 +46,7 @@ class Publisher:
         # No other code runs between this check and the messages.
         for view in server.documents.views(program) if server.documents.is_current(program) else ():
             document = view.own.snapshot
-            found = diagnostics_of(view, report.findings, server.client)
+            found = diagnostics_of(view, report.findings, server.client, report.sure)
             server.text_document_publish_diagnostics(
                 types.PublishDiagnosticsParams(document.uri, found, document.version)
             )

@@ -19,7 +19,7 @@ from codehunch.syntax.spans import Span
 
 SOURCE = "codehunch"
 CONFIDENT = 0.8
-"""From here on a finding is a warning; below, it is information."""
+"""From here on a finding is a warning, whatever the bundle's alarm budget says."""
 PREFERRED_MARGIN = 0.5
 """A fix whose rewritten function reads that much cleaner is the one an editor may apply by a single key."""
 
@@ -31,9 +31,11 @@ def own_findings(view: View, findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if view.holds(finding.span)]
 
 
-def diagnostics_of(view: View, findings: Iterable[Finding], client: Client) -> list[types.Diagnostic]:
+def diagnostics_of(
+    view: View, findings: Iterable[Finding], client: Client, sure: float = CONFIDENT
+) -> list[types.Diagnostic]:
     """One diagnostic per finding of this document, in the client's coordinates and within its capabilities."""
-    return [_diagnostic(view, finding, client) for finding in own_findings(view, findings)]
+    return [_diagnostic(view, finding, client, sure) for finding in own_findings(view, findings)]
 
 
 def result_id_of(diagnostics: list[types.Diagnostic]) -> str:
@@ -41,9 +43,12 @@ def result_id_of(diagnostics: list[types.Diagnostic]) -> str:
     return hashlib.sha256(repr(diagnostics).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def severity_of(finding: Finding) -> types.DiagnosticSeverity:
-    """Never an error: a hunch may be wrong, and the program may be right."""
-    if finding.confidence >= CONFIDENT:
+def severity_of(finding: Finding, sure: float = CONFIDENT) -> types.DiagnosticSeverity:
+    """A warning for what is likely, or reported even at low sensitivity; information for the rest.
+
+    Never an error: a hunch may be wrong, and the program may be right.
+    """
+    if finding.confidence >= min(sure, CONFIDENT):
         return types.DiagnosticSeverity.Warning
     return types.DiagnosticSeverity.Information
 
@@ -79,12 +84,12 @@ def workspace_edit(view: View, edits: Sequence[Edit], client: Client) -> types.W
     )
 
 
-def _diagnostic(view: View, finding: Finding, client: Client) -> types.Diagnostic:
+def _diagnostic(view: View, finding: Finding, client: Client, sure: float) -> types.Diagnostic:
     uri = _rule_uri(finding.code) if client.code_description else None
     return types.Diagnostic(
         range=range_in(view, finding.span, client),
         message=finding.message,
-        severity=severity_of(finding),
+        severity=severity_of(finding, sure),
         code=finding.code,
         code_description=types.CodeDescription(uri) if uri is not None else None,
         source=SOURCE,

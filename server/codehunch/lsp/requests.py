@@ -32,6 +32,8 @@ class CheckReply:
     findings: tuple[Finding, ...]
     bundle: str
     """Id and version of the bundle that read the text; empty where none serves the language."""
+    sure: float = 0.8
+    """Confidence of what the bundle reports even at low sensitivity."""
 
 
 @attrs.frozen

@@ -65,7 +65,9 @@ class ModelService:
         )
         if cancelled():
             raise Cancelled
-        return CheckReply(tuple(findings), f"{bundle.manifest.id} {bundle.manifest.version}")
+        spec = bundle.manifest.defects
+        sure = spec.thresholds.get("low", 1.0) if spec is not None else 1.0
+        return CheckReply(tuple(findings), f"{bundle.manifest.id} {bundle.manifest.version}", sure)
 
     def offers(self, query: OffersQuery, cancelled: IsCancelled) -> Offers:
         """What could be written at an offset, and how findings could be silenced. Needs no model."""

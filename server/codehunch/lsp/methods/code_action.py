@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import attrs
 from lsprotocol import types
 
 from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.inference.errors import WorkerError
 from codehunch.inference.protocol import INTERACTIVE
+from codehunch.lsp.capabilities import Client
 from codehunch.lsp.positions import span_of
 from codehunch.lsp.programs import View
-from codehunch.lsp.rendering import PREFERRED_MARGIN, diagnostics_of, own_findings, workspace_edit
+from codehunch.lsp.rendering import CONFIDENT, PREFERRED_MARGIN, diagnostics_of, own_findings, workspace_edit
 from codehunch.lsp.requests import BodyPlace, Flagged, Offers, OffersQuery, Silence
 from codehunch.syntax.spans import Span
 
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 
 GENERATE = "codehunch.generateBody"
 _OFFERS_SECONDS = 0.25
+
+
+@attrs.frozen
+class _Scene:
+    """What every action is made for."""
+
+    view: View
+    client: Client
+    sure: float
 
 
 async def handle(
@@ -43,15 +54,16 @@ async def handle(
         offers = await _offers(server, view, asked.start, touched)
     if not server.documents.is_current(view.program):
         return None
+    scene = _Scene(view, server.client, report.sure if report is not None else CONFIDENT)
     actions: list[types.CodeAction | None] = []
     if fixes:
         for finding in touched:
-            actions += [_fix(server, view, finding, fix, index == 0) for index, fix in enumerate(finding.fixes)]
-        actions += [_fix_all(server, view, code, findings) for code in dict.fromkeys(each.code for each in touched)]
+            actions += [_fix(scene, finding, fix, index == 0) for index, fix in enumerate(finding.fixes)]
+        actions += [_fix_all(scene, code, findings) for code in dict.fromkeys(each.code for each in touched)]
         for finding, silence in zip(touched, offers.silences, strict=False):
-            actions += _silence(server, view, finding, silence)
+            actions += _silence(scene, finding, silence)
     if bodies and offers.place is not None:
-        actions.append(_body(server, view, offers.place, params.range.start))
+        actions.append(_body(scene, offers.place, params.range.start))
     return [action for action in actions if action is not None]
 
 
@@ -68,12 +80,12 @@ async def _offers(server: CodeHunchServer, view: View, offset: int, touched: lis
     return offers if isinstance(offers, Offers) else Offers()
 
 
-def _fix(server: CodeHunchServer, view: View, finding: Finding, fix: Fix, best: bool) -> types.CodeAction | None:
+def _fix(scene: _Scene, finding: Finding, fix: Fix, best: bool) -> types.CodeAction | None:
     preferred = best and fix.margin >= PREFERRED_MARGIN
-    return _quick_fix(server, view, fix.message, fix.edits, [finding], preferred)
+    return _quick_fix(scene, fix.message, fix.edits, [finding], preferred)
 
 
-def _fix_all(server: CodeHunchServer, view: View, code: str, findings: list[Finding]) -> types.CodeAction | None:
+def _fix_all(scene: _Scene, code: str, findings: list[Finding]) -> types.CodeAction | None:
     """The best fix of every finding of a kind; one for each place, since edits must not overlap."""
     chosen: list[Finding] = []
     edits: list[Edit] = []
@@ -84,45 +96,44 @@ def _fix_all(server: CodeHunchServer, view: View, code: str, findings: list[Find
             edits.extend(best)
     if len(chosen) < 2:
         return None
-    return _quick_fix(server, view, f"Fix all {len(chosen)} {code} in this file", tuple(edits), chosen)
+    return _quick_fix(scene, f"Fix all {len(chosen)} {code} in this file", tuple(edits), chosen)
 
 
-def _silence(server: CodeHunchServer, view: View, finding: Finding, silence: Silence) -> list[types.CodeAction | None]:
+def _silence(scene: _Scene, finding: Finding, silence: Silence) -> list[types.CodeAction | None]:
     return [
-        _quick_fix(server, view, f"Ignore {finding.code} {where}", (edit,), [finding])
+        _quick_fix(scene, f"Ignore {finding.code} {where}", (edit,), [finding])
         for where, edit in (("on this line", silence.line), ("in this file", silence.file))
         if edit is not None
     ]
 
 
 def _quick_fix(
-    server: CodeHunchServer,
-    view: View,
+    scene: _Scene,
     title: str,
     edits: tuple[Edit, ...],
     findings: list[Finding],
     preferred: bool = False,
 ) -> types.CodeAction | None:
-    edit = workspace_edit(view, edits, server.client)
+    edit = workspace_edit(scene.view, edits, scene.client)
     if edit is None:
         return None
     return types.CodeAction(
         title=title,
         kind=types.CodeActionKind.QuickFix,
-        diagnostics=diagnostics_of(view, findings, server.client),
-        is_preferred=True if preferred and server.client.is_preferred else None,
+        diagnostics=diagnostics_of(scene.view, findings, scene.client, scene.sure),
+        is_preferred=True if preferred and scene.client.is_preferred else None,
         edit=edit,
     )
 
 
-def _body(server: CodeHunchServer, view: View, place: BodyPlace, position: types.Position) -> types.CodeAction:
+def _body(scene: _Scene, place: BodyPlace, position: types.Position) -> types.CodeAction:
     title = f"Generate body from {place.described_by}"
     action = types.CodeAction(title=title, kind=types.CodeActionKind.RefactorRewrite)
-    if server.client.llm_generated_tag:
+    if scene.client.llm_generated_tag:
         action.tags = [types.CodeActionTag.LlmGenerated]
-    document = view.own.snapshot
+    document = scene.view.own.snapshot
     where = {"uri": document.uri, "line": position.line, "character": position.character}
-    if server.client.code_action_resolves_edit and server.client.code_action_data:
+    if scene.client.code_action_resolves_edit and scene.client.code_action_data:
         action.data = {"generate": {**where, "version": document.version}}
     else:
         action.command = types.Command(title, GENERATE, arguments=[where])

@@ -27,7 +27,7 @@ async def handle(
         raise superseded() from None
     if not server.documents.is_current(view.program):
         raise superseded()
-    diagnostics = diagnostics_of(view, report.findings, server.client)
+    diagnostics = diagnostics_of(view, report.findings, server.client, report.sure)
     result_id = result_id_of(diagnostics)
     if result_id == params.previous_result_id:
         return types.RelatedUnchangedDocumentDiagnosticReport(result_id=result_id)

@@ -1,0 +1,180 @@
+"""The models that come with the package, from a keystroke to the screen and back, over all three transports."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import pytest_asyncio
+from lsprotocol import types
+from pytest_lsp import LanguageClient, client_capabilities, make_test_lsp_client
+
+from codehunch.bundles.store import active_bundle
+from codehunch.defects.detector import Detector
+from codehunch.defects.findings import Finding
+from codehunch.defects.options import CheckOptions
+from codehunch.syntax.text import SourceText
+
+pytestmark = pytest.mark.filterwarnings("error::pytest_lsp.LspSpecificationWarning")
+
+ROOT = Path(__file__).parents[2]
+URI = "file:///project/module.py"
+_NAME = re.compile(r"[A-Za-z_]\w*")
+STUB = 'def read_lines(path):\n    """Return the lines of a text file."""\n    '
+
+
+@attrs.frozen
+class Typed:
+    """A file in which one name is wrong, and the name that belongs there."""
+
+    text: str
+    finding: Finding
+    right: str
+
+    @property
+    def line(self) -> int:
+        return SourceText(self.text).position(self.finding.span.start)[0]
+
+    @property
+    def columns(self) -> tuple[int, int]:
+        source = SourceText(self.text)
+        return source.position(self.finding.span.start)[1], source.position(self.finding.span.end)[1]
+
+    @property
+    def wrong(self) -> str:
+        return self.finding.span.of(self.text)
+
+    @property
+    def without(self) -> str:
+        """The file before the person typed the name."""
+        return self.text[: self.finding.span.start] + self.text[self.finding.span.end :]
+
+
+@pytest.fixture(name="typed", scope="module")
+def _typed() -> Typed:
+    """A mistake from the examples that the shipped model sees in a name, and no longer sees once it is mended."""
+    detector = Detector(active_bundle("defects"))
+    options = CheckOptions(sensitivity="high", select=("CH101", "CH109", "CH110"))
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for finding in detector.check(SourceText(text), "python", options):
+            edits = finding.fixes[0].edits if finding.fixes else ()
+            if len(edits) != 1 or edits[0].span != finding.span or not _NAME.fullmatch(finding.span.of(text)):
+                continue
+            mended = text[: finding.span.start] + edits[0].content + text[finding.span.end :]
+            there = SourceText(mended).row_of(finding.span.start)
+            again = detector.check(SourceText(mended), "python", options)
+            if all(SourceText(mended).row_of(each.span.start) != there for each in again):
+                return Typed(text, finding, edits[0].content)
+    pytest.fail("the shipped defect model sees no wrong name in examples/")
+
+
+@pytest_asyncio.fixture(name="lsp", params=["stdio", "tcp", "ws"])
+async def _lsp(request: pytest.FixtureRequest) -> AsyncIterator[LanguageClient]:
+    """The server as a person starts it: ``codehunch serve``."""
+    client = make_test_lsp_client()
+    client.feature(types.CLIENT_REGISTER_CAPABILITY)(lambda params: None)
+    command = [sys.executable, "-m", "codehunch", "serve"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    if request.param == "stdio":
+        await client.start_io(*command, "--stdio", env=environment)
+    else:
+        server = await asyncio.create_subprocess_exec(
+            *command, f"--{request.param}", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE, env=environment
+        )
+        assert server.stderr is not None
+        line = (await asyncio.wait_for(server.stderr.readline(), 20)).decode()
+        port = int(line.rpartition(":")[2])
+        await (client.start_tcp if request.param == "tcp" else client.start_ws)("127.0.0.1", port)
+    yield client
+    await client.shutdown_session()
+    if request.param != "stdio":
+        assert await asyncio.wait_for(server.wait(), 5) == 0
+
+
+async def start(lsp: LanguageClient, text: str, **options: Any) -> None:
+    capabilities = client_capabilities("neovim@v0.11")
+    assert capabilities.text_document is not None
+    capabilities.text_document.inline_completion = types.InlineCompletionClientCapabilities()
+    params = types.InitializeParams(
+        capabilities, initialization_options={"sensitivity": "high", "generationSeconds": 60, **options}
+    )
+    await lsp.initialize_session(params)
+    document = types.TextDocumentItem(URI, types.LanguageKind.Python, 0, text)
+    lsp.text_document_did_open(types.DidOpenTextDocumentParams(document))
+
+
+async def diagnostics(lsp: LanguageClient) -> list[types.Diagnostic]:
+    identifier = types.TextDocumentIdentifier(URI)
+    report = await lsp.text_document_diagnostic_async(types.DocumentDiagnosticParams(identifier))
+    assert isinstance(report, types.RelatedFullDocumentDiagnosticReport)
+    return list(report.items)
+
+
+def edit(lsp: LanguageClient, version: int, line: int, columns: tuple[int, int], text: str) -> None:
+    place = types.Range(types.Position(line, columns[0]), types.Position(line, columns[1]))
+    change = types.TextDocumentContentChangePartial(place, text)
+    identifier = types.VersionedTextDocumentIdentifier(version, URI)
+    lsp.text_document_did_change(types.DidChangeTextDocumentParams(identifier, [change]))
+
+
+async def test_typing_a_wrong_name_warns_at_it_and_mending_it_takes_the_warning_away(
+    lsp: LanguageClient, typed: Typed
+) -> None:
+    await start(lsp, typed.without)
+    column = typed.columns[0]
+    for index, char in enumerate(typed.wrong):
+        edit(lsp, 1 + index, typed.line, (column + index, column + index), char)
+    place = types.Range(types.Position(typed.line, typed.columns[0]), types.Position(typed.line, typed.columns[1]))
+    (shown,) = [each for each in await diagnostics(lsp) if each.range.start.line == typed.line]
+    assert shown.range == place
+    assert shown.code == typed.finding.code
+    hover = await lsp.text_document_hover_async(types.HoverParams(types.TextDocumentIdentifier(URI), place.start))
+    assert hover is not None
+    assert typed.right in str(hover.contents)
+    edit(lsp, 50, typed.line, typed.columns, typed.right)
+    assert [each for each in await diagnostics(lsp) if each.range.start.line == typed.line] == []
+    assert not lsp.messages
+
+
+async def test_the_editor_shows_what_the_command_line_prints(lsp: LanguageClient) -> None:
+    await start(lsp, "")
+    detector = Detector(active_bundle("defects"))
+    for version, path in enumerate(sorted((ROOT / "examples").glob("*.py")), 1):
+        source = SourceText(path.read_text(encoding="utf-8"))
+        change = types.TextDocumentContentChangeWholeDocument(source.text)
+        identifier = types.VersionedTextDocumentIdentifier(version, URI)
+        lsp.text_document_did_change(types.DidChangeTextDocumentParams(identifier, [change]))
+        expected = [
+            (each.code, each.message, source.position(each.span.start), source.position(each.span.end))
+            for each in detector.check(source, "python", CheckOptions(sensitivity="high"))
+        ]
+        shown = [
+            (each.code, each.message, *((end.line, end.character) for end in (each.range.start, each.range.end)))
+            for each in await diagnostics(lsp)
+        ]
+        assert shown == expected
+
+
+async def test_a_docstring_becomes_a_body(lsp: LanguageClient) -> None:
+    await start(lsp, STUB, diagnostics=False)
+    position = types.Position(2, 4)
+    invoked = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked)
+    answer = await lsp.text_document_inline_completion_async(
+        types.InlineCompletionParams(invoked, types.TextDocumentIdentifier(URI), position)
+    )
+    assert isinstance(answer, types.InlineCompletionList)
+    assert answer.items
+    for item in answer.items:
+        assert isinstance(item.insert_text, str)
+        assert item.insert_text.strip()
+        assert item.range == types.Range(position, position)
+        compile(STUB + item.insert_text, "<completed>", "exec")
+    assert not lsp.messages

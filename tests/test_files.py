@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+
 from codehunch.files import DEFAULT_EXCLUDES, Missing, Skipped, SourceFile, read_source, walk
 from codehunch.patterns import PathPatterns
 from codehunch.settings import DEFAULTS, Settings, SettingsReader

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+
 from codehunch.defects.kinds import KINDS
 from codehunch.patterns import PathPatterns
 from codehunch.settings import (

@@ -7,8 +7,9 @@ import io
 import json
 import shutil
 import tarfile
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,12 @@ def test_an_exported_bundle_installs(home: Path, make: Make, tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
-def test_the_same_bundle_gives_the_same_bytes(make: Make, tmp_path: Path, suffix: str) -> None:
+def test_the_same_bundle_gives_the_same_bytes(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
     bundle = make()
     first = write_archive(bundle, tmp_path / f"one{suffix}").read_bytes()
+    monkeypatch.setattr(time, "time", lambda: 2e9)
     shutil.copytree(bundle.path, tmp_path / "copy")  # other times, other owner, other folder
     assert write_archive(store.load_bundle(tmp_path / "copy"), tmp_path / f"two{suffix}").read_bytes() == first
 
@@ -140,10 +144,23 @@ def test_only_what_the_manifest_lists_is_installed(home: Path, make: Make, tmp_p
     assert sorted(path.name for path in installed.path.iterdir()) == [MANIFEST_NAME, "model.onnx", "tokenizer.json"]
 
 
-def test_a_member_longer_than_its_record_is_not_written_out(home: Path, make: Make, tmp_path: Path) -> None:
+def test_a_member_longer_than_its_record_is_not_unpacked(
+    home: Path, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked = 0
+    real = sources.Source.blocks
+
+    def counted(source: sources.Source, name: str) -> Iterator[bytes]:
+        nonlocal unpacked
+        for block in real(source, name):
+            unpacked += len(block)
+            yield block
+
+    monkeypatch.setattr(sources.Source, "blocks", counted)
     contents = [(n, d if n != "model.onnx" else d + b"x" * 5_000_000) for n, d in members(make())]
     with pytest.raises(BundleError, match=r"model\.onnx is longer than its manifest says"):
         store.install(tar(tmp_path / "b.tar.gz", contents))
+    assert unpacked < 2_500_000  # of 5,000,000
 
 
 @pytest.mark.parametrize("name", ["b.tar.gz", "b.zip"])

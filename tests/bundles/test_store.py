@@ -82,6 +82,9 @@ def test_installing_twice_changes_nothing_and_repairs(home: Path, make: Make) ->
     assert store.verify()[0].problem is not None
     assert store.install(source) == first
     assert [entry.problem for entry in store.verify()] == [None]
+    inode = first.path.stat().st_ino
+    assert store.install(source) == first
+    assert first.path.stat().st_ino == inode, "an intact bundle may be in use: it stays where it is"
     assert read_state(home).history["defects"] == (first.path.name,)
 
 
@@ -93,6 +96,17 @@ def test_two_versions_of_an_id_are_kept_and_older_ones_go(home: Path, make: Make
     assert store.rollback("defects").manifest.version == "2"
     with pytest.raises(BundleError, match=r"no earlier choice|no defects bundle came with codehunch"):
         store.rollback("defects")
+
+
+def test_the_active_bundle_is_never_pruned(home: Path, make: Make) -> None:
+    for version in ("1", "2"):
+        store.install(make(version=version, weights=version).path)
+    store.use("small@1")
+    store.install(make(version="3", weights="3").path, activate=False)
+    assert store.active_bundle("defects").manifest.version == "1"
+    newest = store.find("small").bundle
+    assert newest is not None
+    assert newest.manifest.version == "3"
 
 
 def test_the_history_stays_short(home: Path, make: Make) -> None:

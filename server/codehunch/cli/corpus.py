@@ -107,6 +107,91 @@ def histories(
         _run(plan, jobs, engine, address, "commits")
 
 
+@app.command()
+def load(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Tables: JSON lines, JSON, CSV, Parquet, Arrow.")
+    ],
+    out: Out,
+    text: Annotated[str, typer.Option(help="Column of the function (the buggy one, beside --fixed).")] = "",
+    label: Annotated[str, typer.Option(help="Column of the verdict: 0/1, clean, or a kind.")] = "",
+    fixed: Annotated[str, typer.Option(help="Column of the function after the fix.")] = "",
+    fault_line: Annotated[str, typer.Option(help="Column of the wrong line's number.")] = "",
+    question: Annotated[str, typer.Option(help="Column of the description, beside --code.")] = "",
+    code: Annotated[str, typer.Option(help="Column of the code that answers it.")] = "",
+    language: Annotated[str, typer.Option(help="Column of the language, or one language for all.")] = "",
+    path: Annotated[str, typer.Option(help="Column of a file name.")] = "",
+    project: Annotated[str, typer.Option(help="Column of the project.")] = "",
+    commit: Annotated[str, typer.Option(help="Column of the commit.")] = "",
+    split: Annotated[str, typer.Option(help="Column of the split.")] = "",
+    licence: Annotated[str, typer.Option(help="Column of the licence.")] = "",
+    mapped: Annotated[list[str], typer.Option("--map", metavar="VALUE=KIND", help="What a label means.")] = [],  # noqa: B006
+    jobs: Jobs = _CORES,
+) -> None:
+    """Load a published data set by naming its columns."""
+    with _training():
+        from codehunch_training.corpus.load import Columns, plan_load
+
+        columns = Columns(
+            text, label, fixed, fault_line, question, code, language, path, project, commit, split, licence
+        )
+        labels = dict(_halves(value, "=", "--map") for value in mapped)
+        _run(plan_load(paths, out, columns, labels, _about()), jobs, "processes", "", "files")
+
+
+@app.command()
+def dedup(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Corpora of one kind of rows.")],
+    out: Out,
+    split: Annotated[Literal["project", "time", "given"], typer.Option(help="How rows are split.")] = "project",
+    fractions: Annotated[str, typer.Option(help="Parts of train, valid and test.")] = "0.9,0.05,0.05",
+    threshold: Annotated[float, typer.Option(min=0.3, max=1.0, help="Similarity of near-duplicates.")] = 0.8,
+    exact: Annotated[bool, typer.Option("--exact", help="Inside a split, drop exact duplicates only.")] = False,
+    benchmarks: Annotated[
+        list[Path], typer.Option("--benchmark", metavar="FILE", help="Leave out what shares 10 words in a row with it.")
+    ] = [],  # noqa: B006
+    scrub: Annotated[bool, typer.Option(help="Mask secrets and e-mail addresses.")] = True,
+    licences: Licences = "any",
+    most_per_label: Annotated[int, typer.Option(min=0, help="Most rows of a label in a split; 0: all.")] = 0,
+    clean_per_buggy: Annotated[float, typer.Option(min=0, help="Most clean rows a buggy one; 0: all.")] = 0,
+    seed: Annotated[int, typer.Option(help="Draws the split.")] = 0,
+) -> None:
+    """Clean corpora: duplicates, conflicts, secrets, benchmark overlap, licences, splits, balance."""
+    with _training():
+        from codehunch_training.corpus.hygiene import Rules, clean
+
+        rules = Rules(
+            split=split,
+            fractions=_fractions(fractions),
+            threshold=threshold,
+            near=not exact,
+            licences=_allowed(licences, []).licences,
+            benchmarks=tuple(benchmarks),
+            scrub=scrub,
+            most_per_label=most_per_label,
+            clean_per_buggy=clean_per_buggy,
+            seed=seed,
+        )
+        with _progress("rows") as on_progress:
+            manifest = clean(folders, out, rules, _about(), on_progress)
+        _tell(out, manifest)
+
+
+def _fractions(text: str) -> tuple[float, float, float]:
+    try:
+        train, valid, test = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise CommandError(f"--fractions {text}: give three numbers, such as 0.8,0.1,0.1") from error
+    return train, valid, test
+
+
+def _halves(text: str, sign: str, option: str) -> tuple[str, str]:
+    left, found, right = text.partition(sign)
+    if not found:
+        raise CommandError(f"{option} {text}: write it as VALUE{sign}KIND")
+    return left, right
+
+
 @contextlib.contextmanager
 def _training() -> Iterator[None]:
     """Says which extra is missing, and turns the corpus's own errors into one line."""

@@ -27,7 +27,8 @@ _SIGNATURE = {
 }
 _IMPORTS = {"import_statement", "import_from_statement", "dotted_name", "future_import_statement", "global_statement"}
 _TWO_TO_THREE = frozenset(
-    b"""unicode basestring xrange raw_input iteritems iterkeys itervalues has_key unichr long cmp reduce func_name
+    b"""unicode basestring urlencode urlopen urllib quote unquote quote_plus xrange raw_input iteritems iterkeys
+    itervalues has_key unichr long cmp reduce func_name
     func_code im_func im_self im_class maxint StringIO cStringIO urllib2 urlparse izip imap ifilter string_types
     text_type binary_type PY2 PY3 six __nonzero__ __unicode__ sys_exc_clear getargspec getfullargspec u b
     asyncio_coroutine assertEquals assertRaisesRegexp warn ensure_future get_event_loop utcnow
@@ -58,11 +59,10 @@ class Verdict:
 
 @attrs.frozen
 class FileWords:
-    """How often each word stands in the old file, in the old function and in the new one."""
+    """How often each name stands in the old function's code, and each word in the old and the new file."""
 
-    old_file: Counter[bytes]
     old_function: Counter[bytes]
-    new_function: Counter[bytes]
+    old_file: Counter[bytes]
     new_file: Counter[bytes]
 
 
@@ -71,6 +71,10 @@ _WORD = re.compile(rb"[A-Za-z_][A-Za-z_0-9]*")
 
 def words_of(data: bytes) -> Counter[bytes]:
     return Counter(_WORD.findall(data))
+
+
+def names_of(function: Item) -> Counter[bytes]:
+    return Counter(leaf.text for leaf in function.leaves() if leaf.type == "identifier")
 
 
 def classify(changes: Sequence[Change], words: FileWords) -> Verdict:

@@ -29,3 +29,26 @@ def text_edits(old: str, new: str) -> tuple[tuple[int, int, str], ...]:
         if tag != "equal":
             edits.append((starts[i1], starts[i2], "".join(other[j1:j2])))
     return tuple(edits)
+
+
+def changed_spans(text: str, edits: tuple[tuple[int, int, str], ...]) -> tuple[tuple[int, int], ...]:
+    """What the edits touch: replaced stretches without the blanks around them; for an insertion, the next word."""
+    spans: list[tuple[int, int]] = []
+    for start, end, _ in edits:
+        piece = text[start:end]
+        if piece.strip():
+            start, end = start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+        else:
+            match = re.compile(r"\w+|[^\w\s]").search(text, start)
+            if match is None:
+                continue
+            start, end = match.span()
+        spans.append((start, end))
+    return tuple(dict.fromkeys(spans))
+
+
+def apply_edits(text: str, edits: tuple[tuple[int, int, str], ...]) -> str:
+    """The text with non-overlapping edits applied."""
+    for start, end, content in sorted(edits, reverse=True):
+        text = text[:start] + content + text[end:]
+    return text

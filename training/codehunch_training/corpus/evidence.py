@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
@@ -13,7 +12,12 @@ Evidence = Literal["function", "file", "elsewhere"]
 """``function``: all the fix needs stands in the buggy function (or in the language). ``file``: in its file.
 ``elsewhere``: the fix brings knowledge of other files, of callers, or of what was wanted."""
 
-_KNOWN = frozenset(name.encode() for name in dir(builtins)) | {b"self", b"cls", b"super", b"__init__"}
+_CONFUSED = (
+    {b"min", b"max"}, {b"any", b"all"}, {b"append", b"extend"}, {b"append", b"add"}, {b"startswith", b"endswith"},
+    {b"keys", b"values"}, {b"keys", b"items"}, {b"values", b"items"}, {b"split", b"rsplit"}, {b"lstrip", b"rstrip"},
+    {b"isinstance", b"issubclass"}, {b"find", b"rfind"}, {b"update", b"add"}, {b"__init__", b"__iter__"},
+)  # fmt: skip
+"""Names people take for each other: the right one need not stand in the function to be missed there."""
 _FROM_SYNTAX = {
     "wrong-comparison",
     "wrong-boolean-operator",
@@ -35,8 +39,9 @@ def evidence_of(
     if kind in _FROM_SYNTAX:
         return "function"
     fresh = [name for change in changes for name in _fresh_names(change)]
-    known = all(old_function[name] or name in _KNOWN for name in fresh)
-    near: Evidence = "function" if known else "file" if all(old_file[n] or n in _KNOWN for n in fresh) else "elsewhere"
+    near: Evidence = "elsewhere"
+    if all(old_file[name] for name in fresh):
+        near = "function" if all(old_function[name] for name in fresh) else "file"
     judge = _JUDGES.get(kind)
     return judge(near, changes, old_function, old_file) if judge is not None else near
 
@@ -51,11 +56,15 @@ def _fresh_names(change: Change) -> list[bytes]:
 def _name(
     near: Evidence, changes: Sequence[Change], old_function: Counter[bytes], old_file: Counter[bytes]
 ) -> Evidence:
-    """A name for a name: misspellings give themselves away even where the right name stands elsewhere in the file."""
+    """A name for a name. Misspellings and usual confusions give themselves away wherever the right name stands."""
     pairs = [(c.old[0].last.text, c.new[0].last.text) for c in changes if len(c.old) == 1 and len(c.new) == 1]
-    if near == "file" and pairs and all(misspelt(a, b) and old_file[a] <= 2 for a, b in pairs):
+    if near != "function" and pairs and all(_slipped(a, b, old_file) for a, b in pairs):
         return "function"
-    return near
+    return _weaker(near) if any(new in (b"cls", b"self") for _, new in pairs) else near
+
+
+def _slipped(old: bytes, new: bytes, old_file: Counter[bytes]) -> bool:
+    return {old, new} in _CONFUSED or (misspelt(old, new) and old_file[old] <= 2 and old_file[new] > 0)
 
 
 def _call(
@@ -75,10 +84,13 @@ def _call(
 def _missing_call(
     near: Evidence, changes: Sequence[Change], old_function: Counter[bytes], old_file: Counter[bytes]
 ) -> Evidence:
+    """A wrapped value shows where its neighbours are wrapped alike; a call nobody made shows only with ``super``."""
     names = [_called(item) for change in changes for item in change.new]
     if any(name == b"super" for name in names):
         return "function"
-    return near if all(name and old_function[name] for name in names) else _weaker(near)
+    inserted = any(not change.old for change in changes)
+    chained = any(name in {leaf.text for item in c.old for leaf in item.leaves()} for c in changes for name in names)
+    return near if not inserted and not chained and all(old_function[name] for name in names) else _weaker(near)
 
 
 def _called(item: Item) -> bytes:
@@ -99,18 +111,19 @@ def _called(item: Item) -> bytes:
 def _literal(
     near: Evidence, changes: Sequence[Change], old_function: Counter[bytes], old_file: Counter[bytes]
 ) -> Evidence:
+    """A literal shows as wrong where the right one stands in the function, or as a misspelt word of the file."""
     for change in changes:
-        old, new = (items[0] if len(items) == 1 else None for items in (change.old, change.new))
-        if old is None or new is None:
+        if len(change.old) != 1 or len(change.new) != 1:
             return "file"
-        if new.type in ("true", "false") or old.type in ("true", "false"):
-            continue
-        if old.type == new.type == "string":
-            a, b = old.text.split(b'"', 1)[-1], new.text.split(b'"', 1)[-1]
-            stands = any(leaf.key == new.key for item in change.path[:1] for leaf in item.leaves())
-            if not stands and not misspelt(a, b) and a.lower() != b.lower():
+        old, new = change.old[0], change.new[0]
+        if {"true", "false"} == {old.type, new.type}:
+            if change.parent.type == "keyword_argument":
                 return "file"
-        elif not any(leaf.key == new.key for leaf in change.path[0].leaves()):
+            continue
+        if any(leaf.key == new.key for leaf in change.path[0].leaves()):
+            continue
+        a, b = old.text.split(b'"', 1)[-1], new.text.split(b'"', 1)[-1]
+        if not _slipped(a, b, old_file):
             return "file"
     return "function"
 
@@ -118,13 +131,12 @@ def _literal(
 def _statement(
     near: Evidence, changes: Sequence[Change], old_function: Counter[bytes], old_file: Counter[bytes]
 ) -> Evidence:
-    """Only a replacement of a few words by words of the function shows; what was added or cut away does not."""
+    """Only a replacement of a few words by other words of the function shows, or a forgotten star."""
     for change in changes:
         old = [leaf for item in change.old for leaf in item.leaves()]
         new = [leaf for item in change.new for leaf in item.leaves()]
-        if not old or not new or max(len(old), len(new)) > 4:
-            return _weaker(near)
-        if any(leaf.type == "string" for leaf in new) and not any(leaf.type == "string" for leaf in old):
+        starred = len(change.new) == 1 and change.new[0].type in ("list_splat", "dictionary_splat")
+        if not starred and (not old or not _fresh_names(change) or max(len(old), len(new)) > 4):
             return _weaker(near)
     return near
 

@@ -18,7 +18,7 @@ from tree_sitter import Node
 
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.parsing import ParsedSource, parse
-from codehunch_training.corpus.classify import FileWords, NotADefect, Verdict, classify, words_of
+from codehunch_training.corpus.classify import FileWords, NotADefect, Verdict, classify, names_of, words_of
 from codehunch_training.corpus.commits import MAX_FILES, MAX_HUNKS, MAX_LINES, Commit, FileChange, patches, promising
 from codehunch_training.corpus.difference import LARGEST_TREE, differences, reduce_node
 from codehunch_training.corpus.edits import text_edits
@@ -113,12 +113,11 @@ def _fixes(blobs: BlobReader, file: FileChange) -> Iterator[Fix]:
             raise NotADefect("does not parse")
         if max(old.descendant_count, new.descendant_count) > LARGEST_TREE:
             raise NotADefect("function too long")
-        changes = differences(reduce_node(old), reduce_node(new))
+        program = reduce_node(old)
+        changes = differences(program, reduce_node(new))
         if not changes:
             continue
-        words = FileWords(
-            words_of(before.data), words_of(old.text or b""), words_of(new.text or b""), words_of(after.data)
-        )
+        words = FileWords(names_of(program), words_of(before.data), words_of(after.data))
         yield Fix(before, after, old, new, classify(changes, words))
 
 

@@ -179,7 +179,7 @@ def do_unit(work: Map, options: Mapping[str, Any], unit: Unit, folder: Path) -> 
         dict(notes.skipped),
         tuple(notes.unreadable),
         _cpu_seconds() - started,
-        _peak_bytes(),
+        peak_bytes(),
     )
     note = folder / f"{_file_name(unit.key)}.json"
     partial = note.with_suffix(".json.part")
@@ -245,7 +245,8 @@ def _cpu_seconds() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
+    """Largest resident size of this process so far; 0 where the system does not say."""
     try:
         import resource
     except ImportError:  # Windows does not say.

@@ -93,15 +93,18 @@ class Detector:
     ) -> tuple[Finding, ...]:
         """Findings of a text, sorted by place, suppression comments obeyed.
 
-        A function the parser had to repair is passed over: it is being typed. Raises Cancelled when
-        ``cancelled`` turns true between two batches, InferenceError when the model cannot run.
+        A function without a body, or one the parser had to repair, is passed over: it is being typed.
+        Raises Cancelled when ``cancelled`` turns true between two readings, InferenceError when the
+        model cannot run.
         """
         options = options or CheckOptions()
         if language not in self._bundle.manifest.languages:
             return ()
         parsed = parse(source, language)
         functions = find_functions(parsed)
-        found = self._all(parsed, [f for f in functions if not f.nesting and not f.broken], functions, cancelled)
+        found = self._all(
+            parsed, [f for f in functions if not f.nesting and not f.broken and len(f.body)], functions, cancelled
+        )
         least = self._spec.thresholds[options.sensitivity]
         suppressions = find_suppressions(parsed)
         kept = (

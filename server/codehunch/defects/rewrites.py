@@ -8,6 +8,7 @@ Detection and Repair", use the same symmetry).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import attrs
 from tree_sitter import Node
@@ -259,7 +260,7 @@ def _call(facts: _Facts, node: Node, parent: Node | None) -> Iterator[Slot]:
     if name.type == "identifier":
         (facts.called_methods if function.type == "attribute" else facts.called_names).append(name)
     positional = [child for child in arguments.named_children if child.type not in _NOT_POSITIONAL]
-    for first, second in zip(positional, positional[1:], strict=False):
+    for first, second in pairwise(positional):
         one, two = facts.text(first), facts.text(second)
         if one != two and len(one) < 60 and len(two) < 60 and _same_role(first, second):
             a, b = facts.parsed.span(first), facts.parsed.span(second)

@@ -12,6 +12,7 @@ from codehunch.defects.repairs import repairs
 from codehunch.defects.rewrites import Rewrite, Slot, moved, slots
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier, Reading
+from codehunch.syntax.lexemes import Lexeme
 
 _PLACES = 3
 """Suspicious lexemes looked into per function."""
@@ -21,6 +22,10 @@ _REWRITES = 12
 """Rewrites tried per lexeme and kind."""
 _SPREAD = 0.1
 """How much suspicion a rewrite may add anywhere else before it counts as moving the defect, not mending it."""
+
+
+_NEVER = frozenset(")]},.:;=") | {"->"}
+"""Lexemes no kind of defect stands on."""
 
 
 @attrs.frozen(eq=False)
@@ -50,8 +55,13 @@ class Trial:
 def suspicious_places(unit: Unit, reading: Reading, threshold: float) -> list[Place]:
     """The unit's most suspicious lexemes at or above ``threshold``, the worst first."""
     suspicion = reading.suspicion
-    order = np.argsort(-suspicion, kind="stable")[:_PLACES]
-    return [Place(unit, reading, int(at)) for at in order if suspicion[at] >= threshold and unit.lexemes[at].text]
+    order = np.argsort(-suspicion, kind="stable")
+    places = [int(at) for at in order if suspicion[at] >= threshold and _can_be_wrong(unit.lexemes[at])]
+    return [Place(unit, reading, at) for at in places[:_PLACES]]
+
+
+def _can_be_wrong(lexeme: Lexeme) -> bool:
+    return bool(lexeme.text) and lexeme.text not in _NEVER
 
 
 def likely_kinds(reading: Reading, at: int, labels: Sequence[str]) -> list[str]:

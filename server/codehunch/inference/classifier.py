@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import numpy as np
@@ -15,8 +15,6 @@ from codehunch.inference.errors import Cancelled, InferenceError
 from codehunch.inference.session import create_session, require_names
 from codehunch.syntax.lexemes import Lexeme
 
-_BATCH_TOKENS = 2048
-"""Padded tokens of one forward pass: large enough to be efficient, small enough to be cancelled soon."""
 _INPUTS = ("input_ids", "attention_mask", "identifier_ids")
 _OUTPUTS = ("logits", "token_logits")
 
@@ -52,7 +50,7 @@ class Classifier:
         self.encoder = LexicalEncoder(Tokenizer.from_file(str(bundle.path / spec.tokenizer)), spec.window, spec.stride)
 
     def read(self, functions: Sequence[Sequence[Lexeme]], cancelled: Callable[[], bool] | None = None) -> list[Reading]:
-        """Read functions in batches of like length. Raises Cancelled when asked to stop in between."""
+        """Read functions, one after the other. Raises Cancelled when asked to stop in between."""
         windows: list[tuple[int, Window]] = []
         for number, lexemes in enumerate(functions):
             windows.extend((number, window) for window in self.encoder.encode(lexemes))
@@ -60,44 +58,26 @@ class Classifier:
         sequence: list[NDArray[np.float32] | None] = [None] * len(functions)
         for each in tokens:
             each[:, 0] = 1.0  # A lexeme without tokens (none today) reads as clean.
-        windows.sort(key=lambda item: len(item[1]))
-        for group in _grouped(windows):
+        for number, window in windows:
             if cancelled is not None and cancelled():
                 raise Cancelled
-            whole, each_token = self._forward([window for _, window in group])
-            for row, (number, window) in enumerate(group):
-                first, last = window.core
-                places = np.flatnonzero((window.lexemes >= first) & (window.lexemes < last))
-                tokens[number][window.lexemes[places]] = each_token[row, places]
-                before = sequence[number]
-                if before is None or whole[row, 0] < before[0]:
-                    sequence[number] = whole[row]
+            whole, each_token = self._forward(window)
+            first, last = window.core
+            places = np.flatnonzero((window.lexemes >= first) & (window.lexemes < last))
+            tokens[number][window.lexemes[places]] = each_token[places]
+            before = sequence[number]
+            if before is None or whole[0] < before[0]:
+                sequence[number] = whole
         clean = np.eye(1, len(self.labels), dtype=np.float32)[0]
         return [Reading(t, s if s is not None else clean) for t, s in zip(tokens, sequence, strict=True)]
 
-    def _forward(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        shape = (len(windows), max(len(window) for window in windows))
-        ids = np.full(shape, self.encoder.pad, dtype=np.int64)
-        mask, names = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        for row, window in enumerate(windows):
-            length = len(window)
-            ids[row, :length], names[row, :length] = window.input_ids, window.identifier_ids
-            mask[row, :length] = 1
-        feed = dict(zip(_INPUTS, (ids, mask, names), strict=True))
+    def _forward(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """One window, alone: dynamic quantisation takes its scale from the whole tensor, so what shares a
+        batch would change the answer. On CPUs a window fills the cores as well as a padded batch does."""
+        ids = window.input_ids[None]
+        feed = dict(zip(_INPUTS, (ids, np.ones_like(ids), window.identifier_ids[None]), strict=True))
         whole, each = self._session.run(list(_OUTPUTS), feed)
-        return _softmax(whole / self._temperature), _softmax(each / self._temperature)
-
-
-def _grouped(windows: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
-    """Consecutive windows (sorted by length) whose padded batch stays within the token budget."""
-    group: list[tuple[int, Window]] = []
-    for item in windows:
-        if group and len(item[1]) * (len(group) + 1) > _BATCH_TOKENS:
-            yield group
-            group = []
-        group.append(item)
-    if group:
-        yield group
+        return _softmax(whole[0] / self._temperature), _softmax(each[0] / self._temperature)
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,138 @@
+"""The detector over the bundle that ships: same text, same findings, whatever surrounds them."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from codehunch.bundles.bundle import Bundle
+from codehunch.bundles.store import default_bundle
+from codehunch.defects.confidence import FEATURES, Evidence, confidence
+from codehunch.defects.detector import CheckOptions, Detector
+from codehunch.defects.findings import Finding
+from codehunch.defects.rewrites import apply
+from codehunch.inference.errors import Cancelled
+from codehunch.syntax.parsing import parse
+from codehunch.syntax.text import SourceText
+
+INVERTED = '''def remove(items, item):
+    """Take one item out."""
+    if item in items:
+        raise KeyError(item)
+    items.remove(item)
+'''
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    found = default_bundle("defects")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def eager(bundle: Bundle) -> Detector:
+    """The shipped model with its alarm budget lifted, so that there is something to look at."""
+    assert bundle.manifest.defects is not None
+    spec = attrs.evolve(bundle.manifest.defects, thresholds={"low": 0.9, "medium": 1e-4, "high": 0.0}, candidate=0.005)
+    return Detector(attrs.evolve(bundle, manifest=attrs.evolve(bundle.manifest, defects=spec)))
+
+
+def _check(detector: Detector, text: str, **options: object) -> tuple[Finding, ...]:
+    return detector.check(SourceText(text), options=CheckOptions(**{"sensitivity": "high", **options}))  # type: ignore[arg-type]
+
+
+def _inside(text: str) -> str:
+    lines = "".join("    " + line if line.strip() else line for line in text.splitlines(keepends=True))
+    return f"import os\n\nclass Holder:\n    size = 1\n\n{lines}\n\ndef after():\n    return os\n"
+
+
+def test_findings_are_those_of_the_function_wherever_it_stands(eager: Detector) -> None:
+    alone = _check(eager, INVERTED)
+    assert alone
+    for surrounded in (_inside(INVERTED), "'''é😀'''\r\n" + INVERTED.replace("\n", "\r\n"), "\n\n" + INVERTED):
+        text = surrounded
+        found = [f for f in _check(eager, text) if f.function.rpartition(".")[2] == "remove"]
+        assert [(f.code, f.span.of(text), round(f.confidence, 6)) for f in found] == [
+            (f.code, f.span.of(INVERTED), round(f.confidence, 6)) for f in alone
+        ]
+    assert {f.function for f in _check(eager, _inside(INVERTED))} <= {"Holder.remove", "after"}
+
+
+def test_a_cached_function_gives_what_a_fresh_one_gives(eager: Detector, bundle: Bundle) -> None:
+    assert _check(eager, INVERTED) == _check(eager, INVERTED)
+
+
+def test_fixes_apply_and_parse(eager: Detector) -> None:
+    fixed = 0
+    for finding in _check(eager, INVERTED + "\n\n" + _inside(INVERTED)):
+        text = INVERTED + "\n\n" + _inside(INVERTED)
+        for fix in finding.fixes:
+            changed = apply(text, fix.edits)
+            assert changed != text
+            assert not parse(changed).tree.root_node.has_error
+            fixed += 1
+    assert fixed
+
+
+def test_sensitivities_are_nested(eager: Detector) -> None:
+    levels = [set(_check(eager, INVERTED, sensitivity=level)) for level in ("low", "medium", "high")]
+    assert levels[0] <= levels[1] <= levels[2]
+    assert levels[2]
+
+
+def test_suppression_select_and_ignore(eager: Detector) -> None:
+    first = _check(eager, INVERTED)[0]
+    row = INVERTED[: first.span.start].count("\n")
+    lines = INVERTED.split("\n")
+    lines[row] += f"  # codehunch: ignore[{first.code}]"
+    assert first.code not in {f.code for f in _check(eager, "\n".join(lines)) if f.span == first.span}
+    assert first.code not in {f.code for f in _check(eager, INVERTED, ignore=(first.code.lower(),))}
+    assert {f.code for f in _check(eager, INVERTED, select=(first.kind,))} == {first.code}
+    assert _check(eager, "# codehunch: ignore-file\n" + INVERTED) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\ufeff",
+        "x = 1\n",
+        "def f(",
+        "def f():\n    return (\n",
+        "class C:\n  def f(self)\n    pass\n",
+        "\x0c\n\r",
+        "def f():",
+    ],
+)
+def test_text_without_whole_functions_has_no_findings(eager: Detector, text: str) -> None:
+    assert _check(eager, text) == ()
+
+
+def test_a_broken_neighbour_does_not_silence_the_rest(eager: Detector) -> None:
+    text = INVERTED + "\n\ndef typing(x:\n    return x\n"
+    assert [f.code for f in _check(eager, text) if f.function == "remove"] == [f.code for f in _check(eager, INVERTED)]
+
+
+def test_long_functions_are_read_to_their_end(eager: Detector) -> None:
+    text = "def f(items, item):\n" + "    print(items, item)\n" * 400 + INVERTED.split('"""\n')[1]
+    found = _check(eager, text)
+    assert any(text[: f.span.start].count("\n") > 400 for f in found)
+
+
+def test_other_languages_have_no_findings(eager: Detector) -> None:
+    assert eager.check(SourceText("int f(int a) { return a; }"), "c") == ()
+
+
+def test_cancelling_stops_between_batches(bundle: Bundle) -> None:
+    with pytest.raises(Cancelled):
+        Detector(bundle).check(SourceText(INVERTED), cancelled=lambda: True)
+
+
+@pytest.mark.parametrize("name", [name for name in FEATURES if name != "bias"])
+def test_confidence_uses_each_reading(name: str) -> None:
+    evidence = Evidence(suspicion=0.9, sequence=0.8, mended=None, sequence_mended=None, options=0)
+    if name != "unmended":
+        evidence = Evidence(suspicion=0.9, sequence=0.8, mended=0.1, sequence_mended=0.3, options=3)
+    assert confidence(evidence, {"bias": 0.0, name: 1.0}) != pytest.approx(0.5)
+    assert confidence(evidence, {}) == 0.9

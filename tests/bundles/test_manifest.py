@@ -132,6 +132,12 @@ def test_whole_numbers_are_read_as_floats(tree: dict[str, Any]) -> None:
     assert isinstance(defects.temperature, float)
 
 
+def test_a_number_beyond_all_floats_is_refused(tree: dict[str, Any]) -> None:
+    data = json.dumps(tree).replace('"temperature": 1.5', '"temperature": 1e999').encode()
+    with pytest.raises(BundleError, match=r"`defects\.temperature`: expected a finite number, found inf"):
+        parse_manifest(data, "m.json")
+
+
 def test_a_manifest_that_could_not_be_read_is_not_written(make: Callable[..., Bundle]) -> None:
     with pytest.raises(BundleError, match="`id` must be letters"):
         render_manifest(attrs.evolve(make().manifest, id="two words"))

@@ -127,6 +127,14 @@ def test_removing_the_active_bundle_steps_back(embedded: Bundle, make: Make) -> 
     assert active_id() == "came-along"
 
 
+def test_a_rollback_after_a_removal_always_changes_something(embedded: Bundle, make: Make) -> None:
+    store.install(make("one").path)
+    store.install(make("two").path)
+    store.use("one")
+    store.remove("two")
+    assert store.rollback("defects").manifest.id == "came-along"
+
+
 def test_an_id_removes_all_its_versions_and_a_version_only_itself(home: Path, make: Make) -> None:
     store.install(make(version="1").path)
     store.install(make(version="2", weights="b").path)

@@ -14,7 +14,8 @@ import typer
 from codehunch.cli.console import CommandError, note, shown, warning, write_out
 
 if TYPE_CHECKING:
-    from codehunch.generation.generator import Candidate, Generator
+    from codehunch.generation.generator import Candidate, Generator, Judge
+    from codehunch.settings import Settings
     from codehunch.syntax.parsing import ParsedSource
     from codehunch.syntax.requests import BodyRequest
 
@@ -73,7 +74,18 @@ def _generator(language: str) -> Generator:
             f"no installed model writes {language}; the active one writes {', '.join(bundle.manifest.languages)}"
         )
     settings = SettingsReader(warn=lambda problem: warning(str(problem))).for_folder(os.curdir)
-    return Generator(bundle, threads=settings.threads)
+    return Generator(bundle, threads=settings.threads, judge=_judge(settings))
+
+
+def _judge(settings: Settings) -> Judge | None:
+    """The defect model reads what the other one wrote; where it cannot, nothing is held back."""
+    from codehunch.bundles.store import BundleError, active_bundle
+    from codehunch.defects.detector import Detector
+
+    try:
+        return Detector(active_bundle("defects"), threads=settings.threads).reads_clean
+    except BundleError:
+        return None
 
 
 def _parse(file: str) -> ParsedSource:

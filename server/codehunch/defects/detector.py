@@ -116,6 +116,10 @@ class Detector:
         )
         return tuple(sorted(kept, key=lambda finding: finding.span))
 
+    def reads_clean(self, source: SourceText, span: Span) -> bool:
+        """Whether no finding at the default sensitivity stands in ``span``: what generated code is asked."""
+        return not any(finding.span.overlaps(span) for finding in self.check(source))
+
     def _all(
         self,
         parsed: ParsedSource,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.defects.cache import FindingCache, unit_key
@@ -16,6 +18,7 @@ from codehunch.defects.units import Unit, cut
 from codehunch.defects.verification import Place, Trial, likely_kinds, suspicious_places, try_rewrites
 from codehunch.inference.classifier import Classifier
 from codehunch.inference.errors import InferenceError
+from codehunch.inference.textual import TextClassifier
 from codehunch.syntax.functions import Function, find_functions
 from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
@@ -76,6 +79,7 @@ class Detector:
         self._spec = bundle.manifest.defects
         self._cache = cache if cache is not None else FindingCache()
         self._classifier: Classifier | None = None
+        self._textual: TextClassifier | None = None
 
     @property
     def classifier(self) -> Classifier:
@@ -102,9 +106,11 @@ class Detector:
             return ()
         parsed = parse(source, language)
         functions = find_functions(parsed)
-        found = self._all(
-            parsed, [f for f in functions if not f.nesting and not f.broken and len(f.body)], functions, cancelled
-        )
+        whole = [f for f in functions if not f.nesting and not f.broken and len(f.body)]
+        if self._spec.token_head:
+            found = self._all(parsed, whole, functions, cancelled)
+        else:
+            found = self._functions(parsed, whole, cancelled)
         least = self._spec.thresholds[options.sensitivity]
         suppressions = find_suppressions(parsed)
         kept = (
@@ -115,6 +121,24 @@ class Detector:
             and not suppressions.silences(finding.code, finding.kind, source.row_of(finding.span.start))
         )
         return tuple(sorted(kept, key=lambda finding: finding.span))
+
+    def _functions(
+        self, parsed: ParsedSource, functions: Sequence[Function], cancelled: Callable[[], bool] | None
+    ) -> Iterator[Finding]:
+        """Findings of a model that judges functions as a whole: the name stands for the function."""
+        if self._textual is None:
+            self._textual = TextClassifier(self._bundle, self._threads)
+        for function in functions:
+            text = function.span.of(parsed.text)
+            key = unit_key(text)
+            known = self._cache.get(key)
+            if known is None:
+                (probabilities,) = self._textual.read([text], cancelled)
+                known = (_of_function(function, probabilities, self._textual.labels),)
+                self._cache.put(key, known)
+            for finding in known:
+                span = _name_span(parsed.text, function)
+                yield attrs.evolve(finding, span=span, function=function.qualified_name)
 
     def reads_clean(self, source: SourceText, span: Span) -> bool:
         """Whether no finding at the default sensitivity stands in ``span``: what generated code is asked."""
@@ -172,6 +196,24 @@ class Detector:
             alternatives=_alternatives(item, lexeme),
             evidence=_evidence(place, mending[0]) if mending else (),
         )
+
+
+def _of_function(function: Function, probabilities: NDArray[np.float32], labels: Sequence[str]) -> Finding:
+    label = labels[1 + int(probabilities[1:].argmax())]
+    try:
+        kind = kind_named(label)
+    except KeyError:  # A label of the model's own, such as a weakness class: the general rule reports it.
+        kind = kind_named("defective-function")
+    message = kind.message.format(token=_shown(function.name))
+    if kind.name != label and label not in ("defective", "vulnerable"):
+        message += f" ({label})"
+    return Finding(kind.code, kind.name, message, function.span, "", float(1 - probabilities[0]))
+
+
+def _name_span(text: str, function: Function) -> Span:
+    """Where the function's own name stands in its header."""
+    at = text.find(function.name, function.header.start, function.header.end)
+    return Span(at, at + len(function.name)) if at >= 0 else function.header
 
 
 def _fix(trial: Trial, lexeme: Lexeme, before: float) -> Fix:

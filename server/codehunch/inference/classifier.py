@@ -77,10 +77,11 @@ class Classifier:
         ids = window.input_ids[None]
         feed = dict(zip(_INPUTS, (ids, np.ones_like(ids), window.identifier_ids[None]), strict=True))
         whole, each = self._session.run(list(_OUTPUTS), feed)
-        return _softmax(whole[0] / self._temperature), _softmax(each[0] / self._temperature)
+        return softmax(whole[0] / self._temperature), softmax(each[0] / self._temperature)
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Over the last axis."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     result: NDArray[np.float32] = (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)
     return result

@@ -75,6 +75,13 @@ def test_one_runtime_left_over_from_two_is_a_problem(tmp_path: Path) -> None:
     assert check.remedy == "pip install --force-reinstall --no-deps onnxruntime"
 
 
+def test_files_of_another_wheel_alone_are_a_problem(tmp_path: Path) -> None:
+    wheel(tmp_path, "onnxruntime", CPU)
+    (tmp_path / "onnxruntime" / "__init__.py").write_text(GPU["__init__.py"])
+    (check,) = runtime(tmp_path)
+    assert (check.status, check.detail) == ("problem", "1.31.1: 0 of its files are missing, 1 belong to another wheel")
+
+
 def test_the_real_installation_is_read() -> None:
     assert [check.status for check in runtime_checks(runtime_distributions())] == ["ok"]
 

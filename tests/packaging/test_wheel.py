@@ -81,7 +81,7 @@ def test_the_base_install_asks_for_no_training_library(archive: zipfile.ZipFile)
 
 
 def test_the_main_job_offline(installed: Environment) -> None:
-    result = installed.offline("codehunch", "check", "--format", "json", "examples")
+    result = installed.offline("codehunch", "check", "--format", "json", "--sensitivity", "high", "examples")
     assert result.returncode == 1, result.stderr
     rows = json.loads(result.stdout)
     assert rows

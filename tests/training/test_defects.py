@@ -24,14 +24,13 @@ from codehunch_training.corpus.injection import definition, inject
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.export.calibration import threshold_for
 from codehunch_training.export.defects import export
-from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel
+from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
 from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
 from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples
 from codehunch_training.tasks.defects import TOKEN_LABELS, Recipe, Run, rate_at, train
 
-WORDS = tuple(
-    "count total size width height depth left right upper lower first last index offset limit start".split(" ")
-)
+WORDS = """count total size width height depth left right upper lower
+    first last index offset limit start""".split()
 
 
 def made_function(rng: random.Random) -> str:
@@ -180,10 +179,19 @@ def test_padding_changes_nothing() -> None:
     assert torch.allclose(short, long, atol=1e-5)
 
 
+def test_occurrences_are_counted_by_use_not_by_token() -> None:
+    #                     name (two tokens), other, name again, nothing, other twice more
+    ids = torch.tensor([[0, 3, 3, 0, 5, 0, 3, 3, 0, 5, 0, 5]])
+    uses, ranks = occurrences(ids)
+    assert uses.tolist() == [[0, 2, 2, 0, 3, 0, 2, 2, 0, 3, 0, 3]]
+    assert ranks.tolist() == [[0, 1, 1, 0, 1, 0, 2, 2, 0, 2, 0, 3]]
+
+
 def test_the_identifier_bias_begins_at_nothing_and_can_matter() -> None:
     torch.manual_seed(0)
     model = DefectModel(DefectConfig(vocab_size=50, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)).eval()
-    model.identifiers.weight.data.zero_()
+    for table in (model.identifiers, model.uses, model.ranks):
+        table.weight.data.zero_()
     ids = torch.randint(5, 50, (1, 12))
     with torch.inference_mode():
         one, other = (model(ids, torch.ones_like(ids), same).token_logits for same in (ids * 0, ids * 0 + 1))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from codehunch.bundles.bundle import Bundle
 from codehunch.defects.confidence import FEATURES, confidence, features
 from codehunch.defects.detector import Inspected, inspect
+from codehunch.defects.rewrites import apply
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.parsing import parse
@@ -47,6 +48,10 @@ class Judged:
     function: NDArray[np.int64]
     lines: int
     functions: int
+    kinds: tuple[str, ...] = ()
+    """Injected kind of each function; empty for clean ones."""
+    originals: tuple[str, ...] = ()
+    """Text of each function before the injection."""
 
 
 def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Calibration:
@@ -91,16 +96,20 @@ def judge(classifier: Classifier, rows: Sequence[FunctionRow], seed: int, thresh
     rng = random.Random(seed)
     clean = [Unit(row.text, 0) for row in rows]
     faulty: list[tuple[Unit, Injected]] = []
+    originals: list[str] = []
     for row in rows:
         parsed = parse(row.text)
         node = definition(parsed)
         injected = inject(parsed, node, 1, rng) if node is not None else None
         if injected is not None:
             faulty.append((Unit(injected.text, 0), injected))
+            originals.append(row.text)
     truth = {id(unit): set(injected.labels) for unit, injected in faulty}
+    wrong = _judged(classifier, [unit for unit, _ in faulty], truth, threshold)
+    kinds = tuple(next(iter(injected.labels.values())) for _, injected in faulty)
     return (
         _judged(classifier, clean, {}, threshold),
-        _judged(classifier, [unit for unit, _ in faulty], truth, threshold),
+        attrs.evolve(wrong, kinds=kinds, originals=tuple(originals)),
     )
 
 
@@ -126,18 +135,30 @@ def report(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 4) -> dict[s
     classifier = Classifier(bundle)
     clean, faulty = judge(classifier, rows, seed, spec.candidate)
     levels: dict[str, Any] = {}
+    by_kind: dict[str, list[int]] = {}
+    kinds, originals = faulty.kinds, [text.split() for text in faulty.originals]
     for name in ALARM_BUDGETS:
         least = spec.thresholds[name]
         false = np.array([confidence(item.evidence, spec.confidence) >= least for item in clean.places], dtype=bool)
         shown = np.array([confidence(item.evidence, spec.confidence) >= least for item in faulty.places], dtype=bool)
-        hit = {int(f) for f in faulty.function[shown & faulty.right]} if len(shown) else set()
+        right = shown & faulty.right
+        hit = {int(f) for f in faulty.function[right]} if len(shown) else set()
+        mended = {
+            int(f) for f, item in zip(faulty.function, faulty.places, strict=True) if _first_fix(item) in originals[f]
+        }
         levels[name] = {
             "clean_alarms_per_kloc": round(1000 * float(false.sum()) / max(1, clean.lines), 3),
             "injected_found_exact_token": round(len(hit) / max(1, faulty.functions), 4),
+            "first_fix_right": round(len(hit & mended) / max(1, faulty.functions), 4),
             "precision_at_one_in_fifty": round(
                 _precision(len(hit), faulty.functions, int(false.sum()), clean.functions), 4
             ),
         }
+        if name == "high":
+            by_kind = {
+                kind: [sum(1 for f in hit if kinds[f] == kind), sum(each == kind for each in kinds)]
+                for kind in sorted(set(kinds))
+            }
     peaks = [_peaks(each, each.functions) for each in (faulty, clean)]
     return {
         "functions": clean.functions,
@@ -145,7 +166,14 @@ def report(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 4) -> dict[s
         "projects": sorted({row.project for row in rows}),
         "auc_against_clean_twin": round(auc(*peaks), 4),
         "levels": levels,
+        "by_kind_high": by_kind,
     }
+
+
+def _first_fix(item: Inspected) -> list[str]:
+    """The words of the function after the best rewrite; none where nothing was tried."""
+    best = next((trial for trial in item.trials if not trial.spreads), None)
+    return apply(item.place.unit.text, best.rewrite.edits).split() if best is not None else []
 
 
 def _precision(hits: int, faulty: int, alarms: int, clean: int) -> float:

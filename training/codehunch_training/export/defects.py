@@ -20,7 +20,7 @@ from optimum.exporters.onnx.base import OnnxConfig
 from optimum.utils import DummyTextInputGenerator, NormalizedTextConfig
 from tokenizers import Tokenizer
 
-from codehunch.bundles.bundle import Bundle, load_bundle, write_bundle
+from codehunch.bundles.bundle import Bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec, InputSpec, Manifest
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.lexemes import lexemes_of
@@ -29,6 +29,7 @@ from codehunch_training.corpus.injection import definition, inject
 from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.evaluation.defects import read
 from codehunch_training.export.calibration import Calibration, calibrate, report
+from codehunch_training.export.card import CARD_NAME, render_card
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 from codehunch_training.tasks.defect_data import label_index, make_examples
 
@@ -139,8 +140,9 @@ def export(run: Path, out: Path, calibration: Sequence[FunctionRow], held_out: S
     fitted = calibrate(bundle, calibration)
     bundle = write_bundle(out, _with(manifest, fitted, found, {}))
     metrics = {"training_validation": summary["metrics"], "held_out": report(bundle, held_out)}
-    bundle = write_bundle(out, _with(manifest, fitted, found, metrics))
-    return load_bundle(out) if bundle is None else bundle
+    manifest = _with(manifest, fitted, found, metrics)
+    (out / CARD_NAME).write_text(render_card(manifest), encoding="utf-8")
+    return write_bundle(out, manifest)
 
 
 def _with(manifest: Manifest, fitted: Calibration, found: dict[str, Any], metrics: dict[str, Any]) -> Manifest:

@@ -2,9 +2,10 @@
 
 Tokens, special ids and heads are RoBERTa's (Liu et al. 2019); the body differs where small models
 trained from nothing gain most: norms before the sublayers, rotary positions (Su et al. 2021), gated
-feed-forward, and two uses of one extra integer per token, the identifier it belongs to: an embedding
-of the identifier's order of appearance, and a learned attention bias between tokens of the same
-identifier (after Hellendoorn et al. 2020, GREAT), zero at the start.
+feed-forward, and three uses of one extra integer per token, the identifier it belongs to: an embedding
+of the identifier's order of appearance, embeddings of how often it is used in all and up to here, and a
+learned attention bias between tokens of the same identifier (after Hellendoorn et al. 2020, GREAT), zero
+at the start.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from transformers.utils import ModelOutput
 
 IGNORED = -100
 """Label of tokens that carry none."""
+
+MOST_USES = 7
+"""Uses of an identifier are counted up to here."""
+
+BIAS_SCALE = 4.0
+"""The attention bias is this times its weight, so that one learning rate moves both fast enough."""
 
 
 class DefectConfig(PretrainedConfig):
@@ -79,6 +86,23 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
+def occurrences(identifier_ids: Tensor) -> tuple[Tensor, Tensor]:
+    """How often each token's identifier stands in the window, and how often up to here; both
+    [batch, tokens], at most ``MOST_USES``, 0 outside identifiers. A name that is written and never read,
+    or read once more than its siblings, is what variable misuse looks like.
+
+    Tokens of one lexeme are neighbours with one number, and no two identifiers touch in code: where the
+    number changes, a new use begins.
+    """
+    before = F.pad(identifier_ids[:, :-1], (1, 0))
+    begins = (identifier_ids > 0) & (identifier_ids != before)
+    same = (identifier_ids[:, :, None] == identifier_ids[:, None, :]) & begins[:, None, :]
+    same = same & (identifier_ids > 0)[:, :, None]
+    place = torch.arange(identifier_ids.shape[1], device=identifier_ids.device)
+    so_far = same & (place[None, :] <= place[:, None])
+    return same.sum(-1).clamp(max=MOST_USES), so_far.sum(-1).clamp(max=MOST_USES)
+
+
 class Layer(nn.Module):
     """Attention and a gated feed-forward, each behind its norm."""
 
@@ -118,6 +142,8 @@ class DefectModel(PreTrainedModel):
         size, labels = config.hidden_size, len(config.token_labels)
         self.words = nn.Embedding(config.vocab_size, size, padding_idx=config.pad_token_id)
         self.identifiers = nn.Embedding(config.identifier_slots, size)
+        self.uses = nn.Embedding(MOST_USES + 1, size)
+        self.ranks = nn.Embedding(MOST_USES + 1, size)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.norm = nn.LayerNorm(size, bias=False)
         self.sequence_dense = nn.Linear(size, size)
@@ -136,13 +162,16 @@ class DefectModel(PreTrainedModel):
         """Hidden states [batch, tokens, hidden]."""
         slots = self.config.identifier_slots - 1
         order = torch.where(identifier_ids > 0, (identifier_ids - 1) % slots + 1, torch.zeros_like(identifier_ids))
-        x = self.words(input_ids) + self.identifiers(order)
+        uses, ranks = occurrences(identifier_ids)
+        x = self.words(input_ids) + self.identifiers(order) + self.uses(uses) + self.ranks(ranks)
         kept = attention_mask[:, None, None, :].to(x.dtype)
         mask = (1.0 - kept) * -1e4
         same = (identifier_ids[:, None, :, None] == identifier_ids[:, None, None, :]) & (identifier_ids > 0)[
             :, None, :, None
         ]
-        same = same.to(x.dtype)
+        # Other uses only: a token's attention to itself is not what the bias is to learn.
+        own = torch.arange(input_ids.shape[1], device=input_ids.device)
+        same = (same & (own[:, None] != own[None, :])).to(x.dtype) * BIAS_SCALE
         dim = self.config.hidden_size // self.config.num_attention_heads
         cos, sin = rotary(input_ids.shape[1], dim, self.config.rope_theta, input_ids.device)
         for layer in self.layers:

@@ -29,8 +29,24 @@ from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
 from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples
 from codehunch_training.tasks.defects import TOKEN_LABELS, Recipe, Run, rate_at, train
 
-WORDS = """count total size width height depth left right upper lower
-    first last index offset limit start""".split()
+WORDS = [
+    "count",
+    "total",
+    "size",
+    "width",
+    "height",
+    "depth",
+    "left",
+    "right",
+    "upper",
+    "lower",
+    "first",
+    "last",
+    "index",
+    "offset",
+    "limit",
+    "start",
+]
 
 
 def made_function(rng: random.Random) -> str:

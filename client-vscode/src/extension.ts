@@ -1,0 +1,25 @@
+import * as vscode from "vscode";
+
+import { registerCommands } from "./commands";
+import { Interpreters } from "./interpreters";
+import { Results } from "./results/view";
+import { Sessions } from "./sessions";
+import { Status } from "./status";
+
+let sessions: Sessions | undefined;
+
+/** Nothing is awaited here: the server is looked for and started after VS Code has gone on. */
+export function activate(context: vscode.ExtensionContext): void {
+  const log = vscode.window.createOutputChannel("CodeHunch", { log: true });
+  const interpreters = new Interpreters();
+  sessions = new Sessions(context, log, interpreters);
+  const status = new Status(sessions);
+  const results = new Results();
+  context.subscriptions.push(log, interpreters, sessions, status, results);
+  registerCommands({ context, log, interpreters, sessions, results });
+  sessions.follow();
+}
+
+export async function deactivate(): Promise<void> {
+  await sessions?.stop();
+}

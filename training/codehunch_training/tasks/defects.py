@@ -15,6 +15,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from codehunch.bundles.bundle import sha256_of
 from codehunch.defects.kinds import KINDS
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.corpus.harvest import read_functions
@@ -252,13 +254,17 @@ def train(recipe: Recipe, functions: Path, out: Path, histories: Path | None = N
         "recipe": attrs.asdict(recipe),
         "resumed": resumed,
         "finished": run.done >= 1.0,
+        "seed": recipe.seed,
+        "data": {path.name: sha256_of(path) for path in (functions, histories) if path is not None},
         "functions": len(run.training),
+        "projects": len({row.project for row in run.training}),
         "mined_groups": len(run.histories),
         "steps": run.step,
         "tokens": run.tokens,
+        "minutes": round(run.seconds / 60, 1),
         "parameters": sum(p.numel() for p in run.model.parameters()),
         "hardware": f"{platform.processor() or platform.machine()}, {recipe.threads} thread(s), {run.device.type}",
-        "torch": torch.__version__,
+        "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "tree-sitter")},
         "metrics": metrics,
     }
     (out / "run.json").write_text(json.dumps(summary, indent=2) + "\n")

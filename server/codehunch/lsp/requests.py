@@ -20,6 +20,8 @@ class ServiceOptions:
 class CheckRequest:
     """One text to check, as the command line would check it."""
 
+    uri: str
+    """What the text is a version of: findings of unchanged parts are not computed again."""
     text: str
     language: str
     sensitivity: Sensitivity = "medium"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-SHORTEST, LONGEST = 0.05, 0.4
-_PAUSE = 1.0
+SHORTEST, LONGEST = 0.03, 0.3
+_PAUSE = 0.3
 """A longer gap is a pause for thought and says nothing about the rhythm."""
 _MEMORY = 0.3
+_FACTOR = 1.25
+_USUAL_GAP = 0.08
 
 
 class TypingRhythm:
@@ -13,7 +15,7 @@ class TypingRhythm:
 
     def __init__(self) -> None:
         self._last: float | None = None
-        self._gap = 0.12
+        self._gap = _USUAL_GAP
 
     def edited(self, now: float) -> None:
         if self._last is not None and 0 < now - self._last < _PAUSE:
@@ -24,5 +26,5 @@ class TypingRhythm:
         """Seconds from ``now`` until the person has probably paused; 0 for a document that nobody edits."""
         if self._last is None:
             return 0.0
-        quiet = min(LONGEST, max(SHORTEST, 1.5 * self._gap))
+        quiet = min(LONGEST, max(SHORTEST, _FACTOR * self._gap))
         return max(0.0, self._last + quiet - now)

@@ -80,7 +80,8 @@ class CodeHunchServer(LanguageServer):
         if path is not None and settings.exclude.verdict(str(path)):
             return None
         ignore = settings.codes_ignored_in(path) if path is not None else settings.ignore
-        return CheckRequest(snapshot.source.text, snapshot.language, settings.sensitivity, settings.select, ignore)
+        text = snapshot.source.text
+        return CheckRequest(snapshot.uri, text, snapshot.language, settings.sensitivity, settings.select, ignore)
 
     async def _use_threads(self, threads: int | None) -> None:
         """The thread count is the worker's, so the first file that needs the worker decides for the session."""

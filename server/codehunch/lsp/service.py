@@ -24,13 +24,12 @@ from codehunch.lsp.silencing import silence_file, silence_line
 from codehunch.syntax.languages import GrammarMissing
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.requests import BodyRequest, find_request
-from codehunch.syntax.text import SourceText
 
 if TYPE_CHECKING:
     from codehunch.bundles.bundle import Bundle
-    from codehunch.defects.detector import Detector
     from codehunch.generation.generator import Generator
     from codehunch.inference.protocol import Emit
+    from codehunch.lsp.incremental import IncrementalChecker
 
 IsCancelled = Callable[[], bool]
 
@@ -44,7 +43,7 @@ class ModelService:
     def __init__(self, options: ServiceOptions, emit: Emit) -> None:
         self._options = options
         self._emit = emit
-        self._detector: Detector | None = None
+        self._checker: IncrementalChecker | None = None
         self._generator: Generator | None = None
         self._bundles: dict[str, Bundle] = {}
         self._store_state = _store_state()
@@ -60,9 +59,8 @@ class ModelService:
         if cancelled():
             raise Cancelled
         options = CheckOptions(sensitivity=request.sensitivity, select=request.select, ignore=request.ignore)
-        findings = self._open_detector(bundle).check(
-            SourceText(request.text), request.language, options, cancelled=cancelled
-        )
+        checker = self._open_checker(bundle)
+        findings = checker.check(request.uri, request.text, request.language, options, cancelled)
         if cancelled():
             raise Cancelled
         spec = bundle.manifest.defects
@@ -108,7 +106,7 @@ class ModelService:
         return {
             "pid": os.getpid(),
             "bundles": {task: f"{b.manifest.id} {b.manifest.version}" for task, b in self._bundles.items()},
-            "loaded": [name for name, model in (("defects", self._detector), ("generation", self._generator)) if model],
+            "loaded": [name for name, model in (("defects", self._checker), ("generation", self._generator)) if model],
         }
 
     def _bundle(self, task: Literal["defects", "generation"]) -> Bundle:
@@ -120,16 +118,17 @@ class ModelService:
                 self._emit("warning", text)
         return bundle
 
-    def _open_detector(self, bundle: Bundle) -> Detector:
-        if self._detector is None:
+    def _open_checker(self, bundle: Bundle) -> IncrementalChecker:
+        if self._checker is None:
             from codehunch.defects.detector import Detector
+            from codehunch.lsp.incremental import IncrementalChecker
 
             self._emit("loading", "defects")
             try:
-                self._detector = Detector(bundle, threads=self._options.threads)
+                self._checker = IncrementalChecker(Detector(bundle, threads=self._options.threads))
             finally:
                 self._emit("loaded", "defects")
-        return self._detector
+        return self._checker
 
     def _open_generator(self, bundle: Bundle) -> Generator:
         if self._generator is None:
@@ -148,7 +147,7 @@ class ModelService:
         if state != self._store_state:
             self._store_state = state
             self._bundles.clear()
-            self._detector = self._generator = None
+            self._checker = self._generator = None
             self._emit("bundles-changed", None)
 
 

@@ -1,0 +1,186 @@
+"""Reading only what an edit touched finds exactly what reading the whole file finds."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from codehunch.defects.findings import Edit, Finding, Fix
+from codehunch.defects.options import CheckOptions
+from codehunch.defects.units import cut
+from codehunch.inference.errors import Cancelled
+from codehunch.lsp.incremental import IncrementalChecker
+from codehunch.syntax.functions import find_functions
+from codehunch.syntax.ignores import find_suppressions
+from codehunch.syntax.parsing import parse
+from codehunch.syntax.spans import Span
+from codehunch.syntax.text import SourceText
+
+OPTIONS = CheckOptions()
+
+
+class EveryFunction:
+    """Reports every function with a fingerprint of its text: sees what the detector sees, without a model."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def check(
+        self,
+        source: SourceText,
+        language: str = "python",
+        options: CheckOptions | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[Finding, ...]:
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        parsed = parse(source, language)
+        suppressions = find_suppressions(parsed)
+        found = []
+        for function in find_functions(parsed):
+            if function.broken or suppressions.silences("CH100", "x", source.row_of(function.header.start)):
+                continue
+            self.read += 1
+            name = Span(function.header.start, function.header.start + 3)
+            print_of = hashlib.sha256(cut(parsed, function).text.encode()).hexdigest()[:8]
+            fix = Fix("", (Edit(Span(function.body.start, function.body.end), ""),), 0.5)
+            finding = Finding("CH100", "x", print_of, name, function.qualified_name, 0.5, (fix,), (), (function.span,))
+            found.append(finding)
+        return tuple(sorted(found, key=lambda each: each.span))
+
+
+def check(checker: IncrementalChecker, text: str, options: CheckOptions = OPTIONS) -> tuple[Finding, ...]:
+    return checker.check("file:///a.py", text, "python", options, lambda: False)
+
+
+_LINES = st.sampled_from(
+    [
+        "def f(a):",
+        "    return a",
+        "    def g(b):",
+        "        return b",
+        "class C:",
+        "    x = 1",
+        "@d",
+        "else:",
+        "if a:",
+        "try:",
+        "x = (",
+        ")",
+        '"""',
+        "x = 1; y = 2",
+        "x = 1 \\",
+        "# note",
+        "    # note",
+        "# codehunch: ignore",
+        "def h(c): return c  # codehunch: ignore",
+        "# codehunch: ignore-file[CH100]",
+        "lambda: 0",
+        "",
+        "   ",
+        "\x0c",
+        "async def k():",
+        "🙂 = 'é'",
+    ]
+)
+_TEXTS = st.lists(_LINES, max_size=14).map("\n".join)
+_GOOD_LINES = ["def f(a):\n    return a\n", "class C:\n    def m(self):\n        return 1\n", "x = 1\n"]
+_GOOD_LINES += ["# note\n", "\n", "@d\ndef g(): pass\n"]
+_GOOD = st.lists(st.sampled_from(_GOOD_LINES), min_size=2, max_size=12).map("".join)
+_EDITS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), _TEXTS | _LINES | st.text(max_size=2)), max_size=6)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_GOOD | _TEXTS, _EDITS)
+def test_any_edits(text: str, edits: list[tuple[float, float, str]]) -> None:
+    checker = IncrementalChecker(EveryFunction())
+    assert check(checker, text) == EveryFunction().check(SourceText(text))
+    for at, length, inserted in edits:
+        start = round(at * len(text))
+        text = text[:start] + inserted + text[start + round(length * 9) :]
+        assert check(checker, text) == EveryFunction().check(SourceText(text)), text
+
+
+@pytest.mark.slow
+def test_edits_of_real_files() -> None:
+    """The standard library, typed in at random places with what people type."""
+    chance = random.Random(3)
+    pieces = [
+        "x",
+        " ",
+        "\n",
+        "(",
+        ")",
+        '"',
+        ":",
+        "    ",
+        "\n\n",
+        "#",
+        "def f():\n    ",
+        "return ",
+        "else:",
+        "@",
+        "é",
+        "",
+    ]
+    paths = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+    for path in chance.sample(paths, 12):
+        text = path.read_text(encoding="utf-8")
+        checker = IncrementalChecker(EveryFunction())
+        for _ in range(60):
+            start = chance.randrange(len(text) + 1)
+            for char in chance.choice(pieces):
+                text = text[:start] + char + text[start + chance.choice([0, 0, 0, 1, 5]) :]
+                start += 1
+                assert check(checker, text) == EveryFunction().check(SourceText(text)), path
+            # Mostly mended again, as people do.
+            if chance.random() < 0.7:
+                text = path.read_text(encoding="utf-8")
+
+
+FILE = "import os\n\n\n" + "".join(f"def f{index}(a):\n    return a + {index}\n\n\n" for index in range(3000))
+
+
+@pytest.mark.parametrize("where", ["a + 0", "a + 1500", "a + 2999"])
+def test_an_edit_costs_what_it_touched(where: str) -> None:
+    detector = EveryFunction()
+    checker = IncrementalChecker(detector)
+    check(checker, FILE)
+    detector.read = 0
+    text = FILE.replace(where + "\n", where + " + 1\n")
+    assert check(checker, text) == EveryFunction().check(SourceText(text))
+    assert detector.read == 1
+
+
+def test_progress_in_a_large_file_outlives_an_edit() -> None:
+    """The first look is taken in portions, each of which the detector remembers."""
+    checker = IncrementalChecker(EveryFunction())
+    budget = iter([False] * 3)
+    with pytest.raises(Cancelled):
+        checker.check("file:///a.py", FILE, "python", OPTIONS, lambda: next(budget, True))
+    assert checker.portions > 3
+
+
+def test_other_options_are_another_question() -> None:
+    checker = IncrementalChecker(EveryFunction())
+    check(checker, FILE)
+    before = checker.portions
+    other = CheckOptions(sensitivity="low")
+    assert check(checker, FILE, other) == EveryFunction().check(SourceText(FILE))
+    assert checker.portions == before
+    assert check(checker, FILE + "x = 1\n", other)
+    assert checker.portions == before + 1
+
+
+def test_not_every_document_is_remembered_for_ever() -> None:
+    checker = IncrementalChecker(EveryFunction())
+    for index in range(200):
+        checker.check(f"file:///{index}.py", "def f(): pass\n", "python", OPTIONS, lambda: False)
+    assert len(checker._known) <= 64

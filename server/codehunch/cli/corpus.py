@@ -108,6 +108,43 @@ def histories(
 
 
 @app.command()
+def docs(
+    paths: Paths,
+    out: Out,
+    kinds: Annotated[str, typer.Option(help="Which of docstring, comment, readme.")] = "docstring,comment,readme",
+    revision: Annotated[str, typer.Option("--revision", help="A commit, tag or branch of every repository.")] = "",
+    any_language: Annotated[
+        bool, typer.Option("--any-language", help="Keep other natural languages, and mixed.")
+    ] = False,
+    doctests: Annotated[bool, typer.Option("--doctests", help="Keep the examples in docstrings.")] = False,
+    normalise: Annotated[bool, typer.Option("--normalise", help="One formatting for all bodies; comments go.")] = False,
+    shortest: Annotated[int, typer.Option(min=1, help="Fewest words of a description.")] = 3,
+    longest: Annotated[int, typer.Option(min=1, help="Most lines of code.")] = 40,
+    tests: Tests = False,
+    licences: Licences = "",
+    exclude: Exclude = [],  # noqa: B006
+    jobs: Jobs = _CORES,
+    engine: EngineOption = "processes",
+    address: Address = "",
+) -> None:
+    """Collect docstrings with bodies, comments with statements, and documents' code blocks."""
+    with _training():
+        from codehunch_training.corpus.plans import plan_pairs
+
+        chosen = [kind.strip() for kind in kinds.split(",") if kind.strip()]
+        unknown = sorted(set(chosen) - {"docstring", "comment", "readme"})
+        if unknown or not chosen:
+            raise CommandError(f"--kinds {kinds}: choose from docstring, comment, readme")
+        options = {
+            "kinds": chosen, "any_language": any_language, "doctests": doctests, "normalise": normalise,
+            "shortest": shortest, "longest": longest, "tests": tests,
+        }  # fmt: skip
+        allowed = _allowed(licences, exclude)
+        plan = plan_pairs(_expanded(paths), out, revision=revision, options=options, allowed=allowed, about=_about())
+        _run(plan, jobs, engine, address, "files")
+
+
+@app.command()
 def load(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="Tables: JSON lines, JSON, CSV, Parquet, Arrow.")

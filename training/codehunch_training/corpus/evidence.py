@@ -136,7 +136,8 @@ def _statement(
         old = [leaf for item in change.old for leaf in item.leaves()]
         new = [leaf for item in change.new for leaf in item.leaves()]
         starred = len(change.new) == 1 and change.new[0].type in ("list_splat", "dictionary_splat")
-        if not starred and (not old or not _fresh_names(change) or max(len(old), len(new)) > 4):
+        kept = not Counter(leaf.key for leaf in old) - Counter(leaf.key for leaf in new)
+        if not starred and (kept or not _fresh_names(change) or max(len(old), len(new)) > 4):
             return _weaker(near)
     return near
 

@@ -19,9 +19,9 @@ from codehunch_training.corpus.paths import is_document, is_test, is_vendored
 from codehunch_training.corpus.quality import file_problem
 from codehunch_training.corpus.repositories import (
     LARGEST_BLOB,
-    BlobReader,
     Repository,
     RepositoryUnreadable,
+    read_blobs,
     tree_files,
 )
 from codehunch_training.corpus.rows import FunctionRow, identified
@@ -46,22 +46,25 @@ class Files:
     date: str = ""
 
 
-def units_of_folder(root: Path, project: str) -> list[Unit]:
-    """Units over the Python files below a folder that is no repository. Links are not followed."""
-    paths = sorted(p.relative_to(root).as_posix() for p in root.rglob("*.py") if p.is_file() and not p.is_symlink())
+def units_of_folder(root: Path, project: str, suffixes: tuple[str, ...] = (".py",)) -> list[Unit]:
+    """Units over the files below a folder that is no repository. Links are not followed."""
+    files = (path for path in root.rglob("*") if path.suffix in suffixes and path.is_file() and not path.is_symlink())
+    paths = sorted(path.relative_to(root).as_posix() for path in files)
     licence = _folder_licence(root)
     return _units(Files(project, licence, (), root), [(path, "") for path in paths])
 
 
-def units_of_revision(repository: Repository, licence: str) -> tuple[list[Unit], dict[str, int]]:
-    """Units over the Python blobs of the repository's revision, and what its tree holds that is no file."""
+def units_of_revision(
+    repository: Repository, licence: str, suffixes: tuple[str, ...] = (".py",)
+) -> tuple[list[Unit], dict[str, int]]:
+    """Units over the blobs of the repository's revision, and what its tree holds that is no file."""
     skipped: dict[str, int] = {}
     names: list[tuple[str, str]] = []
     for mode, name, path in tree_files(repository):
         if mode in ("160000", "120000"):
             reason = "submodule" if mode == "160000" else "symbolic link"
             skipped[reason] = skipped.get(reason, 0) + 1
-        elif path.endswith(".py"):
+        elif path.endswith(suffixes):
             names.append((path, name))
     date = (
         repository.run("log", "-1", "--format=%ad", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", repository.head)
@@ -93,28 +96,45 @@ def _folder_licence(root: Path) -> str:
     return "unknown"
 
 
+def sources(files: Files, options: Mapping[str, Any], notes: Notes) -> Iterator[tuple[str, str]]:
+    """``(path, text)`` of the files that can be read and were written by people; ``notes`` counts the others.
+
+    Options: ``tests`` and ``documents`` read those too.
+    """
+    readable = []
+    for path, name in files.names:
+        problem = _path_problem(path, options)
+        if problem is not None:
+            notes.skipped[problem] += 1
+        else:
+            readable.append((path, name))
+    contents = _contents(files, readable)
+    for (path, _), data in zip(readable, contents, strict=True):
+        try:
+            if isinstance(data, RepositoryUnreadable):
+                raise data
+            text = decode_source(data).source.text
+        except (RepositoryUnreadable, SourceUnreadable) as error:
+            notes.skipped[_reason(error.reason)] += 1
+            continue
+        problem = file_problem(text)
+        if problem is not None:
+            notes.skipped[problem] += 1
+            continue
+        yield path, text
+
+
+def _contents(files: Files, readable: list[tuple[str, str]]) -> Iterator[bytes | RepositoryUnreadable]:
+    if files.commit:
+        repository = Repository(files.root, files.project, files.commit, frozenset())
+        return read_blobs(repository, [name for _, name in readable])
+    return (_read(files.root / path) for path, _ in readable)
+
+
 def map_functions(files: Files, options: Mapping[str, Any], notes: Notes) -> Iterator[FunctionRow]:
-    """The map of ``codehunch corpus functions``. Options: ``tests``, ``documents``, ``shortest`` (syntax nodes)."""
-    reader = BlobReader(Repository(files.root, files.project, files.commit, frozenset())) if files.commit else None
-    try:
-        for path, name in files.names:
-            try:
-                problem = _path_problem(path, options)
-                if problem is not None:
-                    raise RepositoryUnreadable(problem)
-                data = reader.read(name) if reader is not None else _read(files.root / path)
-                parsed = parse(decode_source(data).source)
-            except (RepositoryUnreadable, SourceUnreadable) as error:
-                notes.skipped[_reason(error.reason)] += 1
-                continue
-            problem = file_problem(parsed.text)
-            if problem is not None:
-                notes.skipped[problem] += 1
-                continue
-            yield from _functions(files, path, parsed, int(options.get("shortest", 0)), notes)
-    finally:
-        if reader is not None:
-            reader.close()
+    """The map of ``codehunch corpus functions``. Options: those of ``sources``, and ``shortest`` (syntax nodes)."""
+    for path, text in sources(files, options, notes):
+        yield from _functions(files, path, parse(text), int(options.get("shortest", 0)), notes)
 
 
 def _path_problem(path: str, options: Mapping[str, Any]) -> str | None:
@@ -122,18 +142,18 @@ def _path_problem(path: str, options: Mapping[str, Any]) -> str | None:
         return "vendored"
     if is_test(path) and not options.get("tests"):
         return "test file"
-    if is_document(path) and not options.get("documents"):
+    if path.endswith(".py") and is_document(path) and not options.get("documents"):
         return "example or packaging file"
     return None
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> bytes | RepositoryUnreadable:
     try:
         if path.stat().st_size > LARGEST_BLOB:
-            raise RepositoryUnreadable(f"larger than {LARGEST_BLOB:,} bytes")
+            return RepositoryUnreadable(f"larger than {LARGEST_BLOB:,} bytes")
         return path.read_bytes()
     except OSError as error:
-        raise RepositoryUnreadable(f"unreadable ({error.strerror})") from error
+        return RepositoryUnreadable(f"unreadable ({error.strerror})")
 
 
 def _reason(text: str) -> str:
@@ -142,7 +162,7 @@ def _reason(text: str) -> str:
 
 
 def _functions(files: Files, path: str, parsed: ParsedSource, shortest: int, notes: Notes) -> Iterator[FunctionRow]:
-    imports = _imports(parsed)
+    imports = imports_of(parsed)
     for node in function_definitions(parsed.tree.root_node):
         if node.has_error:
             notes.skipped["function with a syntax error"] += 1
@@ -169,7 +189,8 @@ def _functions(files: Files, path: str, parsed: ParsedSource, shortest: int, not
         )
 
 
-def _imports(parsed: ParsedSource) -> tuple[str, ...]:
+def imports_of(parsed: ParsedSource) -> tuple[str, ...]:
+    """The import statements at the top level of a file, each on one line."""
     kinds = ("import_statement", "import_from_statement", "future_import_statement")
     nodes = [node for node in parsed.tree.root_node.named_children if node.type in kinds]
     return tuple(" ".join(text_of(node).split()) for node in nodes[:MOST_IMPORTS])

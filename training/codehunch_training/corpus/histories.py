@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -24,7 +25,7 @@ from codehunch_training.corpus.difference import LARGEST_TREE, differences, redu
 from codehunch_training.corpus.edits import text_edits
 from codehunch_training.corpus.locate import functions_of, is_harmless
 from codehunch_training.corpus.paths import is_test
-from codehunch_training.corpus.repositories import BlobReader, Repository, RepositoryUnreadable
+from codehunch_training.corpus.repositories import Repository, RepositoryUnreadable, read_blobs
 from codehunch_training.corpus.rows import DefectRow, identified
 from codehunch_training.corpus.snippets import (
     Snippet,
@@ -67,29 +68,39 @@ def mine(
         for commit in promising(repository, given, skipped, any_message)
         if commit.name not in reverted
     }
-    with BlobReader(repository) as blobs:
-        for name, files in patches(repository, list(candidates), skipped):
-            sources = [file for file in files if with_tests or not is_test(file.path)]
-            if not 0 < len(sources) <= MAX_FILES:
-                skipped["no or many source files"] += 1
-                continue
-            try:
-                file, fix = _one_fix(blobs, sources)
-            except (NotADefect, RepositoryUnreadable, SourceUnreadable) as reason:
-                skipped[str(reason.args[0])] += 1
-                continue
-            yield from _rows(repository, candidates[name], file, fix, licence)
+    edits: list[tuple[Commit, list[FileChange]]] = []
+    for name, files in patches(repository, list(candidates), skipped):
+        sources = [file for file in files if with_tests or not is_test(file.path)]
+        if not 0 < len(sources) <= MAX_FILES:
+            skipped["no or many source files"] += 1
+        elif any(not _is_small(file) for file in sources):
+            skipped["many lines"] += 1
+        else:
+            edits.append((candidates[name], sources))
+    blobs = read_blobs(repository, [name for _, files in edits for file in files for name in (file.old, file.new)])
+    for commit, sources in edits:
+        contents = list(islice(blobs, 2 * len(sources)))
+        try:
+            file, fix = _one_fix(sources, contents)
+        except (NotADefect, RepositoryUnreadable, SourceUnreadable) as reason:
+            skipped[str(reason.args[0]).split(" (")[0].split(";")[0]] += 1
+            continue
+        yield from _rows(repository, commit, file, fix, licence)
 
 
-def _one_fix(blobs: BlobReader, sources: list[FileChange]) -> tuple[FileChange, Fix]:
-    """The one function a commit changed. Raises NotADefect where there is none or more than one."""
+def _is_small(file: FileChange) -> bool:
+    changed = sum(h.old[1] - h.old[0] + h.new[1] - h.new[0] for h in file.hunks)
+    return len(file.hunks) <= MAX_HUNKS and changed <= MAX_LINES
+
+
+def _one_fix(sources: list[FileChange], contents: list[bytes | RepositoryUnreadable]) -> tuple[FileChange, Fix]:
+    """The one function a commit changed. ``contents``: old and new blob of each source.
+
+    Raises NotADefect where there is none or more than one, and what keeps a blob from being read.
+    """
     found: list[tuple[FileChange, Fix]] = []
-    for file in sources:
-        changed = sum(h.old[1] - h.old[0] + h.new[1] - h.new[0] for h in file.hunks)
-        if len(file.hunks) > MAX_HUNKS or changed > MAX_LINES:
-            raise NotADefect("many lines")
-    for file in sources:
-        for fix in _fixes(blobs, file):
+    for index, file in enumerate(sources):
+        for fix in _fixes(file, contents[2 * index], contents[2 * index + 1]):
             found.append((file, fix))
             if len(found) > 1:
                 raise NotADefect("several functions")
@@ -98,8 +109,13 @@ def _one_fix(blobs: BlobReader, sources: list[FileChange]) -> tuple[FileChange, 
     return found[0]
 
 
-def _fixes(blobs: BlobReader, file: FileChange) -> Iterator[Fix]:
-    before, after = (parse(decode_source(blobs.read(name)).source) for name in (file.old, file.new))
+def _fixes(
+    file: FileChange, old_blob: bytes | RepositoryUnreadable, new_blob: bytes | RepositoryUnreadable
+) -> Iterator[Fix]:
+    for blob in (old_blob, new_blob):
+        if isinstance(blob, RepositoryUnreadable):
+            raise blob
+    before, after = (parse(decode_source(blob).source) for blob in (old_blob, new_blob) if isinstance(blob, bytes))
     pairs: dict[int, tuple[Node, Node]] = {}
     for hunk in file.hunks:
         pair = functions_of(before, after, hunk, file.hunks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from codehunch_training.corpus.repositories import BlobReader, Repository, RepositoryUnreadable, tree_files
+from codehunch_training.corpus.repositories import Repository, RepositoryUnreadable, read_blobs, tree_files
 
 PERMISSIVE = frozenset(
     (
@@ -101,19 +101,13 @@ def licence_of_repository(repository: Repository) -> str:
         files = {path: name for mode, name, path in tree_files(repository) if "/" not in path and mode != "160000"}
     except RepositoryUnreadable:
         return "unknown"
-    with BlobReader(repository) as blobs:
-
-        def text(path: str) -> str:
-            try:
-                return blobs.read(files[path]).decode("utf-8", "replace")
-            except RepositoryUnreadable:
-                return ""
-
-        found = [licence_of_text(text(path)) for path in sorted(files) if _LICENCE_FILE.match(path)]
-        known = [name for name in found if name != "unknown"]
-        permissive = [name for name in known if name in PERMISSIVE]
-        if known:
-            # A repository may offer a choice (MIT or Apache); one permissive file is permission enough.
-            return permissive[0] if permissive else known[0]
-        declared = [licence_of_declaration(text(path)) for path in _METADATA if path in files]
+    wanted = [path for path in sorted(files) if _LICENCE_FILE.match(path) or path in _METADATA]
+    blobs = read_blobs(repository, [files[path] for path in wanted])
+    texts = {p: b.decode("utf-8", "replace") for p, b in zip(wanted, blobs, strict=True) if isinstance(b, bytes)}
+    found = [licence_of_text(text) for path, text in texts.items() if _LICENCE_FILE.match(path)]
+    known = [name for name in found if name != "unknown"]
+    if known:
+        # A repository may offer a choice (MIT or Apache); one permissive file is permission enough.
+        return next((name for name in known if name in PERMISSIVE), known[0])
+    declared = [licence_of_declaration(texts[path]) for path in _METADATA if path in texts]
     return next((name for name in declared if name != "unknown"), "unknown")

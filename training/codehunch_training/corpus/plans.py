@@ -12,6 +12,7 @@ from codehunch_training.corpus.folder import CorpusError
 from codehunch_training.corpus.functions import map_functions, units_of_folder, units_of_revision
 from codehunch_training.corpus.histories import map_histories, units_of_history
 from codehunch_training.corpus.licences import PERMISSIVE, licence_of_repository
+from codehunch_training.corpus.pairs import map_pairs
 from codehunch_training.corpus.repositories import Repository, RepositoryUnreadable, open_repository, project_name
 from codehunch_training.corpus.work import Plan, Unit
 
@@ -45,13 +46,33 @@ def plan_functions(
     about: Mapping[str, Any],
 ) -> Plan:
     """Functions of folders and of repositories' revisions. Raises CorpusError where nothing at all can be read."""
+    plan = Plan(map_functions, {**options, "revision": revision}, (), out, "functions", about)
+    return _with_files(plan, paths, revision, allowed, (".py",))
+
+
+def plan_pairs(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    revision: str,
+    options: Mapping[str, Any],
+    allowed: Allowed,
+    about: Mapping[str, Any],
+) -> Plan:
+    """Descriptions and their code, from Python files and from documents. Raises CorpusError as ``plan_functions``."""
+    suffixes = (".py", ".md", ".rst") if "readme" in options["kinds"] else (".py",)
+    plan = Plan(map_pairs, {**options, "revision": revision}, (), out, "pairs", about)
+    return _with_files(plan, paths, revision, allowed, suffixes)
+
+
+def _with_files(plan: Plan, paths: Sequence[Path], revision: str, allowed: Allowed, suffixes: tuple[str, ...]) -> Plan:
     units: list[Unit] = []
     skipped: dict[str, int] = {}
     unreadable: list[tuple[str, str]] = []
     inputs: list[dict[str, Any]] = []
     for path in paths:
         try:
-            found, entry, reasons = _functions_of(path, revision, allowed)
+            found, entry, reasons = _files_of(path, revision, allowed, suffixes)
         except RepositoryUnreadable as error:
             unreadable.append((str(path), error.reason))
             continue
@@ -59,26 +80,28 @@ def plan_functions(
         inputs.append(entry)
         for reason, count in reasons.items():
             skipped[reason] = skipped.get(reason, 0) + count
-    plan = Plan(map_functions, {**options, "revision": revision}, units, out, "functions", {**about, "inputs": inputs})
-    return _checked(attrs.evolve(plan, unreadable=tuple(unreadable), skipped=skipped))
+    about = {**plan.about, "inputs": inputs}
+    return _checked(attrs.evolve(plan, units=units, about=about, unreadable=tuple(unreadable), skipped=skipped))
 
 
-def _functions_of(path: Path, revision: str, allowed: Allowed) -> tuple[list[Unit], dict[str, Any], dict[str, int]]:
+def _files_of(
+    path: Path, revision: str, allowed: Allowed, suffixes: tuple[str, ...]
+) -> tuple[list[Unit], dict[str, Any], dict[str, int]]:
     try:
         repository = open_repository(path, revision or "HEAD")
     except RepositoryUnreadable as error:
         # A plain folder of sources will do as well, unless a revision was asked for.
         if revision or error.reason != "not a git repository" or not path.is_dir():
             raise
-        units = units_of_folder(path, project_name(path))
+        units = units_of_folder(path, project_name(path), suffixes)
         if not units:
-            raise RepositoryUnreadable("no Python files and no git repository") from error
+            raise RepositoryUnreadable("no source files and no git repository") from error
         return units, {"project": project_name(path), "path": str(path)}, {}
     licence = licence_of_repository(repository)
     refusal = allowed.refusal(repository.project, licence)
     if refusal is not None:
         raise RepositoryUnreadable(refusal)
-    units, reasons = units_of_revision(repository, licence)
+    units, reasons = units_of_revision(repository, licence, suffixes)
     return units, _entry(repository, licence), reasons
 
 

@@ -1,18 +1,16 @@
 """Reading git repositories through git's own plumbing: no checkout, no hooks, no network, nothing written.
 
-``git`` is asked for raw tree differences and patches, and one ``git cat-file --batch`` process hands out
-blobs. ``benchmarks/corpus.py`` times this against pygit2 and PyDriller.
+``git`` is asked for raw tree differences and patches, and ``git cat-file --batch`` for blobs.
+``benchmarks/corpus.py`` times this against pygit2 and PyDriller.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import attrs
@@ -131,53 +129,38 @@ def tree_files(repository: Repository, revision: str = "") -> Iterator[tuple[str
             yield mode.decode(), name.decode(), path.decode("utf-8", "replace")
 
 
-class BlobReader:
-    """Blobs by object name from one long-lived ``git cat-file --batch``. A context manager."""
+def read_blobs(repository: Repository, names: Sequence[str]) -> Iterator[bytes | RepositoryUnreadable]:
+    """The blobs of some object names, in order; what cannot be read comes as its reason instead.
 
-    def __init__(self, repository: Repository) -> None:
-        self._process = subprocess.Popen(
-            repository.command("cat-file", "--batch"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-        )
+    All names are given to one ``git cat-file --batch`` at once, so git reads ahead and nobody waits for an answer.
+    Large blobs are read past and never held. A reader that stops early ends git.
+    """
+    if not names:
+        return
+    process = repository.stream("cat-file", "--batch", "--buffer", lines=names)
+    out = process.stdout
+    assert out is not None
+    try:
+        for _ in names:
+            yield _next_blob(out)
+    finally:
+        out.close()
+        if process.stderr is not None:
+            process.stderr.close()
+        process.terminate()
+        process.wait()
 
-    def read(self, name: str) -> bytes:
-        """A blob's bytes. Raises RepositoryUnreadable: missing, too large (read past, never held), broken."""
-        into, out = self._process.stdin, self._process.stdout
-        assert into is not None
-        assert out is not None
-        try:
-            into.write(name.encode() + b"\n")
-            into.flush()
-        except OSError as error:
-            raise RepositoryUnreadable("broken object store") from error
-        header = out.readline().split()
-        if len(header) != 3:
-            raise RepositoryUnreadable("missing object" if header[1:] == [b"missing"] else "broken object store")
-        size = int(header[2])
-        if size > LARGEST_BLOB:
-            _read_past(out, size + 1)
-            raise RepositoryUnreadable(f"larger than {LARGEST_BLOB:,} bytes")
-        data = out.read(size + 1)
-        if len(data) != size + 1:
-            raise RepositoryUnreadable("broken object store")
-        return data[:-1]
 
-    def __enter__(self) -> BlobReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.terminate()
-        self._process.wait()
+def _next_blob(out: IO[bytes]) -> bytes | RepositoryUnreadable:
+    header = out.readline().split()
+    if len(header) != 3:
+        return RepositoryUnreadable("missing object" if header[1:] == [b"missing"] else "broken object store")
+    size = int(header[2])
+    if size > LARGEST_BLOB:
+        _read_past(out, size + 1)
+        return RepositoryUnreadable(f"larger than {LARGEST_BLOB:,} bytes")
+    data = out.read(size + 1)
+    return data[:-1] if len(data) == size + 1 else RepositoryUnreadable("broken object store")
 
 
 def _read_past(stream: IO[bytes], count: int) -> None:

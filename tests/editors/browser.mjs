@@ -1,0 +1,54 @@
+// What the browser scripts share: a page that reaches nothing but this machine, and small steps in the workbench.
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import os from "node:os";
+import path from "node:path";
+
+const { chromium } = createRequire(process.env.BROWSER_MODULES)("playwright-core");
+export const { ADDRESS, OUT, WORKSPACE } = process.env;
+export const tell = (row) => { console.log(JSON.stringify(row)); };
+const started = Date.now();
+
+/** Run `drive(page)` in a fresh browser; a failure leaves a screenshot and ends the process with 1. */
+export async function withPage(drive, payload = []) {
+  const profile = fs.mkdtempSync(path.join(os.tmpdir(), "browser-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    viewport: { width: 1280, height: 800 },
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--no-first-run"],
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  const asked = new Set();
+  let code = 0;
+  try {
+    await context.route(/^https?:\/\/(?!127\.0\.0\.1[:/])/, (route) => {
+      asked.add(new URL(route.request().url()).host);
+      return route.abort();
+    });
+    const query = new URLSearchParams({ folder: WORKSPACE, payload: JSON.stringify(payload) });
+    const loading = () => page.goto(`${ADDRESS}/?${query}`, { waitUntil: "domcontentloaded" });
+    code = (await drive(page, loading)) ?? 0;
+    tell({ elsewhere: [...asked] });
+  } catch (error) {
+    code = 1;
+    console.error(`after ${Date.now() - started} ms: ${error.stack ?? error}`);
+    await page.screenshot({ path: path.join(OUT, "failure.png") }).catch(() => undefined);
+  } finally {
+    await context.close();
+    fs.rmSync(profile, { recursive: true, force: true });
+  }
+  process.exit(code);
+}
+
+export const remote = (file) => `vscode-remote://${new URL(ADDRESS).host}${file}`;
+export const shot = (page, name) => page.screenshot({ path: path.join(OUT, `${name}.png`) });
+
+/** Choose a command of the palette by its title. */
+export async function command(page, title) {
+  await page.keyboard.press("F1");
+  await page.waitForSelector(".quick-input-widget:visible input");
+  await page.keyboard.type(title);
+  await page.waitForSelector(`.quick-input-list .monaco-list-row:has-text("${title.replace(/^.*: /, "")}")`);
+  await page.keyboard.press("Enter");
+}

@@ -1,0 +1,120 @@
+// With a server: what a person meets, through the API of the editor.
+const { assert, vscode, root, pause, report, until, findings, open, toEnd, servers } = require("./index.js");
+
+const settings = () => vscode.workspace.getConfiguration("codehunch");
+const extension = vscode.extensions.getExtension("codehunch.codehunch");
+
+async function first(document) {
+  return (await until("a finding", () => findings(document).length > 0 && findings(document)))[0];
+}
+
+module.exports = {
+  "activation is short"() {
+    // The host activates extensionDependencies and onLanguage first; a second call returns at once.
+    assert.ok(extension, "the packaged extension is installed");
+    return extension.activate();
+  },
+
+  async "exactly the wrong token is underlined"({ name, text, wrong, line, column }) {
+    const { document } = await open(name, text);
+    const found = await until("the finding", () => findings(document).find((each) => each.range.start.line === line));
+    assert.equal(document.getText(found.range), wrong);
+    assert.equal(found.range.start.character, column);
+    assert.notEqual(found.severity, vscode.DiagnosticSeverity.Error);
+    assert.equal(found.code.target.scheme, "command");
+    report({ message: found.message });
+  },
+
+  async "hover explains it"({ name, line, column }) {
+    const uri = vscode.Uri.joinPath(root, name);
+    const hovers = await vscode.commands.executeCommand("vscode.executeHoverProvider", uri, new vscode.Position(line, column));
+    const text = hovers.flatMap(({ contents }) => contents.map((each) => each.value ?? each)).join("\n");
+    assert.match(text, /Confidence|false alarm|codehunch: ignore/);
+  },
+
+  async "the quick fix removes it"({ name, text, mended }) {
+    const { document } = await open(name, text);
+    const { range } = await first(document);
+    const actions = await vscode.commands.executeCommand("vscode.executeCodeActionProvider", document.uri, range, "quickfix");
+    const fix = actions.find(({ title }) => !title.startsWith("Ignore"));
+    assert.ok(fix?.edit, `a repair among ${actions.map(({ title }) => title).join(", ")}`);
+    await vscode.workspace.applyEdit(fix.edit);
+    assert.equal(document.getText(), mended);
+    await until("no finding", () => findings(document).length === 0);
+  },
+
+  async "settings count at once"({ text }) {
+    const { document } = await open("live.py", text);
+    await first(document);
+    await settings().update("diagnostics", false, vscode.ConfigurationTarget.Global);
+    await until("no finding", () => findings(document).length === 0);
+    await settings().update("diagnostics", undefined, vscode.ConfigurationTarget.Global);
+    await first(document);
+  },
+
+  async "a killed server comes back"({ text }) {
+    const { document } = await open("killed.py", text);
+    await first(document);
+    const before = servers();
+    assert.ok(before.length > 0, "a server runs");
+    for (const pid of before) {
+      process.kill(pid, "SIGKILL");
+    }
+    await until("a new server", () => servers().some((pid) => !before.includes(pid)));
+    const { document: other } = await open("after.py", text);
+    await first(other);
+  },
+
+  async "a body after a docstring and after a comment, accepted and not offered again"({ described, commented }) {
+    for (const [name, text] of Object.entries({ "described.py": described, "commented.py": commented })) {
+      const { document, editor } = await open(name, text);
+      toEnd(editor);
+      await until(`a body in ${name}`, async () => {
+        await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+        await pause(1500);
+        await vscode.commands.executeCommand("editor.action.inlineSuggest.commit");
+        return document.getText() !== text;
+      });
+      const written = document.getText();
+      assert.ok(written.startsWith(text.trimEnd()), "what was there stays");
+      await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+      await pause(1500);
+      await vscode.commands.executeCommand("editor.action.inlineSuggest.commit");
+      assert.equal(document.getText(), written, "nothing is offered where the body is");
+      report({ [name]: written });
+    }
+  },
+
+  async "the lightbulb writes a body"({ described }) {
+    const { document, editor } = await open("bulb.py", described);
+    const end = toEnd(editor);
+    const range = new vscode.Range(end, end);
+    const actions = await vscode.commands.executeCommand("vscode.executeCodeActionProvider", document.uri, range, "refactor.rewrite", 5);
+    const action = actions.find(({ title }) => title.startsWith("Generate body"));
+    assert.ok(action?.edit, actions.map(({ title }) => title).join(", "));
+    await vscode.workspace.applyEdit(action.edit);
+    assert.notEqual(document.getText(), described);
+  },
+
+  async "the command writes a body"({ described }) {
+    const { document, editor } = await open("command.py", described);
+    toEnd(editor);
+    await vscode.commands.executeCommand("codehunch.generateBody");
+    await until("a body", () => document.getText() !== described, 10000);
+  },
+
+  async "debug information is on the clipboard"() {
+    await vscode.commands.executeCommand("codehunch.copyDebugInformation");
+    const information = JSON.parse(await vscode.env.clipboard.readText());
+    assert.equal(information.servers.length, 1);
+    assert.match(information.servers[0].answer.version, /^\d+\.\d+/);
+    report({ origin: information.servers[0].origin });
+  },
+
+  async "restart"({ text }) {
+    const before = servers();
+    await vscode.commands.executeCommand("codehunch.restart");
+    await until("only a new server", () => servers().length > 0 && servers().every((pid) => !before.includes(pid)));
+    await first((await open("restarted.py", text)).document);
+  },
+};

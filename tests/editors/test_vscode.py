@@ -1,0 +1,116 @@
+"""VS Code: tests in its extension host, and what a person sees in the window."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .codeserver import code_server, drive_browser
+from .conftest import EDITORS, HERE, ROOT
+from .examples import COMMENTED, DESCRIBED, Mistake
+
+pytestmark = pytest.mark.editors
+
+SETTINGS: dict[str, Any] = {"codehunch.sensitivity": "high", "codehunch.generationSeconds": 60}
+SHOTS = Path(os.environ.get("SHOTS", ROOT / "build" / "shots"))
+
+
+def test_the_extension_is_small() -> None:
+    assert (EDITORS / "codehunch.vsix").stat().st_size < 1_000_000
+
+
+def test_in_the_extension_host(codehunch: Path, mistake: Mistake, tmp_path: Path) -> None:
+    workspace = _workspace(tmp_path, mistake, "served")
+    with code_server(tmp_path / "state", workspace, SETTINGS, {"codehunch.server.path": str(codehunch)}) as address:
+        rows = _host(address, workspace)
+    _all_passed(rows, "restart")
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_without_a_server(codehunch: Path, mistake: Mistake, tmp_path: Path, trusted: bool) -> None:
+    workspace = _workspace(tmp_path, mistake, "unserved", trusted=trusted)
+    if not trusted:
+        # A workspace that wants its own program to be run, by its settings and by its environment.
+        program = workspace / ".venv" / "bin" / "codehunch"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\ntouch {workspace}/was-run\necho codehunch 9.9.9\n", encoding="utf-8")
+        program.chmod(0o755)
+        (workspace / ".vscode").mkdir()
+        (workspace / ".vscode" / "settings.json").write_text(
+            json.dumps({"codehunch.server.path": str(program)}), encoding="utf-8"
+        )
+    settings = {
+        **SETTINGS,
+        "codehunch.server.offerEnvironment": False,
+        "security.workspace.trust.startupPrompt": "never",
+    }
+    path = "" if trusted else str(workspace / ".venv" / "bin")
+    with code_server(tmp_path / "state", workspace, settings, {}, trust=trusted, path=path) as address:
+        rows = _host(address, workspace)
+    _all_passed(rows, "nothing of the workspace was run")
+
+
+def test_what_a_person_sees(codehunch: Path, mistake: Mistake, tmp_path: Path) -> None:
+    workspace = _workspace(tmp_path, mistake, "served")
+    (workspace / mistake.name).write_text(mistake.text, encoding="utf-8")
+    (workspace / "described.py").write_text(DESCRIBED, encoding="utf-8")
+    with code_server(tmp_path / "state", workspace, SETTINGS, {"codehunch.server.path": str(codehunch)}) as address:
+        rows = drive_browser(
+            HERE / "vscode_window.mjs",
+            address,
+            SHOTS,
+            240,
+            WORKSPACE=str(workspace),
+            FILE=mistake.name,
+            WRONG=mistake.wrong,
+        )
+    seen = {key: value for row in rows for key, value in row.items()}
+    assert seen["underlined"] == mistake.wrong
+    assert "CodeHunch" in seen["hover"] or "codehunch" in seen["hover"]
+    assert any(mistake.name in row for row in seen["scan"])
+    assert seen["ghost"].strip()
+    assert seen["accepted"]
+    # A request of the page itself for anything but this machine would be listed here.
+    assert seen["elsewhere"] == []
+
+
+def _workspace(folder: Path, mistake: Mistake, suite: str, **more: Any) -> Path:
+    workspace = folder / "workspace"
+    workspace.mkdir()
+    example = {
+        "suite": suite,
+        "name": mistake.name,
+        "text": mistake.text,
+        "mended": mistake.mended,
+        "wrong": mistake.wrong,
+        "line": mistake.line,
+        "column": mistake.column,
+        "described": DESCRIBED,
+        "commented": COMMENTED,
+        **more,
+    }
+    (workspace / "example.json").write_text(json.dumps(example), encoding="utf-8")
+    return workspace
+
+
+def _host(address: str, workspace: Path) -> list[dict[str, Any]]:
+    folder = HERE / "host"
+    return drive_browser(
+        HERE / "vscode_host.mjs",
+        address,
+        SHOTS,
+        280,
+        WORKSPACE=str(workspace),
+        EXTENSION=str(folder),
+        TESTS=str(folder / "index.js"),
+    )
+
+
+def _all_passed(rows: list[dict[str, Any]], last: str) -> None:
+    outcomes = {row["test"]: row["outcome"] for row in rows if "test" in row}
+    assert {name: text for name, text in outcomes.items() if text != "passed"} == {}
+    assert last in outcomes, "the suite did not come to its end"

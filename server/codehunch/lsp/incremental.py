@@ -22,6 +22,8 @@ from codehunch.syntax.text import SourceText
 
 _KEPT = 64
 _WHOLE_FILE_MARK = "ignore-file"
+_ASK_AGAIN = 10
+"""After so many texts in a row that seemed broken, the whole text is asked whether it is."""
 _PORTION = 20_000
 """Code points read before progress is kept: an edit that ends the reading of a large file loses no more."""
 
@@ -38,14 +40,16 @@ class Checker(Protocol):
     ) -> tuple[Finding, ...]: ...
 
 
-@attrs.frozen
+@attrs.define
 class _Known:
-    """A text without syntax errors and everything found in it."""
+    """The last text without syntax errors and everything found in it."""
 
     text: str
     options: CheckOptions
     statements: tuple[Span, ...]
     findings: tuple[Finding, ...]
+    broken_since: int = 0
+    """How many texts came after it that no part could be read of alone."""
 
 
 class IncrementalChecker:
@@ -65,12 +69,18 @@ class IncrementalChecker:
             self._known.pop(uri, None)
             return self._checker.check(SourceText(text), language, options, cancelled)
         known = self._known.get(uri)
-        if known is not None and known.options == options:
-            renewed = known if known.text == text else self._after_edit(known, text, cancelled)
-            if renewed is not None:
-                self._keep(uri, renewed)
-                return renewed.findings
-        return self._whole(uri, text, options, cancelled, first=known is None)
+        if known is None or known.options != options or _is_another(known.text, text):
+            return self._whole(uri, text, options, cancelled, first=known is None or known.options == options)
+        renewed = known if known.text == text else self._after_edit(known, text, cancelled)
+        if renewed is not None:
+            renewed.broken_since = 0
+            self._keep(uri, renewed)
+            return renewed.findings
+        known.broken_since += 1
+        if known.broken_since % _ASK_AGAIN == 0:
+            return self._whole(uri, text, options, cancelled, first=False)
+        # Most likely a statement half typed: the good text is kept to compare the mended one with.
+        return self._checker.check(SourceText(text), language, options, cancelled)
 
     def _whole(
         self, uri: str, text: str, options: CheckOptions, cancelled: IsCancelled, first: bool
@@ -96,13 +106,16 @@ class IncrementalChecker:
         # Whole statements, with one untouched line between them and what stays.
         before = [span for span in known.statements if span.end < start and "\n" in old[span.end : start]]
         after = [span for span in known.statements if span.start > end and "\n" in old[end : span.start]]
-        top = before[-1].end if before else 0
-        bottom = after[0].start if after else len(old)
-        region = Span(top, bottom + grown)
-        if len(region) > len(text) // 2 and len(text) > _PORTION:
-            return None
-        parsed = parse(region.of(text))
-        if parsed.tree.root_node.has_error or not _stands_alone(text, region):
+        for _ in range(2):
+            top = before[-1].end if before else 0
+            bottom = after[0].start if after else len(old)
+            region = Span(top, bottom + grown)
+            parsed = parse(region.of(text))
+            if not parsed.tree.root_node.has_error and _stands_alone(text, region):
+                break
+            # An `else:` belongs to the statement above, a decorator to the one below.
+            before, after = before[:-1], after[1:]
+        else:
             return None
         self.portions += 1
         own = tuple(parsed.span(node) for node in parsed.tree.root_node.children)
@@ -143,6 +156,14 @@ def _stands_alone(text: str, region: Span) -> bool:
     # An indented line belongs to the block above, whatever comments stand between.
     code = _FIRST_CODE.match(text, region.start, region.end)
     return opens and closes and code is not None and not code["indent"]
+
+
+def _is_another(old: str, text: str) -> bool:
+    """Whether so much has changed that reading all of it in portions is the better way."""
+    if len(text) <= _PORTION:
+        return False
+    kept = min(_common_prefix(old, text) + _common_suffix(old, text), len(old), len(text))
+    return len(text) - kept > _PORTION
 
 
 def _common_prefix(one: str, other: str) -> int:

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 DEMO_FILE := examples/todo.py
 DEMO_LINE := 11
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test test-editors lint format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,11 @@ demo: $(VENV)/light ## Find the mistakes in examples/ and write one body from it
 
 test: $(VENV)/full ## Run all tests but the slow ones and those that drive real editors
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not editors"
+
+test-editors: export EDITORS ?= $(CURDIR)/build/editors
+test-editors: ## Drive VS Code, Neovim, Emacs and Vim with the built wheel and the built extension; installs them first
+	PYTHON=$(PYTHON) tests/editors/install.sh
+	$(EDITORS)/runner/bin/python -m pytest -m editors tests/editors
 
 lint: $(VENV)/full ## Check formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -25,7 +25,7 @@ STATEMENTS = frozenset(
     break_statement continue_statement if_statement for_statement while_statement try_statement with_statement
     function_definition class_definition decorated_definition import_statement import_from_statement
     global_statement nonlocal_statement print_statement exec_statement match_statement
-    future_import_statement""".split()  # noqa: SIM905
+    future_import_statement""".split()
 )
 
 

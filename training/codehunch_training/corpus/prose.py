@@ -9,7 +9,7 @@ _ENGLISH = frozenset(
     """a an the this that these those is are was be been it its of in on at to for from by with and or not no if when
     whether else then as into only all any each every given which will would should must can may return returns
     returned get gets set sets use used using create creates make makes find check list new value values number
-    string object name file""".split()  # noqa: SIM905
+    string object name file""".split()
 )
 _NOISE = re.compile(
     r"\b(?:todo|fixme|xxx|hack|noqa|pylint|flake8|mypy|pragma|isort|nosec|copyright|licen[cs]e|type:|fmt:|coding[:=])"

@@ -136,5 +136,5 @@ def function_definitions(root: Node) -> Iterator[Node]:
 _ENTERED = frozenset(
     """module block function_definition class_definition decorated_definition if_statement elif_clause else_clause
     for_statement while_statement try_statement except_clause except_group_clause finally_clause with_statement
-    match_statement case_clause""".split()  # noqa: SIM905
+    match_statement case_clause""".split()
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codehunch import __version__
-from codehunch.bundles.manifest import TASKS, parse_manifest
+from codehunch.bundles.manifest import DATA_SUFFIXES, TASKS, parse_manifest
 from codehunch.defects.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_every_module_is_there_and_nothing_else(archive: zipfile.ZipFile) -> Non
     names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert expected <= names
     assert {name.partition("/")[0] for name in names} == {"codehunch", "codehunch_training"}
-    assert {Path(name).suffix for name in names} <= {".py", ".typed", ".toml", ".json", ".onnx", ".md", ".txt", ""}
+    assert {Path(name).suffix for name in names} <= {".py", ".typed", ".toml", *DATA_SUFFIXES}
     assert "codehunch/py.typed" in names
     assert "codehunch_training/py.typed" in names
     assert any(re.fullmatch(r"codehunch_training/recipes/[\w-]+\.toml", name) for name in names)

@@ -25,7 +25,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, Seq2Seq]:
     from codehunch_training.export.generation import graphs_in, greedy_torch, to_onnx
 
     torch.set_num_threads(1)  # On a busy machine its threads wait for each other longer than they work.
-    torch.manual_seed(3)
     config = transformers.T5Config(
         vocab_size=VOCABULARY,
         d_model=32,
@@ -41,9 +40,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, Seq2Seq]:
         eos_token_id=1,
         tie_word_embeddings=True,
     )
-    model = transformers.T5ForConditionalGeneration(config).eval()
-    said = [greedy_torch(model, prompt, MAX_NEW) for prompt in PROMPTS]
-    end = said[1][5]
+    for seed in range(100):
+        torch.manual_seed(seed)
+        model = transformers.T5ForConditionalGeneration(config).eval()
+        said = greedy_torch(model, PROMPTS[1], MAX_NEW)
+        late = [token for index, token in enumerate(said) if index >= 4 and token not in said[:index]]
+        if late:  # Most random models repeat themselves from the start.
+            break
+    end = late[0]
     model.config.eos_token_id = model.generation_config.eos_token_id = end
     folder = tmp_path_factory.mktemp("tiny")
     model.save_pretrained(folder / "model")
@@ -118,11 +122,11 @@ def test_a_cancel_is_seen_between_steps(tiny: tuple[object, Seq2Seq], beams: int
 
     def cancelled() -> bool:
         asked.append(1)
-        return len(asked) > 3
+        return len(asked) > 2
 
     with pytest.raises(Cancelled):
         graphs.generate(PROMPTS[1], Decoding(max_new=MAX_NEW, beams=beams), cancelled=cancelled)
-    assert len(asked) == 4
+    assert len(asked) == 3
 
 
 def test_graphs_of_another_task_are_refused(tiny: tuple[object, Seq2Seq]) -> None:

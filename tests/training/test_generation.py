@@ -107,7 +107,7 @@ def test_the_bundle_is_whole_and_agrees(made: tuple[Path, Path, Bundle]) -> None
     assert parity["onnx_int8"]["forced_tokens"] > 0.5
     # Graphs without weights: those lie once in the shared file.
     parameters = bundle.manifest.provenance["parameters"]
-    assert bundle.manifest.files[WEIGHTS].size < 2.2 * parameters
+    assert bundle.manifest.files[WEIGHTS].size < 3.2 * parameters
 
 
 def test_the_bundle_serves(made: tuple[Path, Path, Bundle]) -> None:

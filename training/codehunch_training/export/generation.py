@@ -58,7 +58,10 @@ def to_onnx(model: Path, out: Path) -> None:
 
 
 def quantise(source: Path, out: Path) -> dict[str, Any]:
-    """Dynamic int8: weights of matrix products per channel, embeddings per tensor; returns what the manifest says."""
+    """Dynamic int8 for matrix products, per channel; returns what the manifest says.
+
+    The embedding table stays fp32 and serves as output matrix too: there the last rounding decides between two tokens.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -66,11 +69,12 @@ def quantise(source: Path, out: Path) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "per_channel": True,
         "reduce_range": False,
-        "op_types_to_quantize": ["MatMul", "Gather"],
+        "op_types_to_quantize": ["MatMul"],
     }
     for name in PARTS.values():
         prepared = out / f"prepared-{name}"
         quant_pre_process(source / name, prepared, skip_symbolic_shape=True)
+        tie_head(prepared)
         quantize_dynamic(
             prepared,
             out / name,
@@ -79,7 +83,31 @@ def quantise(source: Path, out: Path) -> dict[str, Any]:
             **settings,
         )
         prepared.unlink()
-    return {"method": "dynamic", "weights": "int8", "activations": "uint8, per call", **settings}
+    return {"method": "dynamic", "weights": "int8, embeddings fp32", "activations": "uint8, per call", **settings}
+
+
+def tie_head(path: Path) -> bool:
+    """Read the output matrix from the embedding table again; whether the graph has one.
+
+    The export stores it transposed, a second time. onnxruntime folds the transposition when it loads the graph.
+    """
+    model = onnx.load(path)
+    tables = {tensor.name: tensor for tensor in model.graph.initializer}
+    gathered = {node.input[0] for node in model.graph.node if node.op_type == "Gather"} & set(tables)
+    for node in model.graph.node:
+        if node.op_type != "MatMul" or node.input[1] not in tables:
+            continue
+        head = onnx.numpy_helper.to_array(tables[node.input[1]])
+        for name in gathered:
+            table = onnx.numpy_helper.to_array(tables[name])
+            if table.shape == head.shape[::-1] and np.array_equal(table.T, head):
+                transposed = onnx.helper.make_node("Transpose", [name], [f"{name}_transposed"], perm=[1, 0])
+                model.graph.initializer.remove(tables[node.input[1]])
+                node.input[1] = f"{name}_transposed"
+                model.graph.node.insert(0, transposed)
+                onnx.save(model, path)
+                return True
+    return False
 
 
 def share_weights(folder: Path, names: Sequence[str] = tuple(PARTS.values()), weights: str = WEIGHTS) -> int:

@@ -163,6 +163,7 @@ def test_the_judge_ranks(bundle: Bundle) -> None:
         ("def one(a): return a", 'def one(a):\n    """Sort a list."""\n    return a\n'),
         ("def f(a):\n    return missing(a)", None),
         ("def f(a):\n    return (", None),
+        ("def list(a):\n    return list(a)", None),
         ("x = 1", None),
         ("def f(a):\n    return a\n\n\ndef g(a):\n    return 1", 'def f(a):\n    """Sort a list."""\n    return a\n'),
     ],

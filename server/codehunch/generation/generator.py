@@ -197,6 +197,8 @@ class Generator:
         if not compiles(code) or not functions or functions[0].span.start != 0:
             return None
         function = functions[0]
+        if function.name in ALWAYS_KNOWN:  # It would hide the built-in it most likely calls.
+            return None
         complete = with_imports("", free_names(code[: function.span.end]) - ALWAYS_KNOWN)
         if complete is None:
             return None

@@ -79,15 +79,25 @@ neovim() {
 
 # The server as people get it: a wheel, installed into an environment of its own. Built anew each time.
 server() {
+  local requirements; requirements=$(cat constraints.txt pyproject.toml | sha256sum | cut -c1-16)
   rm -rf "$EDITORS/dist"
   "$PYTHON" -m pip wheel -q --disable-pip-version-check --no-deps --wheel-dir "$EDITORS/dist" .
   local wheel; wheel=$(echo "$EDITORS"/dist/codehunch-*.whl)
-  local pip="$EDITORS/server/bin/python -m pip install -q --disable-pip-version-check --no-compile"
-  if part server "$(cat constraints.txt pyproject.toml | sha256sum | cut -c1-16)"; then
+  # Everything it needs, for the tests that install without a network.
+  if part wheels "$requirements"; then
+    rm -rf "$EDITORS/wheels"
+    "$PYTHON" -m pip download -q --disable-pip-version-check --constraint constraints.txt --dest "$EDITORS/wheels" \
+      "$EDITORS"/dist/codehunch-*.whl
+    done_with wheels "$requirements"
+  fi
+  cp "$EDITORS"/dist/codehunch-*.whl "$EDITORS/wheels/"
+  local pip="$EDITORS/server/bin/python -m pip install -q --disable-pip-version-check --no-compile --no-index"
+  pip="$pip --find-links $EDITORS/wheels"
+  if part server "$requirements"; then
     rm -rf "$EDITORS/server"
     "$PYTHON" -m venv "$EDITORS/server"
-    $pip --constraint constraints.txt "$wheel"
-    done_with server "$(cat constraints.txt pyproject.toml | sha256sum | cut -c1-16)"
+    $pip "$wheel"
+    done_with server "$requirements"
   else
     $pip --force-reinstall --no-deps "$wheel"
   fi

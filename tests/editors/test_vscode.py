@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ def test_without_a_server(codehunch: Path, mistake: Mistake, tmp_path: Path, tru
     with code_server(tmp_path / "state", workspace, settings, {}, trust=trusted, path=path) as address:
         rows = _host(address, workspace)
     _all_passed(rows, "nothing of the workspace was run")
+
+
+def test_the_extension_installs_a_server(codehunch: Path, mistake: Mistake, tmp_path: Path) -> None:
+    """From a folder of wheels, with an index that cannot be reached."""
+    workspace = _workspace(tmp_path, mistake, "installing")
+    settings = {**SETTINGS, "codehunch.server.offerEnvironment": False}
+    machine = {"codehunch.server.wheel": str(EDITORS / "wheels")}
+    path = str(Path(sys.executable).resolve().parent)
+    with code_server(tmp_path / "state", workspace, settings, machine, path=path) as address:
+        rows = _host(address, workspace)
+    _all_passed(rows, "an environment is created and used")
 
 
 def test_what_a_person_sees(codehunch: Path, mistake: Mistake, tmp_path: Path) -> None:

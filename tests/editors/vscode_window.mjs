@@ -34,7 +34,9 @@ await withPage(async (page, loading) => {
   await page.keyboard.press("Escape");
 
   await command(page, "CodeHunch: Scan Workspace");
-  await page.waitForSelector(".notifications-toasts:visible >> text=/scanning|in the workspace/", { timeout: 30000 });
+  // With "scanning" comes the count so far.
+  const progress = await page.waitForSelector('.notification-list-item-message:has-text("scanning")', { timeout: 30000 });
+  tell({ scanning: await progress.innerText().catch(() => "scanning") });
   await shot(page, "scanning");
   await page.waitForSelector(".pane-body .monaco-list-row >> text=/CH1\\d\\d/", { timeout: 60000 });
   tell({ scan: await page.locator(".pane-body .monaco-list-row").allInnerTexts() });

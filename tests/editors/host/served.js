@@ -111,6 +111,22 @@ module.exports = {
     report({ origin: information.servers[0].origin });
   },
 
+  async "without ghost text the body is a list item"({ described }) {
+    const editing = vscode.workspace.getConfiguration("editor");
+    await editing.update("inlineSuggest.enabled", false, vscode.ConfigurationTarget.Global);
+    try {
+      const { document, editor } = await open("listed.py", described);
+      const end = toEnd(editor);
+      const item = await until("the item", async () => {
+        const { items } = await vscode.commands.executeCommand("vscode.executeCompletionItemProvider", document.uri, end);
+        return items.find(({ detail }) => detail?.startsWith("CodeHunch"));
+      });
+      report({ listed: item.label.label ?? item.label });
+    } finally {
+      await editing.update("inlineSuggest.enabled", undefined, vscode.ConfigurationTarget.Global);
+    }
+  },
+
   async "restart"({ text }) {
     const before = servers();
     await vscode.commands.executeCommand("codehunch.restart");

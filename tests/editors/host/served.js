@@ -1,18 +1,48 @@
 // With a server: what a person meets, through the API of the editor.
+const fs = require("node:fs");
+const net = require("node:net");
 const { assert, vscode, root, pause, report, until, findings, open, toEnd, servers } = require("./index.js");
 
 const settings = () => vscode.workspace.getConfiguration("codehunch");
 const extension = vscode.extensions.getExtension("codehunch.codehunch");
+
+/** Where anything in this process has connected to since the extension was started. */
+const connected = [];
+const connect = net.Socket.prototype.connect;
+
+/** Network sockets that a process and its children hold, by their inodes. */
+function networkSockets(pid) {
+  const tables = ["tcp", "tcp6", "udp", "udp6"].map((name) => fs.readFileSync(`/proc/${pid}/net/${name}`, "utf-8"));
+  const known = new Set(tables.join("\n").split("\n").map((row) => row.trim().split(/\s+/)[9]));
+  const held = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      return "";
+    }
+  });
+  const own = held.map((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1]).filter((inode) => inode !== undefined && known.has(inode));
+  const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, "utf-8").trim().split(/\s+/).filter(Boolean);
+  return [...own, ...children.flatMap(networkSockets)];
+}
 
 async function first(document) {
   return (await until("a finding", () => findings(document).length > 0 && findings(document)))[0];
 }
 
 module.exports = {
-  "activation is short"() {
-    // The host activates extensionDependencies and onLanguage first; a second call returns at once.
+  async "activation is short"() {
     assert.ok(extension, "the packaged extension is installed");
-    return extension.activate();
+    assert.ok(!extension.isActive, "no Python file is open, so it has not been started");
+    net.Socket.prototype.connect = function (...options) {
+      connected.push(JSON.stringify(options[0]));
+      return connect.apply(this, options);
+    };
+    const begun = performance.now();
+    await extension.activate();
+    const milliseconds = Math.round(performance.now() - begun);
+    report({ activation: milliseconds });
+    assert.ok(milliseconds < 200, `${milliseconds} ms`);
   },
 
   async "exactly the wrong token is underlined"({ name, text, wrong, line, column }) {
@@ -41,6 +71,12 @@ module.exports = {
     await vscode.workspace.applyEdit(fix.edit);
     assert.equal(document.getText(), mended);
     await until("no finding", () => findings(document).length === 0);
+  },
+
+  "neither the extension nor the server uses the network"() {
+    net.Socket.prototype.connect = connect;
+    assert.deepEqual(connected, []);
+    assert.deepEqual(servers().flatMap(networkSockets), []);
   },
 
   async "settings count at once"({ text }) {

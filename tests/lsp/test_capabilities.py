@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from editors import capabilities_of
 from lsprotocol import types
-from pytest_lsp import client_capabilities
 
 from codehunch.lsp.capabilities import Client, flatten, server_capabilities
 
@@ -30,10 +30,24 @@ def test_a_client_that_says_nothing_can_do_nothing() -> None:
         ("neovim@v0.7", {"code_action_literals", "related_information"}, {"pull_diagnostics", "inline_completion"}),
         ("neovim@v0.11", {"pull_diagnostics", "progress", "hover_markdown"}, {"inline_completion"}),
         ("emacs@v29", {"code_action_literals"}, {"pull_diagnostics", "inline_completion"}),
+        ("emacs_28_eglot_1.9", {"code_action_literals", "apply_edit"}, {"pull_diagnostics", "inline_completion"}),
+        (
+            "vscode_languageclient_11",
+            {
+                "pull_diagnostics",
+                "inline_completion",
+                "diagnostic_refresh",
+                "llm_generated_tag",
+                "notebooks",
+                "is_preferred",
+            },
+            set(),
+        ),
+        ("helix", {"code_action_resolves_edit", "hover_markdown", "progress"}, {"pull_diagnostics", "notebooks"}),
     ],
 )
 def test_editors(editor: str, can: set[str], cannot: set[str]) -> None:
-    client = flatten(client_capabilities(editor))
+    client = flatten(capabilities_of(editor))
     assert can <= on(client)
     assert not cannot & on(client)
     offered = server_capabilities(client, ["x"])

@@ -27,6 +27,17 @@ pytestmark = pytest.mark.filterwarnings("error::pytest_lsp.LspSpecificationWarni
 ROOT = Path(__file__).parents[2]
 URI = "file:///project/module.py"
 _NAME = re.compile(r"[A-Za-z_]\w*")
+MISTAKES = (
+    "def area(width, height):\n    return width * width\n",
+    "def copy(source, target):\n    data = source.read()\n    source.write(data)\n",
+    "def total(items):\n    result = 0\n    for item in items:\n        result += items\n    return result\n",
+    "def swap(first, second):\n    return second, second\n",
+    "class Point:\n    def __init__(self, x, y):\n        self.x = x\n        self.y = x\n",
+    "def rename(old, new):\n    os.rename(old, old)\n",
+    "def clamp(value, low, high):\n    return max(low, min(value, low))\n",
+    "def join(left, right):\n    merged = list(left)\n    merged.extend(left)\n    return merged\n",
+    "def bounds(values):\n    lowest = min(values)\n    highest = max(values)\n    return lowest, lowest\n",
+)
 STUB = 'def read_lines(path):\n    """Return the lines of a text file."""\n    '
 
 
@@ -59,11 +70,11 @@ class Typed:
 
 @pytest.fixture(name="typed", scope="module")
 def _typed() -> Typed:
-    """A mistake from the examples that the shipped model sees in a name, and no longer sees once it is mended."""
+    """A mistake that the shipped model sees in a name, and no longer sees once the name is mended."""
     detector = Detector(active_bundle("defects"))
     options = CheckOptions(sensitivity="high", select=("CH101", "CH109", "CH110"))
-    for path in sorted((ROOT / "examples").glob("*.py")):
-        text = path.read_text(encoding="utf-8")
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "examples").glob("*.py"))]
+    for text in [*texts, *MISTAKES]:
         for finding in detector.check(SourceText(text), "python", options):
             edits = finding.fixes[0].edits if finding.fixes else ()
             if len(edits) != 1 or edits[0].span != finding.span or not _NAME.fullmatch(finding.span.of(text)):
@@ -73,7 +84,7 @@ def _typed() -> Typed:
             again = detector.check(SourceText(mended), "python", options)
             if all(SourceText(mended).row_of(each.span.start) != there for each in again):
                 return Typed(text, finding, edits[0].content)
-    pytest.fail("the shipped defect model sees no wrong name in examples/")
+    pytest.fail("the shipped defect model sees no wrong name in examples/ and in MISTAKES")
 
 
 @pytest_asyncio.fixture(name="lsp", params=["stdio", "tcp", "ws"])

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from editors import capabilities_of
 from lsp_client import command, environment
 from lsprotocol import types
-from pytest_lsp import LanguageClient, client_capabilities, make_test_lsp_client
+from pytest_lsp import LanguageClient, make_test_lsp_client
 from test_lifecycle import listening
 
 pytestmark = pytest.mark.filterwarnings("error::pytest_lsp.LspSpecificationWarning")
@@ -38,16 +39,19 @@ async def _lsp(transport: str) -> AsyncIterator[LanguageClient]:
 @pytest.mark.parametrize(
     ("transport", "editor"),
     [
-        ("stdio", "visual-studio-code"),
+        ("stdio", "vscode_languageclient_11"),
         ("stdio", "neovim@v0.7"),
         ("stdio", "neovim@v0.11"),
-        ("stdio", "emacs"),
+        ("stdio", "emacs_28_eglot_1.9"),
+        ("stdio", "emacs@v29"),
+        ("stdio", "helix"),
         ("tcp", "neovim@v0.11"),
-        ("ws", "visual-studio-code"),
+        ("tcp", "helix"),
+        ("ws", "vscode_languageclient_11"),
     ],
 )
 async def test_a_wrong_name_is_flagged_and_the_right_one_is_not(lsp: LanguageClient, editor: str) -> None:
-    capabilities = client_capabilities(editor)
+    capabilities = capabilities_of(editor)
     answer = await lsp.initialize_session(types.InitializeParams(capabilities))
     lsp.text_document_did_open(
         types.DidOpenTextDocumentParams(types.TextDocumentItem(URI, types.LanguageKind.Python, 1, WRONG))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import attrs
+from lsprotocol import types
 
 from codehunch.defects.findings import Finding
 from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
@@ -35,6 +36,8 @@ class Report:
     findings: tuple[Finding, ...]
     sure: float
     """See CheckReply.sure."""
+    drawn: dict[str, tuple[list[types.Diagnostic], str]] = attrs.field(factory=dict)
+    """Document to its diagnostics and their result id, once somebody has asked."""
 
 
 @attrs.define(eq=False)

@@ -88,7 +88,7 @@ def server_capabilities(client: Client, commands: Sequence[str]) -> types.Server
         if client.pull_diagnostics
         else None,
         notebook_document_sync=types.NotebookDocumentSyncOptions(
-            [types.NotebookDocumentFilterWithCells([types.NotebookCellLanguage("python")])], save=False
+            [types.NotebookDocumentFilterWithNotebook("*", [types.NotebookCellLanguage("python")])], save=False
         )
         if client.notebooks
         else None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from codehunch.lsp.analysis import Superseded
-from codehunch.lsp.rendering import diagnostics_of
+from codehunch.lsp.rendering import draw
 from codehunch.lsp.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Publisher:
         # No other code runs between this check and the messages.
         for view in server.documents.views(program) if server.documents.is_current(program) else ():
             document = view.own.snapshot
-            found = diagnostics_of(view, report.findings, server.client, report.sure)
+            found, _ = draw(view, report, server.client)
             server.text_document_publish_diagnostics(
                 types.PublishDiagnosticsParams(document.uri, found, document.version)
             )

@@ -10,6 +10,7 @@ from typing import Any
 from lsprotocol import types
 
 from codehunch.defects.findings import Edit, Finding
+from codehunch.lsp.analysis import Report
 from codehunch.lsp.capabilities import Client
 from codehunch.lsp.positions import range_of
 from codehunch.lsp.programs import View
@@ -36,6 +37,15 @@ def diagnostics_of(
 ) -> list[types.Diagnostic]:
     """One diagnostic per finding of this document, in the client's coordinates and within its capabilities."""
     return [_diagnostic(view, finding, client, sure) for finding in own_findings(view, findings)]
+
+
+def draw(view: View, report: Report, client: Client) -> tuple[list[types.Diagnostic], str]:
+    """The diagnostics of one document of the report's program and their result id; made once."""
+    uri = view.own.snapshot.uri
+    if uri not in report.drawn:
+        made = diagnostics_of(view, report.findings, client, report.sure)
+        report.drawn[uri] = made, result_id_of(made)
+    return report.drawn[uri]
 
 
 def result_id_of(diagnostics: list[types.Diagnostic]) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, cast
 
-from codehunch.bundles.store import active_bundle, store_folder
+from codehunch.bundles.store import BundleError, active_bundle, store_folder
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.requests import (
     Body,
@@ -24,9 +24,12 @@ from codehunch.lsp.silencing import silence_file, silence_line
 from codehunch.syntax.languages import GrammarMissing
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.requests import BodyRequest, find_request
+from codehunch.syntax.spans import Span
+from codehunch.syntax.text import SourceText
 
 if TYPE_CHECKING:
     from codehunch.bundles.bundle import Bundle
+    from codehunch.defects.detector import Detector
     from codehunch.generation.generator import Generator
     from codehunch.inference.protocol import Emit
     from codehunch.lsp.incremental import IncrementalChecker
@@ -43,6 +46,7 @@ class ModelService:
     def __init__(self, options: ServiceOptions, emit: Emit) -> None:
         self._options = options
         self._emit = emit
+        self._detector: Detector | None = None
         self._checker: IncrementalChecker | None = None
         self._generator: Generator | None = None
         self._bundles: dict[str, Bundle] = {}
@@ -106,7 +110,7 @@ class ModelService:
         return {
             "pid": os.getpid(),
             "bundles": {task: f"{b.manifest.id} {b.manifest.version}" for task, b in self._bundles.items()},
-            "loaded": [name for name, model in (("defects", self._checker), ("generation", self._generator)) if model],
+            "loaded": [name for name, model in (("defects", self._detector), ("generation", self._generator)) if model],
         }
 
     def _bundle(self, task: Literal["defects", "generation"]) -> Bundle:
@@ -118,16 +122,22 @@ class ModelService:
                 self._emit("warning", text)
         return bundle
 
-    def _open_checker(self, bundle: Bundle) -> IncrementalChecker:
-        if self._checker is None:
+    def _open_detector(self, bundle: Bundle) -> Detector:
+        if self._detector is None:
             from codehunch.defects.detector import Detector
-            from codehunch.lsp.incremental import IncrementalChecker
 
             self._emit("loading", "defects")
             try:
-                self._checker = IncrementalChecker(Detector(bundle, threads=self._options.threads))
+                self._detector = Detector(bundle, threads=self._options.threads)
             finally:
                 self._emit("loaded", "defects")
+        return self._detector
+
+    def _open_checker(self, bundle: Bundle) -> IncrementalChecker:
+        if self._checker is None:
+            from codehunch.lsp.incremental import IncrementalChecker
+
+            self._checker = IncrementalChecker(self._open_detector(bundle))
         return self._checker
 
     def _open_generator(self, bundle: Bundle) -> Generator:
@@ -136,10 +146,26 @@ class ModelService:
 
             self._emit("loading", "generation")
             try:
-                self._generator = Generator(bundle, threads=self._options.threads)
+                self._generator = Generator(bundle, threads=self._options.threads, judge=self._reads_clean)
             finally:
                 self._emit("loaded", "generation")
         return self._generator
+
+    def _reads_clean(self, source: SourceText, span: Span) -> bool:
+        """The defect model reads what the other one wrote; where there is none, nothing is held back.
+
+        It reads the statements around the new text, not the file: a person waits.
+        """
+        try:
+            detector = self._open_detector(self._bundle("defects"))
+        except BundleError:
+            return True
+        parsed = parse(source)
+        around = [own for node in parsed.tree.root_node.children if (own := parsed.span(node)).overlaps(span)]
+        if not around:
+            return True
+        start, end = around[0].start, around[-1].end
+        return detector.reads_clean(SourceText(source.text[start:end]), Span(span.start - start, span.end - start))
 
     def _follow_store(self) -> None:
         """Let go of the models when a person has chosen other bundles, so that the next use loads those."""
@@ -147,7 +173,7 @@ class ModelService:
         if state != self._store_state:
             self._store_state = state
             self._bundles.clear()
-            self._checker = self._generator = None
+            self._detector = self._checker = self._generator = None
             self._emit("bundles-changed", None)
 
 

@@ -8,7 +8,7 @@ from lsprotocol import types
 
 from codehunch.lsp.analysis import Superseded
 from codehunch.lsp.errors import superseded
-from codehunch.lsp.rendering import diagnostics_of, result_id_of
+from codehunch.lsp.rendering import draw
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
@@ -27,8 +27,7 @@ async def handle(
         raise superseded() from None
     if not server.documents.is_current(view.program):
         raise superseded()
-    diagnostics = diagnostics_of(view, report.findings, server.client, report.sure)
-    result_id = result_id_of(diagnostics)
+    diagnostics, result_id = draw(view, report, server.client)
     if result_id == params.previous_result_id:
         return types.RelatedUnchangedDocumentDiagnosticReport(result_id=result_id)
     return types.RelatedFullDocumentDiagnosticReport(items=diagnostics, result_id=result_id)

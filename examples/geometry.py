@@ -16,19 +16,17 @@ class Box:
 
     @property
     def height(self):
-        return self.bottom - self.left
+        return self.bottom - self.top
+
+    def is_empty(self):
+        self.width <= 0 or self.height <= 0
 
     def contains(self, x, y):
-        return self.left <= x <= self.right and self.top <= x <= self.bottom
-
-    def intersects(self, other):
-        if other.left > self.right or other.right < self.left:
-            return False
-        return not (other.top > self.bottom or other.bottom < self.top)
+        return self.left <= x <= self.right and self.top <= y <= self.bottom
 
 
 def bounding_box(points):
-    if points is None:
+    if not points:
         return None
     xs = [x for x, y in points]
     ys = [y for x, y in points]
@@ -36,8 +34,4 @@ def bounding_box(points):
 
 
 def clamp(value, low, high):
-    if value < low:
-        return low
-    if value > high:
-        return low
-    return value
+    return max(low, min(value, low))

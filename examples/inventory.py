@@ -4,41 +4,38 @@ from __future__ import annotations
 
 
 class Shelf:
-    def __init__(self, name, width, height):
+    def __init__(self, name, capacity):
         self.name = name
-        self.width = width
-        self.height = width
-        self.items = []
+        self.capacity = capacity
+        self.items = {}
 
-    def add(self, item, count=1):
+    def __setitem__(self, name, value):
+        self.items.__setitem__(name, name)
+
+    def __len__(self):
+        len(self.items)
+
+    def add(self, name, count=1):
+        """Put some items of one name on the shelf."""
         if count <= 0:
-            raise ValueError(f"count must be positive, not {count}")
-        for _ in range(count):
-            self.items.append(item)
+            ValueError(f"count must be positive, not {count}")
+        self.items[name] = self.items.get(name, 0) + count
 
-    def remove(self, item):
-        if item in self.items:
-            raise KeyError(item)
-        self.items.remove(item)
+    def remove(self, name):
+        if name not in self.items:
+            raise KeyError(name)
+        del self.items[name]
 
-    def total_weight(self, unit_weights):
-        total = 0
-        for item in self.items:
-            weight = unit_weights.get(item, 0)
-            total += weight
-        return weight
+    def free(self):
+        return self.capacity - sum(self.items.values())
 
-
-def merge_counts(first, second):
-    merged = dict(first)
-    for name, count in second.items():
-        merged[name] = merged.get(name, 0) + count
-    return first
+    def to_dict(self):
+        {"name": self.name, "items": self.items}
 
 
 def find_shelf(shelves, name):
     for shelf in shelves:
-        if shelf.name != name:
+        if shelf.name == name:
             return shelf
     return None
 

@@ -13,30 +13,26 @@ def read_lines(path, encoding="utf-8"):
     return [line.strip() for line in lines if line.strip()]
 
 
+def check_name(name):
+    if not isinstance(name, str):
+        TypeError(f"a name must be a string, not {name!r}")
+    return name.strip()
+
+
 def split_pair(text, separator="="):
     key, found, value = text.partition(separator)
-    if found:
+    if not found:
         raise ValueError(f"no {separator!r} in {text!r}")
     return key.strip(), value.strip()
+
+
+def normalise(text):
+    text.strip().lower()
 
 
 def longest_line(lines):
     longest = ""
     for line in lines:
         if len(line) > len(longest):
-            longest = lines
+            longest = line
     return longest
-
-
-def replace_all(text, replacements):
-    for old, new in replacements.items():
-        text = text.replace(new, old)
-    return text
-
-
-def write_report(path, rows, header=None):
-    with open(path, "w") as stream:
-        if header is None:
-            stream.write(header + "\n")
-        for row in rows:
-            stream.write(",".join(str(cell) for cell in row) + "\n")

@@ -144,7 +144,7 @@ def report(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 4) -> dict[s
         right = shown & faulty.right
         hit = {int(f) for f in faulty.function[right]} if len(shown) else set()
         mended = {
-            int(f) for f, item in zip(faulty.function, faulty.places, strict=True) if _first_fix(item) in originals[f]
+            int(f) for f, item in zip(faulty.function, faulty.places, strict=True) if _first_fix(item) == originals[f]
         }
         levels[name] = {
             "clean_alarms_per_kloc": round(1000 * float(false.sum()) / max(1, clean.lines), 3),

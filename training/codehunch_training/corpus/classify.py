@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import attrs
 
 from codehunch_training.corpus.difference import STATEMENTS, Change, Item
-from codehunch_training.corpus.evidence import Evidence, evidence_of
+from codehunch_training.corpus.evidence import CONFUSED, Evidence, evidence_of
 
 _COMPARISONS = {"<", "<=", ">", ">=", "==", "!=", "is", "is not", "in", "not in"}
 _LITERALS = {"integer", "float", "string", "true", "false", "none"}
@@ -30,7 +30,7 @@ _TWO_TO_THREE = frozenset(
     b"""unicode basestring urlencode urlopen urllib quote unquote quote_plus xrange raw_input iteritems iterkeys
     itervalues has_key unichr long cmp reduce func_name
     func_code im_func im_self im_class maxint StringIO cStringIO urllib2 urlparse izip imap ifilter string_types
-    text_type binary_type PY2 PY3 six __nonzero__ __unicode__ sys_exc_clear getargspec getfullargspec u b
+    text_type binary_type PY2 PY3 six __nonzero__ __unicode__ sys_exc_clear getargspec getfullargspec
     asyncio_coroutine assertEquals assertRaisesRegexp warn ensure_future get_event_loop utcnow
     utcfromtimestamp collections_abc
     ugettext smart_unicode force_unicode force_text smart_text print exec""".split()
@@ -160,7 +160,7 @@ def _reject_rename(changes: Sequence[Change], words: FileWords) -> None:
             raise NotADefect("Python 2 to 3")
         if words.old_file[old] >= 2 and not words.new_file[old]:
             raise NotADefect("rename")
-        if not words.old_file[new]:
+        if not words.old_file[new] and {old, new} not in CONFUSED:
             raise NotADefect("name new to the file")
         if old.lower().replace(b"_", b"") == new.lower().replace(b"_", b""):
             raise NotADefect("rename")

@@ -14,7 +14,7 @@ import attrs
 
 from codehunch_training.corpus.messages import promises_fix
 from codehunch_training.corpus.paths import is_source, is_test
-from codehunch_training.corpus.repositories import Repository, RepositoryUnreadable
+from codehunch_training.corpus.repositories import Repository
 
 MAX_FILES = 3
 """Source files a fix may touch, tests and documents not counted."""
@@ -50,27 +50,7 @@ class Commit:
 
 def promising(repository: Repository, commits: list[str], skipped: Counter[str], any_message: bool) -> Iterator[Commit]:
     """Commits whose message and list of files look like a small fix in Python code."""
-    process = repository.stream(
-        "diff-tree",
-        "--stdin",
-        "-r",
-        "--raw",
-        "-z",
-        "--no-renames",
-        "--root",
-        "--format=%x01%H%x00%at%x00%B%x00",
-        lines=commits,
-    )
-    assert process.stdout is not None
-    data = process.stdout.read()
-    error = process.stderr.read() if process.stderr else b""
-    if process.wait():
-        skipped["broken object store"] += 1
-        if not data:
-            raise RepositoryUnreadable(
-                error.decode("utf-8", "replace").strip().splitlines()[-1] if error else "git failed"
-            )
-    for record in re.split(rb"\x01(?=[0-9a-f]{40,64}\x00)", data)[1:]:
+    for record in _records(repository, commits, skipped):
         name, stamp, message, *raw = record.split(b"\0")
         text = message.decode("utf-8", "replace")
         if not any_message and not promises_fix(text):
@@ -79,8 +59,35 @@ def promising(repository: Repository, commits: list[str], skipped: Counter[str],
         if not _small(raw):
             skipped["files changed"] += 1
             continue
-        when = datetime.fromtimestamp(int(stamp or 0), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        yield Commit(name.decode(), when, text)
+        yield Commit(name.decode(), _date(stamp), text)
+
+
+RESTARTS = 20
+"""How often git is started again behind a commit whose objects are missing, in one stretch of commits."""
+
+
+def _records(repository: Repository, commits: list[str], skipped: Counter[str]) -> Iterator[bytes]:
+    """Commit name, time, message and raw tree difference of each commit. Broken ones are counted and left out."""
+    form = "--format=%x01%H%x00%at%x00%B%x00"
+    for _ in range(RESTARTS):
+        if not commits:
+            return
+        lines = "".join(f"{name}\n" for name in commits).encode()
+        arguments = ("diff-tree", "--stdin", "-r", "--raw", "-z", "--no-renames", "--root", form)
+        records = re.split(rb"\x01(?=[0-9a-f]{40,64}\x00)", repository.run(*arguments, stdin=lines, partly=True))[1:]
+        yield from records
+        if len(records) >= len(commits):
+            return
+        skipped["missing object"] += 1
+        commits = commits[len(records) + 1 :]
+    skipped["missing object"] += len(commits)
+
+
+def _date(stamp: bytes) -> str:
+    try:
+        return datetime.fromtimestamp(int(stamp or 0), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return ""  # Broken clocks have written years git can hold and Python cannot.
 
 
 def _small(raw: list[bytes]) -> bool:
@@ -105,7 +112,25 @@ def _small(raw: list[bytes]) -> bool:
 def patches(
     repository: Repository, commits: list[str], skipped: Counter[str]
 ) -> Iterator[tuple[str, list[FileChange]]]:
-    """Each commit's changed sources with their hunks, in the order given."""
+    """Each commit's changed sources with their hunks, in the order given. Broken commits are counted and left out."""
+    for _ in range(RESTARTS):
+        begun = ""
+        for name, files in _patches(repository, commits):
+            if files is not None:
+                yield name, files
+            else:
+                begun = name
+        if not begun:
+            return
+        skipped["missing object"] += 1
+        commits = commits[commits.index(begun) + 1 :]
+    skipped["missing object"] += len(commits)
+
+
+def _patches(repository: Repository, commits: list[str]) -> Iterator[tuple[str, list[FileChange] | None]]:
+    """One run of git; where it fails, ``None`` comes with the commit it may have failed in."""
+    if not commits:
+        return
     process = repository.stream(
         "diff-tree", "--stdin", "-r", "-p", "-U0", "--root", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--full-index", "--diff-filter=M", "--src-prefix=a/", "--dst-prefix=b/", "--format=%x01%H",
@@ -121,31 +146,32 @@ def patches(
         if path and hunks:
             files.append(FileChange(path, old, new, tuple(hunks)))
 
-    for line in process.stdout:
-        mark = line[:1]
-        if mark in b"+-" and not line.startswith((b"--- ", b"+++ ")):
-            continue
-        if mark == b"@":
-            match = _HUNK.match(line)
-            if match:
-                hunks.append(_hunk(*match.groups()))
-        elif mark == b"i" and line.startswith(b"index "):
-            old, _, new = line.split()[1].decode().partition("..")
-        elif line.startswith(b"diff --git "):
-            close()
-            path, hunks = "", []
-        elif line.startswith(b"+++ b/"):
-            path = line[6:].rstrip(b"\n").rstrip(b"\t").decode("utf-8", "replace")
-        elif mark == b"\x01":
-            close()
-            if current:
-                yield current, files
-            current, files, path, hunks = line[1:].strip().decode(), [], "", []
+    with process.stdout:
+        for line in process.stdout:
+            mark = line[:1]
+            if mark in b"+-" and not line.startswith((b"--- ", b"+++ ")):
+                continue
+            if mark == b"@":
+                match = _HUNK.match(line)
+                if match:
+                    hunks.append(_hunk(*match.groups()))
+            elif mark == b"i" and line.startswith(b"index "):
+                old, _, new = line.split()[1].decode().partition("..")
+            elif line.startswith(b"diff --git "):
+                close()
+                path, hunks = "", []
+            elif line.startswith(b"+++ b/"):
+                path = line[6:].rstrip(b"\n").rstrip(b"\t").decode("utf-8", "replace")
+            elif mark == b"\x01":
+                close()
+                if current:
+                    yield current, files
+                current, files, path, hunks = line[1:].strip().decode(), [], "", []
     close()
-    if current:
-        yield current, files
     if process.wait():
-        skipped["broken object store"] += 1
+        yield current or commits[0], None  # The patch git stopped in may be cut short.
+    elif current:
+        yield current, files
 
 
 def _hunk(old: bytes, old_count: bytes | None, new: bytes, new_count: bytes | None) -> Hunk:

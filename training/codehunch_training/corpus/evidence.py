@@ -12,7 +12,7 @@ Evidence = Literal["function", "file", "elsewhere"]
 """``function``: all the fix needs stands in the buggy function (or in the language). ``file``: in its file.
 ``elsewhere``: the fix brings knowledge of other files, of callers, or of what was wanted."""
 
-_CONFUSED = (
+CONFUSED = (
     {b"min", b"max"}, {b"any", b"all"}, {b"append", b"extend"}, {b"append", b"add"}, {b"startswith", b"endswith"},
     {b"keys", b"values"}, {b"keys", b"items"}, {b"values", b"items"}, {b"split", b"rsplit"}, {b"lstrip", b"rstrip"},
     {b"isinstance", b"issubclass"}, {b"find", b"rfind"}, {b"update", b"add"}, {b"__init__", b"__iter__"},
@@ -64,7 +64,7 @@ def _name(
 
 
 def _slipped(old: bytes, new: bytes, old_file: Counter[bytes]) -> bool:
-    return {old, new} in _CONFUSED or (misspelt(old, new) and old_file[old] <= 2 and old_file[new] > 0)
+    return {old, new} in CONFUSED or (misspelt(old, new) and old_file[old] <= 2 and old_file[new] > 0)
 
 
 def _call(

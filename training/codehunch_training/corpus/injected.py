@@ -112,6 +112,8 @@ def _spans(text: str, anchors: list[int], back: list[tuple[int, int, str]]) -> t
             near = len(anchors) == 1 or left <= anchor < max(right, left + 1)
             if near:
                 start, end = min(start, left), max(end, right)
+        while end > start and text[end - 1].isspace():  # `not ` was put in with its blank.
+            end -= 1
         spans.append((start, end))
     return tuple(sorted(set(spans)))
 

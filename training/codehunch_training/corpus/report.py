@@ -100,6 +100,8 @@ def _plots(manifest: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> It
     sizes = [(_code(row).count("\n") + 1, _is_buggy(row)) for row in rows]
     years = [(int(row["date"][:4]), _is_buggy(row)) for row in rows if row.get("date", "")[:4].isdecimal()]
     note = f"of {len(rows):,} evenly spaced rows" if manifest["total"] > len(rows) else "of all rows"
+    if not rows:
+        return
     yield _histogram(f"lines of code, {note}", [(min(size, 80), buggy) for size, buggy in sizes], 80)
     if years:
         yield _histogram(f"year, {note}", years, max(year for year, _ in years))

@@ -17,6 +17,12 @@ import attrs
 
 LARGEST_BLOB = 1_000_000
 """Bytes; larger sources are tables or generated and are skipped with that reason."""
+_SETTINGS = (
+    *("-c", "core.bigFileThreshold=1m"),
+    # A repository's own settings may name programs. None of them is to run.
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.pager=cat"),
+    *("-c", "core.sshCommand=false", "-c", "protocol.allow=never"),
+)
 _ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -51,12 +57,15 @@ class Repository:
     """Commits whose parents were cut off by a shallow clone."""
 
     def command(self, *arguments: str) -> list[str]:
-        return ["git", f"--git-dir={self.git_dir}", "-c", "core.bigFileThreshold=1m", *arguments]
+        return ["git", f"--git-dir={self.git_dir}", *_SETTINGS, *arguments]
 
-    def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """Standard output of one git command. Raises RepositoryUnreadable with git's own last line."""
+    def run(self, *arguments: str, stdin: bytes = b"", partly: bool = False) -> bytes:
+        """Standard output of one git command. Raises RepositoryUnreadable with git's own last line.
+
+        ``partly``: what git wrote before it failed will do.
+        """
         done = subprocess.run(self.command(*arguments), input=stdin, capture_output=True, env=_environment())
-        if done.returncode:
+        if done.returncode and not partly:
             raise RepositoryUnreadable(_last_line(done.stderr) or f"git {arguments[0]} failed")
         return done.stdout
 
@@ -69,7 +78,7 @@ class Repository:
                 self.command(*arguments),
                 stdin=given,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
                 env=_environment(),
             )
 
@@ -117,7 +126,7 @@ def _has_refs(repository: Repository) -> bool:
     try:
         return bool(repository.run("for-each-ref", "--count=1").strip())
     except RepositoryUnreadable:
-        return False
+        return True
 
 
 def tree_files(repository: Repository, revision: str = "") -> Iterator[tuple[str, str, str]]:
@@ -145,8 +154,6 @@ def read_blobs(repository: Repository, names: Sequence[str]) -> Iterator[bytes |
             yield _next_blob(out)
     finally:
         out.close()
-        if process.stderr is not None:
-            process.stderr.close()
         process.terminate()
         process.wait()
 

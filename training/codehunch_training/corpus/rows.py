@@ -118,7 +118,7 @@ def from_line(kind: type[R], line: str | bytes) -> R:
     try:
         return kind(**values)
     except TypeError as error:
-        raise ValueError(str(error).replace("__init__()", kind.__name__)) from error
+        raise ValueError(str(error).replace(".__init__()", "")) from error
 
 
 def identified(row: R) -> R:

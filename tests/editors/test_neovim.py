@@ -26,7 +26,8 @@ def test_a_mistake_is_found_and_repaired(drive: Drive, mistake: Mistake, tmp_pat
 @pytest.mark.parametrize("inline", [True, False])
 def test_a_body_is_offered(drive: Drive, mistake: Mistake, tmp_path: Path, inline: bool) -> None:
     rows = _run(drive, tmp_path, mistake, INLINE="1" if inline else "0")
-    for name in ("described", "commented"):
+    # A list holds only what the model is sure of, as it comes while typing; ghost text was asked for by a key.
+    for name in ("described", "commented") if inline else ("described",):
         items: list[dict[str, Any]] = named(rows, name)["items"]
         assert items, f"no body for the {name} function"
         text = items[0]["insertText"] if inline else items[0]["textEdit"]["newText"]

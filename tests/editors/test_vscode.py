@@ -69,7 +69,7 @@ def test_the_extension_installs_a_server(codehunch: Path, mistake: Mistake, tmp_
 def test_what_a_person_sees(codehunch: Path, mistake: Mistake, tmp_path: Path) -> None:
     workspace = _workspace(tmp_path, mistake, "served")
     (workspace / mistake.name).write_text(mistake.text, encoding="utf-8")
-    (workspace / "described.py").write_text(DESCRIBED, encoding="utf-8")
+    (workspace / "described.py").write_text(DESCRIBED.rstrip(), encoding="utf-8")
     machine = {"codehunch.server.path": str(codehunch)}
     with code_server(tmp_path / "state", workspace, SETTINGS, machine, host_tests=False) as address:
         rows = drive_browser(
@@ -88,6 +88,7 @@ def test_what_a_person_sees(codehunch: Path, mistake: Mistake, tmp_path: Path) -
     assert any(mistake.name in row for row in seen["scan"])
     assert seen["ghost"].strip()
     assert seen["accepted"]
+    assert seen["again"] == "", "what was accepted is offered again"
     # What the page asked other machines for; code-server itself asks the gallery of extensions it comes with.
     assert set(seen["elsewhere"]) <= {"open-vsx.org"}
 

@@ -58,8 +58,9 @@ await withPage(async (page, loading) => {
   await page.waitForSelector(".tab.active:has-text('described.py')");
   await page.locator(".monaco-editor .view-line").last().click();
   await page.keyboard.press("Control+End");
+  // As a person goes on after a docstring: nothing asks for the body by name.
+  await page.keyboard.press("Enter");
   const before = await lines(page);
-  await command(page, "Trigger Inline Suggestion");
   await page.waitForSelector(GHOST, { timeout: 60000 });
   tell({ ghost: (await page.locator(GHOST).allInnerTexts()).join("") });
   await shot(page, "ghost");
@@ -68,4 +69,6 @@ await withPage(async (page, loading) => {
   const after = await lines(page);
   tell({ accepted: after.join("\n") !== before.join("\n") && after.join("\n") });
   await shot(page, "accepted");
+  await page.waitForTimeout(2500);
+  tell({ again: (await page.locator(GHOST).allInnerTexts()).join("") });
 }, [["openFile", remote(`${WORKSPACE}/${FILE}`)]]);

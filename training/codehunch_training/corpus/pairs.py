@@ -103,13 +103,10 @@ def _body(parsed: ParsedSource, node: Node, normalise: bool) -> str:
     if not normalise:
         return text
     try:
-        return ast.unparse(ast.parse(_wrapped(text)).body[0].body) + "\n"  # type: ignore[attr-defined]
+        # The parser takes `return` and `await` outside of functions; only compiling would not.
+        return ast.unparse(ast.parse(text)) + "\n"
     except (SyntaxError, ValueError, RecursionError):
         return ""
-
-
-def _wrapped(body: str) -> str:
-    return "async def f():\n" + "".join(f" {line}" if line.strip() else line for line in body.splitlines(keepends=True))
 
 
 def snippet_between(parsed: ParsedSource, start_byte: int, end_byte: int) -> str:
@@ -128,41 +125,38 @@ def snippet_between(parsed: ParsedSource, start_byte: int, end_byte: int) -> str
 
 def _comments(parsed: ParsedSource, function: Node) -> Iterator[tuple[str, str, int]]:
     """Full-line comments in a function, and the statements up to a blank line, another comment or the block's end."""
-    blocks = [function.child_by_field_name("body")]
-    while blocks:
-        block = blocks.pop()
-        if block is None or block.type == "function_definition":
-            continue
-        children = block.children
-        for index, child in enumerate(children):
-            if child.type != "comment":
-                if child.type not in ("function_definition", "class_definition", "decorated_definition"):
-                    blocks.extend(_blocks_in(child))
-                continue
-            row = child.start_point.row
-            alone = parsed.source.line(row).lstrip().startswith("#")
-            above = (
-                index > 0 and children[index - 1].type == "comment" and children[index - 1].start_point.row == row - 1
-            )
-            if not alone or above:
-                continue
-            words, following = _comment_block(children, index)
-            taken = _statements_under(following)
-            if taken:
-                last = taken[-1]
-                code = snippet_rows(parsed, taken[0].start_point.row, last.end_point.row)
-                yield words, code, row
-
-
-def _blocks_in(node: Node) -> list[Node]:
-    found, stack = [], list(node.named_children)
+    stack = [function]
     while stack:
-        child = stack.pop()
-        if child.type == "block":
-            found.append(child)
-        elif child.type.endswith("_clause") or child.type.endswith("_statement"):
-            stack.extend(child.named_children)
-    return found
+        node = stack.pop()
+        children = node.children
+        for index, child in enumerate(children):
+            if child.type == "comment":
+                found = _comment_at(parsed, children, index)
+                if found is not None:
+                    yield found
+        stack.extend(child for child in reversed(children) if child.type in _ENTERED)
+
+
+_ENTERED = frozenset(
+    """block if_statement elif_clause else_clause for_statement while_statement try_statement except_clause
+    except_group_clause finally_clause with_statement match_statement case_clause""".split()
+)
+"""Where a comment of this function can stand; nested functions have their own."""
+
+
+def _comment_at(parsed: ParsedSource, children: list[Node], index: int) -> tuple[str, str, int] | None:
+    row = children[index].start_point.row
+    previous = children[index - 1] if index else None
+    above = previous is not None and previous.type == "comment" and previous.start_point.row == row - 1
+    if above or not parsed.source.line(row).lstrip().startswith("#"):
+        return None
+    words, following = _comment_block(children, index)
+    if following and following[0].type == "block":
+        following = following[0].children  # The grammar puts comments in front of a block outside of it.
+    taken = _statements_under(following)
+    if not taken or taken[0].type == "block":
+        return None
+    return words, snippet_rows(parsed, taken[0].start_point.row, taken[-1].end_point.row), row
 
 
 def _comment_block(children: list[Node], index: int) -> tuple[str, list[Node]]:
@@ -179,7 +173,7 @@ def _comment_block(children: list[Node], index: int) -> tuple[str, list[Node]]:
 def _statements_under(following: list[Node]) -> list[Node]:
     taken: list[Node] = []
     for node in following:
-        if node.type == "comment" or (taken and node.start_point.row > taken[-1].end_point.row + 1):
+        if node.type in ("comment", ":") or (taken and node.start_point.row > taken[-1].end_point.row + 1):
             break
         taken.append(node)
     rows = taken[-1].end_point.row - taken[0].start_point.row + 1 if taken else 0

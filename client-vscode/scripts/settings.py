@@ -1,7 +1,6 @@
 """Writes the server's settings into package.json and src/generated.ts, from the tables the server itself reads.
 
-    python client-vscode/scripts/settings.py            write both files
-    python client-vscode/scripts/settings.py --check    exit with 1 if they are not what would be written
+With --check nothing is written, and the exit code is 1 if the files are not what would be written.
 """
 
 from __future__ import annotations

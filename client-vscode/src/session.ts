@@ -16,7 +16,7 @@ import { withRuleLinks } from "./ruleLinks";
 import { selectorOf } from "./selector";
 import type { Server } from "./server/find";
 import { safeOptions } from "./server/processes";
-import { explicitSettings } from "./settings";
+import { explicitSettings, settingsAtStart } from "./settings";
 import { modelsIn, type State } from "./state";
 
 const RESTARTS = 4;
@@ -92,6 +92,9 @@ export class Session implements vscode.Disposable {
     return {
       documentSelector: selectorOf(several ? this.folder : undefined),
       ...(several && this.folder ? { workspaceFolder: this.folder } : {}),
+      // Everything else the server asks for; this it has to know before it says what it can do.
+      initializationOptions: () =>
+        settingsAtStart(explicitSettings(vscode.workspace.getConfiguration("codehunch", this.folder))),
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       diagnosticCollectionName: "codehunch",

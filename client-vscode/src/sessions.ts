@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import type { Interpreters } from "./interpreters";
 import { holds, isServed, outermost } from "./selector";
 import { sameServer } from "./server/find";
+import { AT_START } from "./settings";
 import { Session } from "./session";
 import type { State } from "./state";
 import { findServer } from "./surroundings";
@@ -16,6 +17,13 @@ interface Entry {
 }
 
 const NO_FOLDER = "";
+
+/** Settings that a running server cannot take over. */
+const RESTARTING = [
+  "codehunch.languages",
+  "editor.inlineSuggest.enabled",
+  ...AT_START.map((name) => `codehunch.${name}`),
+];
 
 /** One session per outermost folder that has a served document open; one for everything where there is one folder. */
 export class Sessions implements vscode.Disposable {
@@ -44,7 +52,7 @@ export class Sessions implements vscode.Disposable {
       vscode.workspace.onDidChangeWorkspaceFolders(() => { this.refresh(true); }),
       vscode.workspace.onDidGrantWorkspaceTrust(() => { this.refresh(true); }),
       vscode.workspace.onDidChangeConfiguration((event) => {
-        if (["codehunch.languages", "editor.inlineSuggest.enabled"].some((key) => event.affectsConfiguration(key))) {
+        if (RESTARTING.some((key) => event.affectsConfiguration(key))) {
           this.restart();
         } else if (event.affectsConfiguration("codehunch.server")) {
           this.refresh(true);

@@ -27,6 +27,13 @@ export function explicitSettings(configuration: Configuration): Record<string, u
   return table;
 }
 
+/** The settings that the server reads at its start only; when one of them changes it has to be started anew. */
+export const AT_START: readonly string[] = ["workspaceDiagnostics"];
+
+export function settingsAtStart(table: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(table).filter(([key]) => AT_START.includes(key)));
+}
+
 /** Options of `codehunch check` that say the same as the editor's settings. */
 export function checkOptions(table: Readonly<Record<string, unknown>>): string[] {
   const options: string[] = [];

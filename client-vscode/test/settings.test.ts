@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 
 import manifest from "../package.json";
 import { SERVER_SETTINGS } from "../src/generated";
-import { checkOptions, expanded, explicitSettings } from "../src/settings";
+import { AT_START, checkOptions, expanded, explicitSettings, settingsAtStart } from "../src/settings";
 
 suite("explicit settings", () => {
   const rows: [name: string, places: Record<string, unknown>, sent: boolean][] = [
@@ -21,6 +21,11 @@ suite("explicit settings", () => {
       assert.deepEqual(explicitSettings({ get: () => "low", inspect }), sent ? { sensitivity: "low" } : {});
     });
   }
+});
+
+test("only what is read at the start is sent at the start", () => {
+  assert.deepEqual(settingsAtStart({ sensitivity: "low", workspaceDiagnostics: true }), { workspaceDiagnostics: true });
+  assert.deepEqual(AT_START.filter((name) => !SERVER_SETTINGS.includes(name)), []);
 });
 
 suite("options of a scan", () => {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from editors import capabilities_of
+from client_profiles import capabilities_of
 from lsprotocol import types
 
 from codehunch.lsp.capabilities import Client, flatten, server_capabilities

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from editors import capabilities_of
+from client_profiles import capabilities_of
 from lsp_client import command, environment
 from lsprotocol import types
 from pytest_lsp import LanguageClient, make_test_lsp_client

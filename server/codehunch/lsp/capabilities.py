@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -39,6 +39,7 @@ class Client:
     registers_watched_files: bool = False
     workspace_folders: bool = False
     notebooks: bool = False
+    status: bool = False
 
 
 def flatten(capabilities: types.ClientCapabilities) -> Client:
@@ -70,10 +71,13 @@ def flatten(capabilities: types.ClientCapabilities) -> Client:
         registers_watched_files=bool(_get(capabilities, "workspace.did_change_watched_files.dynamic_registration")),
         workspace_folders=bool(_get(capabilities, "workspace.workspace_folders")),
         notebooks=_get(capabilities, "notebook_document") is not None,
+        status=_experimental(capabilities, "codehunchStatus"),
     )
 
 
-def server_capabilities(client: Client, commands: Sequence[str]) -> types.ServerCapabilities:
+def server_capabilities(
+    client: Client, commands: Sequence[str], workspace_diagnostics: bool = False
+) -> types.ServerCapabilities:
     """What the server offers this client: pull diagnostics only where it pulls, so that nothing comes twice."""
     return types.ServerCapabilities(
         position_encoding=types.PositionEncodingKind(client.encoding),
@@ -83,7 +87,7 @@ def server_capabilities(client: Client, commands: Sequence[str]) -> types.Server
             save=types.SaveOptions(include_text=False),
         ),
         diagnostic_provider=types.DiagnosticOptions(
-            inter_file_dependencies=False, workspace_diagnostics=False, identifier="codehunch"
+            inter_file_dependencies=False, workspace_diagnostics=workspace_diagnostics, identifier="codehunch"
         )
         if client.pull_diagnostics
         else None,
@@ -121,6 +125,11 @@ def _encoding(offered: Sequence[Any]) -> PositionEncoding:
 def _diagnostics(capabilities: types.ClientCapabilities, name: str) -> bool:
     """Said for pull and push separately since 3.18; either counts."""
     return any(bool(_get(capabilities, f"text_document.{way}.{name}")) for way in ("diagnostic", "publish_diagnostics"))
+
+
+def _experimental(capabilities: types.ClientCapabilities, name: str) -> bool:
+    table = capabilities.experimental
+    return isinstance(table, Mapping) and table.get(name) is True
 
 
 def _get(root: Any, path: str) -> Any:

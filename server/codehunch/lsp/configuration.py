@@ -33,6 +33,14 @@ class EditorSettings:
     diagnostics: bool = attrs.field(
         default=True, metadata=_about(values.boolean, "boolean", "Show findings while a person types.")
     )
+    workspace_diagnostics: bool = attrs.field(
+        default=False,
+        metadata=_about(
+            values.boolean,
+            "boolean",
+            "Read every file of the workspace in the background, in editors that ask for it. Read at start only.",
+        ),
+    )
     generation: bool = attrs.field(
         default=True, metadata=_about(values.boolean, "boolean", "Offer a body for a docstring or a comment.")
     )
@@ -72,7 +80,8 @@ class Configuration:
         self._told: set[str] = set()
         self.editor = EditorSettings()
         self._overrides: dict[str, object] = {}
-        self._reader = SettingsReader(warn=self._tell)
+        self.reader = SettingsReader(warn=self._tell)
+        """Settings for any file, on top of what the files say: what the editor says."""
 
     def update(self, table: object, root: Path | None = None) -> bool:
         """Take over the editor's table and tell whether that changed anything.
@@ -97,16 +106,16 @@ class Configuration:
         if (self.editor, overrides) == before:
             return False
         self._overrides = overrides
-        self._reader = SettingsReader(overrides, warn=self._tell)
+        self.reader = SettingsReader(overrides, warn=self._tell)
         return True
 
     def forget_files(self) -> None:
         """A settings file has changed: read all of them anew."""
-        self._reader.forget()
+        self.reader.forget()
 
     async def for_path(self, path: Path | None) -> Settings:
         """What holds for one file. The file system may be slow, so a thread asks it."""
-        reader = self._reader
+        reader = self.reader
         if path is None:
             return await asyncio.to_thread(reader.for_folder, Path.cwd())
         return await asyncio.to_thread(reader.for_file, path)

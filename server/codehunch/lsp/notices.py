@@ -1,4 +1,4 @@
-"""What a person is told outside of diagnostics: messages, each once, and the progress of loading."""
+"""What a person is told outside of diagnostics: messages, each once, progress, and a status."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lsprotocol import types
 
+from codehunch.inference.protocol import CancelToken
 from codehunch.lsp.errors import RequestError
 
 if TYPE_CHECKING:
@@ -44,41 +45,64 @@ class Notices:
         self._told.clear()
 
 
-class LoadingProgress:
-    """``$/progress`` from ``loading`` to ``loaded``, for clients that show it."""
+class Progress:
+    """One ``$/progress`` bar, for clients that show it; for others nothing happens.
+
+    ``cancel`` is cancelled when the person stops the work; without it the work cannot be stopped.
+    """
+
+    def __init__(self, server: CodeHunchServer, title: str, cancel: CancelToken | None = None) -> None:
+        self._server = server
+        self._token = str(uuid.uuid4())
+        self._begun: asyncio.Task[bool] | None = None
+        if server.client.progress:
+            if cancel is not None:
+                server.cancellable[self._token] = cancel
+            self._begun = asyncio.ensure_future(self._begin(title, cancel is not None))
+
+    def report(self, message: str, percentage: int | None = None) -> None:
+        """Shown if the client has agreed to the bar by now."""
+        if self._begun is not None and self._begun.done() and self._begun.result():
+            self._send(types.WorkDoneProgressReport(message=message, percentage=percentage))
+
+    def end(self, message: str | None = None) -> None:
+        self._server.cancellable.pop(self._token, None)
+        if self._begun is not None:
+            self._begun.add_done_callback(lambda begun: self._ended(begun, message))
+
+    async def _begin(self, title: str, cancellable: bool) -> bool:
+        params = types.WorkDoneProgressCreateParams(self._token)
+        try:
+            await self._server.protocol.request(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params)
+        except RequestError as error:
+            logger.debug("no progress shown: %s", error.message)
+            return False
+        self._send(types.WorkDoneProgressBegin(title=f"CodeHunch: {title}", cancellable=cancellable))
+        return True
+
+    def _ended(self, begun: asyncio.Task[bool], message: str | None) -> None:
+        if not begun.cancelled() and begun.exception() is None and begun.result():
+            self._send(types.WorkDoneProgressEnd(message=message))
+
+    def _send(self, value: object) -> None:
+        self._server.progress(types.ProgressParams(self._token, value))
+
+
+State = Literal["loading", "ready", "busy", "degraded", "noModel"]
+
+
+class Status:
+    """``codehunch/status`` for clients that say ``experimental.codehunchStatus``: what the server is up to."""
 
     def __init__(self, server: CodeHunchServer) -> None:
         self._server = server
-        self._tokens: dict[str, asyncio.Task[str | None]] = {}
+        self._last: tuple[State, str] | None = None
 
-    def begin(self, task: str) -> None:
-        if self._server.client.progress and task not in self._tokens:
-            self._tokens[task] = asyncio.ensure_future(self._begin(task))
-
-    def end(self, task: str) -> None:
-        begun = self._tokens.pop(task, None)
-        if begun is not None:
-            begun.add_done_callback(self._ended)
-
-    async def _begin(self, task: str) -> str | None:
-        token = str(uuid.uuid4())
-        try:
-            await self._server.protocol.request(
-                types.WINDOW_WORK_DONE_PROGRESS_CREATE, types.WorkDoneProgressCreateParams(token)
-            )
-        except RequestError as error:
-            logger.debug("no progress shown: %s", error.message)
-            return None
-        self._report(token, types.WorkDoneProgressBegin(title=f"CodeHunch: loading the {task} model"))
-        return token
-
-    def _ended(self, begun: asyncio.Task[str | None]) -> None:
-        token = None if begun.cancelled() or begun.exception() else begun.result()
-        if token is not None:
-            self._report(token, types.WorkDoneProgressEnd())
-
-    def _report(self, token: str, value: types.WorkDoneProgressBegin | types.WorkDoneProgressEnd) -> None:
-        self._server.progress(types.ProgressParams(token, value))
+    def set(self, state: State, message: str = "") -> None:
+        """Tell a change. The message is for people and may be empty."""
+        if (state, message) != self._last and self._server.client.status:
+            self._server.protocol.notify("codehunch/status", {"state": state, "message": message})
+        self._last = state, message
 
 
 class ClientLog(logging.Handler):

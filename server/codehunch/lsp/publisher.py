@@ -24,6 +24,7 @@ class Publisher:
     def __init__(self, server: CodeHunchServer) -> None:
         self._server = server
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._scanned: set[str] = set()
 
     def schedule(self, program: Snapshot) -> None:
         """Publish what is found in this version, if it is still the current one by then."""
@@ -36,6 +37,17 @@ class Publisher:
         """The document was closed: nothing of it stays on the screen."""
         self.cancel(uri)
         self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+
+    def scanned(self, uri: str, found: list[types.Diagnostic]) -> None:
+        """What a scan found in a file that nobody has open."""
+        if found or uri in self._scanned:
+            self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found))
+        (self._scanned.add if found else self._scanned.discard)(uri)
+
+    def withdraw(self, uri: str) -> None:
+        """Clear what a scan found in a file."""
+        if uri in self._scanned:
+            self.scanned(uri, [])
 
     async def _publish(self, program: Snapshot) -> None:
         server = self._server

@@ -21,7 +21,8 @@ class CheckRequest:
     """One text to check, as the command line would check it."""
 
     uri: str
-    """What the text is a version of: findings of unchanged parts are not computed again."""
+    """What the text is a version of: findings of unchanged parts are not computed again. Empty for a file that
+    is read once."""
     text: str
     language: str
     sensitivity: Sensitivity = "medium"

@@ -21,16 +21,18 @@ from pygls.lsp.server import LanguageServer
 
 from codehunch import __version__
 from codehunch.inference.errors import WorkerError
+from codehunch.inference.protocol import CancelToken
 from codehunch.inference.worker import WorkerClient
 from codehunch.lsp.analysis import Analysis
 from codehunch.lsp.capabilities import Client
 from codehunch.lsp.configuration import Configuration
 from codehunch.lsp.connections import Address, Connection, StdioConnection, serve_tcp, serve_websocket
 from codehunch.lsp.documents import DocumentStore
-from codehunch.lsp.notices import ClientLog, LoadingProgress, Notices
+from codehunch.lsp.notices import ClientLog, Notices, Progress, Status
 from codehunch.lsp.protocol import Protocol
 from codehunch.lsp.publisher import Publisher
 from codehunch.lsp.requests import CheckRequest, ServiceOptions
+from codehunch.lsp.scanning import WorkspaceScan
 from codehunch.lsp.snapshots import Snapshot
 from codehunch.lsp.suggestions import Suggestions
 from codehunch.lsp.watchdog import watch
@@ -56,11 +58,16 @@ class CodeHunchServer(LanguageServer):
         self.documents = DocumentStore()
         self.configuration = Configuration(self.notices.tell)
         self.initialization_options: object = None
-        self.loading = LoadingProgress(self)
+        self.status = Status(self)
+        self.cancellable: dict[types.ProgressToken, CancelToken] = {}
+        """What the person can stop at its progress bar."""
+        self._loading: dict[str, Progress] = {}
         self.engine = WorkerClient(service, ServiceOptions(), on_event=self._worker_event)
         self.analysis = Analysis(self.documents, lambda: self.engine, self.check_request, self.worker_failed)
         self.suggestions = Suggestions(self)
         self.publisher = Publisher(self)
+        self.scan = WorkspaceScan(self)
+        self.offers_workspace_diagnostics = False
         self.exit_code: int | None = None
         self._ended = asyncio.Event()
         register_methods(self)
@@ -103,10 +110,11 @@ class CodeHunchServer(LanguageServer):
         """What is known about open documents holds no longer: ask the client to pull, or push again."""
         self.analysis.invalidate()
         self.suggestions.forget()
+        self.scan.forget()
         if not self.client.pull_diagnostics:
             for program in self.documents.programs():
                 self.publisher.schedule(program)
-        elif self.client.diagnostic_refresh and len(self.documents):
+        elif self.client.diagnostic_refresh and (len(self.documents) or self.offers_workspace_diagnostics):
             self.protocol.ask(types.WORKSPACE_DIAGNOSTIC_REFRESH, None)
 
     def worker_failed(self, error: WorkerError) -> None:
@@ -115,16 +123,20 @@ class CodeHunchServer(LanguageServer):
             return
         logger.warning("%s: %s", error.kind or type(error).__name__, error)
         self.notices.tell(str(error))
+        self.status.set("noModel" if error.kind == "BundleError" else "degraded", str(error))
 
     def _worker_event(self, name: str, value: object) -> None:
         if name == "loading":
-            self.loading.begin(str(value))
+            self._loading[str(value)] = Progress(self, f"loading the {value} model")
+            self.status.set("loading", str(value))
         elif name == "loaded":
-            self.loading.end(str(value))
+            self._loading.pop(str(value)).end()
+            self.status.set("ready")
         elif name == "warning":
             self.notices.tell(str(value))
         elif name == "bundles-changed":
             self.notices.forget()
+            self.status.set("ready")
             self.refresh()
 
     def stop(self, exit_code: int) -> None:

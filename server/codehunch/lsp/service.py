@@ -64,12 +64,21 @@ class ModelService:
             raise Cancelled
         options = CheckOptions(sensitivity=request.sensitivity, select=request.select, ignore=request.ignore)
         checker = self._open_checker(bundle)
-        findings = checker.check(request.uri, request.text, request.language, options, cancelled)
+        if request.uri:
+            findings = checker.check(request.uri, request.text, request.language, options, cancelled)
+        else:
+            source = SourceText(request.text)
+            findings = self._open_detector(bundle).check(source, request.language, options, cancelled)
         if cancelled():
             raise Cancelled
         spec = bundle.manifest.defects
         sure = spec.thresholds.get("low", 1.0) if spec is not None else 1.0
         return CheckReply(tuple(findings), f"{bundle.manifest.id} {bundle.manifest.version}", sure)
+
+    def languages(self, payload: None, cancelled: IsCancelled) -> tuple[str, ...]:
+        """What the defect model reads."""
+        self._follow_store()
+        return self._bundle("defects").manifest.languages
 
     def offers(self, query: OffersQuery, cancelled: IsCancelled) -> Offers:
         """What could be written at an offset, and how findings could be silenced. Needs no model."""

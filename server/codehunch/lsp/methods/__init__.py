@@ -31,6 +31,7 @@ from codehunch.lsp.methods import (
     set_trace,
     shutdown,
     work_done_progress_cancel,
+    workspace_diagnostic,
 )
 
 METHODS: dict[str, Callable[..., object]] = {
@@ -53,6 +54,7 @@ METHODS: dict[str, Callable[..., object]] = {
     types.TEXT_DOCUMENT_COMPLETION: completion.handle,
     types.COMPLETION_ITEM_RESOLVE: completion_resolve.handle,
     types.TEXT_DOCUMENT_INLINE_COMPLETION: inline_completion.handle,
+    types.WORKSPACE_DIAGNOSTIC: workspace_diagnostic.handle,
     types.WORKSPACE_EXECUTE_COMMAND: execute_command.handle,
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration.handle,
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: did_change_watched_files.handle,

@@ -22,5 +22,6 @@ def handle(server: CodeHunchServer, params: types.DidChangeTextDocumentParams) -
         return
     server.analysis.edited(snapshot.uri)
     server.suggestions.edited(snapshot.uri)
+    server.scan.changed.set()
     if not server.client.pull_diagnostics:
         server.publisher.schedule(snapshot)

@@ -1,4 +1,4 @@
-"""``workspace/didChangeWatchedFiles``: a settings file has changed on disk."""
+"""``workspace/didChangeWatchedFiles``: settings or sources have changed on disk."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from codehunch.lsp.snapshots import path_of
+from codehunch.settings import PYPROJECT, SETTINGS_FILE
+
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
 
 
 def handle(server: CodeHunchServer, params: types.DidChangeWatchedFilesParams) -> None:
-    """Only settings files are watched; all of them are read anew."""
-    server.configuration.forget_files()
-    server.apply_configuration()
+    """A settings file has all of them read anew; a source file is for the next scan to look at."""
+    names = {path.name for change in params.changes if (path := path_of(change.uri)) is not None}
+    if names & {SETTINGS_FILE, PYPROJECT}:
+        server.configuration.forget_files()
+        server.apply_configuration()
+    server.scan.changed.set()

@@ -16,5 +16,6 @@ def handle(server: CodeHunchServer, params: types.DidCloseTextDocumentParams) ->
     was_open = server.documents.close(uri)
     server.analysis.forget(uri)
     server.suggestions.forget(uri)
+    server.scan.changed.set()
     if was_open and not server.client.pull_diagnostics:
         server.publisher.clear(uri)

@@ -14,5 +14,8 @@ def handle(server: CodeHunchServer, params: types.DidOpenTextDocumentParams) -> 
     """Take the text over; clients that do not pull get its findings."""
     server.analysis.forget(params.text_document.uri)
     snapshot = server.documents.open(params.text_document)
-    if not server.client.pull_diagnostics:
+    if server.client.pull_diagnostics:
+        # What a scan has pushed about the file on disk would stand beside what is pulled from now on.
+        server.publisher.withdraw(snapshot.uri)
+    else:
         server.publisher.schedule(snapshot)

@@ -19,3 +19,4 @@ def handle(server: CodeHunchServer, params: types.DidSaveTextDocumentParams) -> 
     if path is not None and path.name in (SETTINGS_FILE, PYPROJECT):
         server.configuration.forget_files()
         server.apply_configuration()
+    server.scan.changed.set()

@@ -14,8 +14,10 @@ from lsprotocol import types
 from codehunch import __version__
 from codehunch.defects.findings import Edit
 from codehunch.inference.errors import Cancelled, WorkerError
+from codehunch.inference.protocol import CancelToken
 from codehunch.lsp.errors import content_modified, failed, invalid_params
 from codehunch.lsp.methods.code_action import GENERATE
+from codehunch.lsp.notices import Progress
 from codehunch.lsp.positions import offset_of
 from codehunch.lsp.rendering import workspace_edit
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 RESTART = "codehunch.restartWorker"
 DEBUG = "codehunch.debugInformation"
+SCAN = "codehunch.scanWorkspace"
 
 
 async def handle(server: CodeHunchServer, params: types.ExecuteCommandParams) -> object:
@@ -65,6 +68,32 @@ async def debug_information(server: CodeHunchServer, arguments: list[Any]) -> di
     }
 
 
+async def scan_workspace(server: CodeHunchServer, arguments: list[Any]) -> dict[str, object]:
+    """Read every file of the workspace and show what is found, open or not. The person can stop it."""
+    cancel = CancelToken()
+    progress = Progress(server, "scanning the workspace", cancel)
+    server.status.set("busy", "scanning the workspace")
+    files = findings = 0
+    try:
+        async for scanned in server.scan.run(cancel):
+            files += 1
+            findings += len(scanned.diagnostics)
+            if scanned.version is None and not server.offers_workspace_diagnostics:
+                server.publisher.scanned(scanned.uri, scanned.diagnostics)
+            progress.report(f"{files} files, {findings} findings")
+    except WorkerError as error:
+        server.worker_failed(error)
+        raise failed(str(error)) from None
+    except Cancelled:
+        pass
+    finally:
+        cancelled = cancel.cancelled
+        cancel.cancel()
+        progress.end(f"{files} files, {findings} findings")
+    server.status.set("ready")
+    return {"files": files, "findings": findings, "cancelled": cancelled}
+
+
 async def generate_body(server: CodeHunchServer, arguments: list[Any]) -> bool:
     """Write the body described at ``{"uri", "line", "character"}`` and ask the client to apply it."""
     try:
@@ -98,4 +127,5 @@ COMMANDS: dict[str, Callable[[CodeHunchServer, list[Any]], Awaitable[object]]] =
     RESTART: restart_worker,
     DEBUG: debug_information,
     GENERATE: generate_body,
+    SCAN: scan_workspace,
 }

@@ -26,12 +26,15 @@ def handle(server: CodeHunchServer, params: types.InitializeParams) -> types.Ini
     server.initialization_options = params.initialization_options
     server.configuration.update(params.initialization_options, server.root)
     server.apply_limits()
+    server.offers_workspace_diagnostics = (
+        server.client.pull_diagnostics and server.configuration.editor.workspace_diagnostics
+    )
     server.protocol.initialized = True
     if params.process_id is not None:
         loop = asyncio.get_running_loop()
         watch(params.process_id, lambda: loop.call_soon_threadsafe(server.stop, 1))
     return types.InitializeResult(
-        capabilities=server_capabilities(server.client, sorted(COMMANDS)),
+        capabilities=server_capabilities(server.client, sorted(COMMANDS), server.offers_workspace_diagnostics),
         server_info=types.ServerInfo("codehunch", __version__),
     )
 

@@ -8,6 +8,7 @@ from lsprotocol import types
 
 from codehunch.lsp.methods.did_change_configuration import pull_configuration
 from codehunch.settings import PYPROJECT, SETTINGS_FILE
+from codehunch.syntax.languages import language_named
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
@@ -17,7 +18,10 @@ async def handle(server: CodeHunchServer, params: types.InitializedParams) -> No
     """Register for what can only be registered dynamically, and fetch the editor's settings."""
     registrations = []
     if server.client.registers_watched_files:
-        watchers = [types.FileSystemWatcher(f"**/{name}") for name in (SETTINGS_FILE, PYPROJECT)]
+        patterns = [f"**/{name}" for name in (SETTINGS_FILE, PYPROJECT)]
+        if server.offers_workspace_diagnostics:
+            patterns += [f"**/*{suffix}" for suffix in language_named("python").suffixes]
+        watchers = [types.FileSystemWatcher(pattern) for pattern in patterns]
         registrations.append(
             types.Registration(
                 "codehunch-settings-files",

@@ -1,4 +1,4 @@
-"""``window/workDoneProgress/cancel``: loading a model cannot be stopped half-way and is short."""
+"""``window/workDoneProgress/cancel``: the person stops what a progress bar shows."""
 
 from __future__ import annotations
 
@@ -11,4 +11,7 @@ if TYPE_CHECKING:
 
 
 def handle(server: CodeHunchServer, params: types.WorkDoneProgressCancelParams) -> None:
-    """No progress of this server is announced as cancellable."""
+    """A bar that is gone, or was not announced as cancellable, is ignored."""
+    cancel = server.cancellable.get(params.token)
+    if cancel is not None:
+        cancel.cancel()

@@ -252,6 +252,17 @@ async def test_events_and_logs_arrive(caplog: pytest.LogCaptureFixture) -> None:
     await client.close()
 
 
+async def test_the_working_folder_is_not_imported_from(
+    client: WorkerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``python -m`` and an empty entry put it on the path; what lies there is the person's code, not ours."""
+    (tmp_path / "onnxruntime.py").write_text("raise SystemExit('imported')\n")
+    (tmp_path / "pickle.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
+    assert await client.call("echo", 1) == 1
+
+
 @pytest.mark.parametrize("end", ["exit", "kill"])
 def test_a_dead_parent_leaves_no_orphan(tmp_path: Path, end: str) -> None:
     """In mid-request and however the parent ends, the worker goes with it."""

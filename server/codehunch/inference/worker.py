@@ -6,10 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import os
 import pickle
-import signal
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -17,14 +14,12 @@ from typing import Any, cast
 import attrs
 
 from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
-from codehunch.inference.frames import HEADER, pack, unpack
+from codehunch.inference.frames import HEADER, unpack
+from codehunch.inference.processes import kill, spawn, write
 from codehunch.inference.protocol import INTERACTIVE, CancelToken
 
 logger = logging.getLogger(__name__)
 
-# The parent's import path, without the working directory: a person's numpy.py must not be imported.
-_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from codehunch.inference.worker_main import main; main()"
-_ENVIRONMENT = {"TOKENIZERS_PARALLELISM": "false", "MALLOC_ARENA_MAX": "2"}
 _LONGEST_DELAY = 10.0
 _SECONDS_TO_END = 1.0
 _LASTING = 30.0
@@ -127,7 +122,7 @@ class WorkerClient:
         """End the process at once, from any state; for a server that has no time left."""
         self._closed = True
         if self._process is not None:
-            _kill(self._process)
+            kill(self._process)
 
     def _send(
         self, process: asyncio.subprocess.Process, key: bytes, method: str, body: bytes, priority: int
@@ -137,7 +132,7 @@ class WorkerClient:
         pending.future.add_done_callback(lambda future: future.cancelled() or future.exception())
         self._pending[pending.id] = self._by_key[key] = pending
         self._stop_idle_timer()
-        _write(process, ("call", pending.id, method, body, priority))
+        write(process, ("call", pending.id, method, body, priority))
         return pending
 
     async def _wait(self, pending: _Pending, cancel: CancelToken | None) -> object:
@@ -160,7 +155,7 @@ class WorkerClient:
         if self._by_key.get(pending.key) is pending:
             del self._by_key[pending.key]
         if self._process is not None:
-            _write(self._process, ("cancel", pending.id))
+            write(self._process, ("cancel", pending.id))
 
     async def _running(self, cancel: CancelToken | None) -> asyncio.subprocess.Process:
         """The process, started if there is none; waits out the back-off, but not past a cancel."""
@@ -194,23 +189,14 @@ class WorkerClient:
         if self._deaths > 1:
             await asyncio.sleep(min(_LONGEST_DELAY, 0.1 * 2 ** (self._deaths - 2)))
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-c",
-                _BOOT,
-                *sys.path,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, **_ENVIRONMENT},
-            )
+            process = await spawn()
         except OSError as error:
             self._deaths += 1
             raise WorkerError(f"the worker process did not start: {error}") from error
         self._process = process
         self._started_at = time.monotonic()
         self.starts += 1
-        _write(process, ("start", self._service, self.options, self._log_level))
+        write(process, ("start", self._service, self.options, self._log_level))
         self._reader = asyncio.ensure_future(self._read(process))
         return process
 
@@ -234,7 +220,7 @@ class WorkerClient:
         try:
             code = await asyncio.wait_for(process.wait(), _SECONDS_TO_END)
         except TimeoutError:  # It closed its pipe and lives on: not a state to stay in.
-            _kill(process)
+            kill(process)
             code = await process.wait()
         if process.stdin is not None:
             process.stdin.close()
@@ -307,7 +293,7 @@ class WorkerClient:
         self._stop_idle_timer()
         process, self._process = self._process, None
         if process is not None:
-            _kill(process)
+            kill(process)
         if self._reader is not None:
             await self._reader
             self._reader = None
@@ -322,20 +308,3 @@ def _signal_of(cancel: CancelToken | None) -> tuple[asyncio.Future[None], Callab
             gone.set_result(None)
 
     return gone, cancel.on_cancel(settle) if cancel is not None else lambda: None
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            if os.name == "nt":
-                process.kill()
-            else:
-                # Process.kill polls first and so reaps a child that has just ended, behind the back of asyncio's
-                # watcher, which then reports a made-up status.
-                os.kill(process.pid, signal.SIGKILL)
-
-
-def _write(process: asyncio.subprocess.Process, message: object) -> None:
-    """Queue a frame. A process that is gone swallows it; its reader settles the call."""
-    if process.stdin is not None and not process.stdin.is_closing():
-        process.stdin.write(pack(message))

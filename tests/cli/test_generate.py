@@ -155,7 +155,7 @@ def test_from_a_sentence(cli: Cli, project: Path) -> None:
     result = cli("generate", "--prompt", "Sort a list of integers")
     assert (result.code, result.err) == (0, "")
     functions = [node for node in ast.parse(result.out).body if isinstance(node, ast.FunctionDef)]
-    assert [ast.get_docstring(function) for function in functions] == ["Sort a list of integers"]
+    assert [ast.get_docstring(function) for function in functions] == ["Sort a list of integers."]
 
 
 def test_highlighted_on_a_terminal_plain_when_piped(cli: Cli, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

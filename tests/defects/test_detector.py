@@ -23,6 +23,9 @@ INVERTED = '''def remove(items, item):
 '''
 
 
+UNRETURNED = "def __len__(self):\n    len(self.items)\n"
+
+
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
     found = default_bundle("defects")
@@ -64,15 +67,19 @@ def test_a_cached_function_gives_what_a_fresh_one_gives(eager: Detector, bundle:
 
 
 def test_fixes_apply_and_parse(eager: Detector) -> None:
-    fixed = 0
-    for finding in _check(eager, INVERTED + "\n\n" + _inside(INVERTED)):
-        text = INVERTED + "\n\n" + _inside(INVERTED)
-        for fix in finding.fixes:
-            changed = apply(text, fix.edits)
-            assert changed != text
-            assert not parse(changed).tree.root_node.has_error
-            fixed += 1
-    assert fixed
+    text = UNRETURNED + "\n\n" + INVERTED + "\n\n" + _inside(UNRETURNED)
+    results = [apply(text, fix.edits) for finding in _check(eager, text) for fix in finding.fixes]
+    assert all(changed != text and not parse(changed).tree.root_node.has_error for changed in results)
+    assert text.replace("    len(", "    return len(", 1) in results
+
+
+def test_a_missing_return_is_found_on_its_token_and_mended(bundle: Bundle) -> None:
+    detector = Detector(bundle)
+    (finding,) = detector.check(SourceText(UNRETURNED))
+    assert (finding.code, finding.span.of(UNRETURNED)) == ("CH112", "len")
+    mended = apply(UNRETURNED, finding.fixes[0].edits)
+    assert mended == UNRETURNED.replace("len(", "return len(")
+    assert detector.check(SourceText(mended)) == ()
 
 
 def test_sensitivities_are_nested(eager: Detector) -> None:

@@ -118,9 +118,7 @@ async def start(lsp: LanguageClient, text: str, **options: Any) -> None:
     capabilities = client_capabilities("neovim@v0.11")
     assert capabilities.text_document is not None
     capabilities.text_document.inline_completion = types.InlineCompletionClientCapabilities()
-    params = types.InitializeParams(
-        capabilities, initialization_options={"generationSeconds": 60, **options}
-    )
+    params = types.InitializeParams(capabilities, initialization_options={"generationSeconds": 60, **options})
     await lsp.initialize_session(params)
     document = types.TextDocumentItem(URI, types.LanguageKind.Python, 0, text)
     lsp.text_document_did_open(types.DidOpenTextDocumentParams(document))
@@ -169,7 +167,7 @@ async def test_the_editor_shows_what_the_command_line_prints(lsp: LanguageClient
         lsp.text_document_did_change(types.DidChangeTextDocumentParams(identifier, [change]))
         expected = [
             (each.code, each.message, source.position(each.span.start), source.position(each.span.end))
-            for each in detector.check(source, "python", CheckOptions(sensitivity="high"))
+            for each in detector.check(source, "python", CheckOptions())
         ]
         shown = [
             (each.code, each.message, *((end.line, end.character) for end in (each.range.start, each.range.end)))

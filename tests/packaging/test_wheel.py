@@ -36,12 +36,12 @@ def test_every_module_is_there_and_nothing_else(archive: zipfile.ZipFile) -> Non
         path.relative_to(root).as_posix()
         for root in (ROOT / "server", ROOT / "training")
         for path in root.rglob("*")
-        if path.is_file() and path.suffix in (".py", ".toml", ".typed") and "__pycache__" not in path.parts
+        if path.is_file() and path.suffix in (".py", ".toml", ".typed", ".html") and "__pycache__" not in path.parts
     }
     names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert expected <= names
     assert {name.partition("/")[0] for name in names} == {"codehunch", "codehunch_training"}
-    assert {Path(name).suffix for name in names} <= {".py", ".typed", ".toml", *DATA_SUFFIXES}
+    assert {Path(name).suffix for name in names} <= {".py", ".typed", ".toml", ".html", *DATA_SUFFIXES}
     assert "codehunch/py.typed" in names
     assert "codehunch_training/py.typed" in names
     assert any(re.fullmatch(r"codehunch_training/recipes/[\w-]+\.toml", name) for name in names)

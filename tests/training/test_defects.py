@@ -122,6 +122,7 @@ def test_training_learns(run: Path, functions: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:Constant folding:UserWarning")
 def test_export_serves_what_was_trained(run: Path, functions: Path, tmp_path: Path) -> None:
     rows = list(read_functions(functions))
     held = [row for row in rows if row.project == "held"]

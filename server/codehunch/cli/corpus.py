@@ -253,6 +253,50 @@ def dedup(
 
 
 @app.command()
+def augment(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Corpora of one kind of rows.")],
+    out: Out,
+    ways: Annotated[
+        str,
+        typer.Option(
+            help="For code: rename, dead-code, comment, reorder, equivalent, tokens."
+            " For descriptions: templates, synonyms, mixed, noise."
+        ),
+    ] = "rename,dead-code,comment,reorder,equivalent",
+    copies: Annotated[int, typer.Option(min=1, help="Most copies of a row.")] = 1,
+    wordnet: Annotated[Path | None, typer.Option(help="WordNet's database folder, for synonyms.")] = None,
+    words: Annotated[Path | None, typer.Option(help="Table of language, word, translation, for mixed.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws ways and places.")] = 0,
+    jobs: Jobs = _CORES,
+    engine: EngineOption = "processes",
+    address: Address = "",
+) -> None:
+    """Add rows written differently, with their labels; held-out rows are passed on as they are."""
+    with _training():
+        from codehunch_training.corpus.augment import plan_augment
+
+        chosen = [way.strip() for way in ways.split(",") if way.strip()]
+        plan = plan_augment(
+            folders, out, ways=chosen, copies=copies, seed=seed, wordnet=wordnet, words=words, about=_about()
+        )
+        _run(plan, jobs, engine, address, "shards")
+
+
+@app.command()
+def made(
+    out: Out,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Pairs to make.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Draws templates and names.")] = 0,
+    jobs: Jobs = _CORES,
+) -> None:
+    """Make docstring and code pairs from templates."""
+    with _training():
+        from codehunch_training.corpus.made import plan_made
+
+        _run(plan_made(out, count, seed, _about()), jobs, "processes", "", "pairs")
+
+
+@app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished corpus.")]) -> None:
     """Write a corpus's page anew and check its rows against the fingerprint."""
     with _training():

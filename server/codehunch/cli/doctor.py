@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import importlib.metadata
 import json
@@ -115,13 +116,14 @@ def runtime_checks(installed: dict[str, importlib.metadata.Distribution]) -> Ite
 def _file_state(distribution: importlib.metadata.Distribution) -> tuple[int, int]:
     """How many recorded files of the package folder are missing, and how many have another size."""
     missing = foreign = 0
-    for file in distribution.files or ():
-        if not file.parts or file.parts[0] != RUNTIME or file.suffix == ".pyc":
+    # Distribution.files leaves missing files out from Python 3.12 on, so the record is read here.
+    for name, _, size in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        if not name.startswith(f"{RUNTIME}/") or name.endswith(".pyc"):
             continue
-        path = Path(str(file.locate()))
+        path = Path(str(distribution.locate_file(name)))
         if not path.is_file():
             missing += 1
-        elif file.size is not None and path.stat().st_size != file.size:
+        elif size and path.stat().st_size != int(size):
             foreign += 1
     return missing, foreign
 

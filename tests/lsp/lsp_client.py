@@ -46,6 +46,7 @@ FULL: dict[str, Any] = {
         },
         "completion": {"completionItem": {"documentationFormat": ["markdown"]}},
         "inlineCompletion": {},
+        "inlayHint": {},
     },
     "window": {"workDoneProgress": True},
 }

@@ -9,7 +9,7 @@ import pytest
 from conftest import Start
 from lsp_client import FULL, InProcessClient
 
-from codehunch.lsp.configuration import Configuration, EditorSettings
+from codehunch.lsp.configuration import Configuration, EditorSettings, editor_settings_table
 
 TEXT = "wrong = 1\n"
 
@@ -41,6 +41,11 @@ def test_wrong_values_are_told_once_and_name_the_key(table: Any, told: list[str]
     for message, word in zip(messages, told, strict=True):
         assert word in message
         assert "editor settings" in message
+
+
+def test_the_table_in_the_docs_is_the_codes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "editors.md").read_text(encoding="utf-8")
+    assert f"\n\n{editor_settings_table()}\n<!-- end" in page
 
 
 async def test_the_editor_outranks_a_file_only_where_it_speaks(tmp_path: Path) -> None:

@@ -267,6 +267,21 @@ async def test_items_of_others_come_back_as_they_are(client: InProcessClient, it
     assert await client.request("completionItem/resolve", item) == item
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_inlay_hints_are_off_unless_wanted(start: Start, wanted: bool) -> None:
+    client = await start(initializationOptions={"inlayHints": wanted})
+    client.open("wrong = 1\n" + TEXT)
+    await client.pull()
+    place = {"start": {"line": 1, "character": 0}, "end": {"line": 9, "character": 0}}
+    hints = await client.request("textDocument/inlayHint", {"textDocument": {"uri": URI}, "range": place})
+    if not wanted:
+        assert hints is None
+        return
+    (hint,) = hints
+    assert (hint["label"], hint["position"]) == ("right?", {"line": 2, "character": 16})
+    assert applied("wrong = 1\n" + TEXT, {"changes": {URI: hint["textEdits"]}}).endswith("return right\n")
+
+
 async def test_debug_information(start: Start) -> None:
     client = await start(process=True)
     client.open(TEXT)

@@ -38,6 +38,7 @@ class Client:
     registers_configuration: bool = False
     registers_watched_files: bool = False
     workspace_folders: bool = False
+    inlay_hints: bool = False
     notebooks: bool = False
     status: bool = False
 
@@ -70,6 +71,7 @@ def flatten(capabilities: types.ClientCapabilities) -> Client:
         registers_configuration=bool(_get(capabilities, "workspace.did_change_configuration.dynamic_registration")),
         registers_watched_files=bool(_get(capabilities, "workspace.did_change_watched_files.dynamic_registration")),
         workspace_folders=bool(_get(capabilities, "workspace.workspace_folders")),
+        inlay_hints=_get(capabilities, f"{text}.inlay_hint") is not None,
         notebooks=_get(capabilities, "notebook_document") is not None,
         status=_experimental(capabilities, "codehunchStatus"),
     )
@@ -97,6 +99,7 @@ def server_capabilities(
         if client.notebooks
         else None,
         hover_provider=True,
+        inlay_hint_provider=types.InlayHintOptions() if client.inlay_hints else None,
         code_action_provider=types.CodeActionOptions(
             code_action_kinds=[types.CodeActionKind.QuickFix, types.CodeActionKind.RefactorRewrite],
             resolve_provider=client.code_action_resolves_edit or None,

@@ -41,6 +41,12 @@ class EditorSettings:
             "Read every file of the workspace in the background, in editors that ask for it. Read at start only.",
         ),
     )
+    inlay_hints: bool = attrs.field(
+        default=False,
+        metadata=_about(
+            values.boolean, "boolean", "Show the best fix behind the flagged place, in editors with hints."
+        ),
+    )
     generation: bool = attrs.field(
         default=True, metadata=_about(values.boolean, "boolean", "Offer a body for a docstring or a comment.")
     )
@@ -70,6 +76,15 @@ class EditorSettings:
 
 _SHARED_FIELDS = {field.name for field in attrs.fields(Settings)}
 _EDITOR_FIELDS = {field.name: field for field in attrs.fields(EditorSettings)}
+
+
+def editor_settings_table() -> str:
+    """The reference of the editor's own settings as a Markdown table, generated from the class."""
+    rows = ["| setting | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in _EDITOR_FIELDS.items():
+        default = str(field.default).lower() if isinstance(field.default, bool) else f"{field.default:g}"
+        rows.append(f"| `{_camel(name)}` | {field.metadata['kind']} | `{default}` | {field.metadata['help']} |")
+    return "\n".join(rows) + "\n"
 
 
 class Configuration:
@@ -141,6 +156,11 @@ class Configuration:
         if text not in self._told:
             self._told.add(text)
             self._warn(text)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 def _snake(key: str) -> str:

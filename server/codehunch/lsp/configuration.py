@@ -43,9 +43,7 @@ class EditorSettings:
     )
     inlay_hints: bool = attrs.field(
         default=False,
-        metadata=_about(
-            values.boolean, "boolean", "Show the best fix behind the flagged place, in editors with hints."
-        ),
+        metadata=_about(values.boolean, "boolean", "Show the best fix behind a flagged place, in editors with hints."),
     )
     generation: bool = attrs.field(
         default=True, metadata=_about(values.boolean, "boolean", "Offer a body for a docstring or a comment.")

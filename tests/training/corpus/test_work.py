@@ -107,7 +107,9 @@ def test_a_cluster_gives_the_same_rows(tmp_path: Path) -> None:
     out = tmp_path / "out"
     text = KILLED.format(here=str(HERE), out=str(out)).replace("slow=True", "slow=False")
     script.write_text(text.replace("jobs=2", "jobs=2, engine='ray'"))
-    subprocess.run([sys.executable, str(script)], check=True)
+    # The cluster's own processes import the map by its name.
+    path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    subprocess.run([sys.executable, str(script)], check=True, env={**os.environ, "PYTHONPATH": path})
     assert read_manifest(out)["fingerprint"] == run(plan(tmp_path / "whole", count=12, slow=False))["fingerprint"]
 
 

@@ -90,7 +90,8 @@ _TEMPLATES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("Write {list} to a text file, one a line.", "Save the {list} in a file, each on its own line."),
         "write_{list}(path, {list})",
-        'with open(path, "w", encoding="utf-8") as sink:\n    for {one} in {list}:\n        sink.write(f"{{{one}}}\\n")',
+        'with open(path, "w", encoding="utf-8") as sink:\n    for {one} in {list}:\n'
+        '        sink.write(f"{{{one}}}\\n")',
     ),
     (
         ("Return {one} limited to the range from low to high.", "Clamp {one} between low and high."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from conftest import Start
 from lsp_client import FULL, InProcessClient
 
 from codehunch.lsp.configuration import Configuration, EditorSettings, editor_settings_table
+from codehunch.settings import Settings
 
 TEXT = "wrong = 1\n"
 
@@ -156,3 +159,23 @@ async def test_registers_what_can_only_be_registered(start: Start) -> None:
     )
     methods = {each["method"] for each in request["params"]["registrations"]}
     assert methods == {"workspace/didChangeWatchedFiles", "workspace/didChangeConfiguration"}
+
+
+async def test_a_slow_disk_holds_nothing_else_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings are looked for by a thread: a request that needs none is answered meanwhile."""
+    client = await start()
+    looked = client.server.configuration.reader.for_file
+
+    def slowly(path: Path) -> Settings:
+        time.sleep(0.5)
+        return looked(path)
+
+    monkeypatch.setattr(client.server.configuration.reader, "for_file", slowly)
+    client.open(TEXT)
+    pull = asyncio.ensure_future(client.pull())
+    await asyncio.sleep(0.1)
+    begun = time.monotonic()
+    assert await client.at("textDocument/hover", 0, 0) is None
+    assert time.monotonic() - begun < 0.3
+    assert not pull.done()
+    assert len((await pull)["items"]) == 1

@@ -11,7 +11,9 @@ RESERVED = frozenset(
 )
 """Packages kept for the examination: never read, vendored copies included."""
 
-_VENDORED = frozenset("_vendor vendor _vendored vendored extern externals third_party thirdparty site-packages node_modules".split())
+_VENDORED = frozenset(
+    "_vendor vendor _vendored vendored extern externals third_party thirdparty site-packages node_modules".split()
+)
 _SKIPPED = frozenset("__pycache__ .git .venv venv build dist test tests testing idlelib lib2to3 turtledemo".split())
 _LARGEST = 600_000
 
@@ -27,7 +29,11 @@ def python_files(roots: Iterable[Path], *, with_tests: bool = False) -> Iterator
             if parts & RESERVED or parts & _VENDORED or (not with_tests and parts & _SKIPPED):
                 continue
             name = path.stem.lower()
-            if name in RESERVED or name.endswith(("_pb2", "_pb2_grpc")) or (not with_tests and name.startswith("test_")):
+            if (
+                name in RESERVED
+                or name.endswith(("_pb2", "_pb2_grpc"))
+                or (not with_tests and name.startswith("test_"))
+            ):
                 continue
             if path.is_symlink() or not 0 < path.stat().st_size <= _LARGEST:
                 continue

@@ -8,11 +8,11 @@ import { atLeast, versionIn } from "../src/server/versions";
 const AROUND: Surroundings = {
   serverSetting: "",
   interpreterSetting: "",
-  interpreter: "/work/.venv/bin/python",
+  interpreter: "/place/.venv/bin/python",
   environment: "/state/environment/bin/python",
-  searchPath: ["", "bin", "/work/.venv/bin", "/usr/bin"],
+  searchPath: ["", "bin", "/place/.venv/bin", "/usr/bin"],
   trusted: true,
-  folders: ["/work"],
+  folders: ["/place"],
 };
 
 /** Files that exist; a link is written as file -> target. */
@@ -21,16 +21,16 @@ function disk(...files: string[]): FileSystem {
   return { executable: (file) => targets.get(file) };
 }
 
-const EVERYTHING = disk("/work/.venv/bin/codehunch", "/usr/bin/codehunch", "/state/environment/bin/python");
+const EVERYTHING = disk("/place/.venv/bin/codehunch", "/usr/bin/codehunch", "/state/environment/bin/python");
 
 suite("places", () => {
   const rows: [name: string, change: Partial<Surroundings>, files: FileSystem, expected: string[]][] = [
-    ["interpreter, PATH, environment", {}, EVERYTHING, ["/work/.venv/bin/python -m codehunch", "/work/.venv/bin/codehunch", "/state/environment/bin/python -m codehunch"]],
+    ["interpreter, PATH, environment", {}, EVERYTHING, ["/place/.venv/bin/python -m codehunch", "/place/.venv/bin/codehunch", "/state/environment/bin/python -m codehunch"]],
     ["a set server stands alone", { serverSetting: "/opt/codehunch" }, EVERYTHING, ["/opt/codehunch"]],
     ["a set interpreter stands alone", { interpreterSetting: "/opt/python" }, EVERYTHING, ["/opt/python -m codehunch"]],
     ["no Python extension", { interpreter: undefined }, disk("/usr/bin/codehunch"), ["/usr/bin/codehunch"]],
     ["without trust nothing of the workspace", { trusted: false }, EVERYTHING, ["/usr/bin/codehunch", "/state/environment/bin/python -m codehunch"]],
-    ["without trust no link into the workspace", { trusted: false }, disk("/usr/bin/codehunch -> /work/evil"), []],
+    ["without trust no link into the workspace", { trusted: false }, disk("/usr/bin/codehunch -> /place/evil"), []],
     ["relative entries of PATH do not count", { interpreter: undefined }, disk("bin/codehunch", "codehunch"), []],
     ["nothing anywhere", { interpreter: undefined }, disk(), []],
   ];
@@ -45,11 +45,11 @@ suite("places", () => {
     assert.equal(places({ ...AROUND, interpreter: undefined }, disk("/usr/bin/codehunch.exe"), true)[0]?.command, "/usr/bin/codehunch.exe");
   });
   test("the first directory counts", () => {
-    assert.equal(onPath(AROUND, EVERYTHING, "codehunch"), "/work/.venv/bin/codehunch");
+    assert.equal(onPath(AROUND, EVERYTHING, "codehunch"), "/place/.venv/bin/codehunch");
   });
-  for (const [file, expected] of [["/work", true], ["/work/a/b", true], ["/workshop/a", false], ["/", false], ["/work/..x", true]] as const) {
+  for (const [file, expected] of [["/place", true], ["/place/a/b", true], ["/placeshop/a", false], ["/", false], ["/place/..x", true]] as const) {
     test(`${file} is ${expected ? "" : "not "}inside`, () => {
-      assert.equal(isInside(file, ["/work"]), expected);
+      assert.equal(isInside(file, ["/place"]), expected);
     });
   }
 });

@@ -45,7 +45,7 @@ suite("options of a scan", () => {
 suite("paths", () => {
   const rows: [setting: string, folder: string | undefined, expected: string][] = [
     ["/opt/x", undefined, "/opt/x"],
-    ["${workspaceFolder}/x", "/work", "/work/x"],
+    ["${workspaceFolder}/x", "/place", "/place/x"],
     ["${workspaceFolder}/x", undefined, ""],
     ["~/x", undefined, `${homedir()}/x`],
     ["a~/x", undefined, "a~/x"],

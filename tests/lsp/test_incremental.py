@@ -108,6 +108,15 @@ def test_any_edits(text: str, edits: list[tuple[float, float, str]]) -> None:
         assert check(checker, text) == EveryFunction().check(SourceText(text)), text
 
 
+def test_a_backslash_at_a_lines_end_joins_what_follows() -> None:
+    functions = ["def f(a):\n    return a\n"] * 4
+    checker = IncrementalChecker(EveryFunction())
+    for at in range(5):
+        assert check(checker, "".join(functions)) == EveryFunction().check(SourceText("".join(functions)))
+        text = "".join([*functions[:at], "x = 1 \\\n", *functions[at:]])
+        assert check(checker, text) == EveryFunction().check(SourceText(text))
+
+
 @pytest.mark.slow
 def test_edits_of_real_files() -> None:
     """The standard library, typed in at random places with what people type."""

@@ -102,6 +102,14 @@ def test_the_doctor_finds_a_fresh_install_healthy(installed: Environment) -> Non
     assert tree["healthy"] is True
 
 
+def test_nothing_is_left_in_the_home_folder(installed: Environment) -> None:
+    """No telemetry of a library either: onnxruntime would keep a device id and a queue of events there."""
+    installed.offline("codehunch", "check", "examples")
+    installed.offline("codehunch", "doctor")
+    left = {path.relative_to(installed.folder / "home").parts[:3] for path in (installed.folder / "home").rglob("*")}
+    assert {parts for parts in left if parts[-1] not in (".cache", ".local", "share", "codehunch")} == set()
+
+
 def test_no_training_library_was_installed(installed: Environment) -> None:
     for name in ("torch", "transformers"):
         result = installed.offline("python", "-c", f"import {name}")

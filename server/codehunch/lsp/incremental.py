@@ -29,6 +29,8 @@ _PORTION = 20_000
 
 _FIRST_CODE = re.compile(r"(?:[ \t\f]*(?:#[^\r\n]*)?[\r\n]+)*(?P<indent>[ \t\f]*)")
 
+_CONTINUED = re.compile(r"\\[\r\n]")
+
 IsCancelled = Callable[[], bool]
 
 
@@ -153,6 +155,8 @@ def _stands_alone(text: str, region: Span) -> bool:
     """Whether nothing in the region continues what is before it, and nothing behind it continues the region."""
     opens = region.start == 0 or text[region.start] in "\r\n"
     closes = region.end == len(text) or text[region.end - 1] in "\r\n"
+    if _CONTINUED.search(text, region.start, region.end):
+        return False  # A backslash at a line's end joins what a cut would part.
     # An indented line belongs to the block above, whatever comments stand between.
     code = _FIRST_CODE.match(text, region.start, region.end)
     return opens and closes and code is not None and not code["indent"]

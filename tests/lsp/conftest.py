@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ HERE = str(Path(__file__).parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from lsp_client import FULL, InProcessClient  # noqa: E402
-
-Start = Callable[..., Awaitable[InProcessClient]]
+from lsp_client import FULL, InProcessClient, Start  # noqa: E402
 
 
 @pytest_asyncio.fixture(name="start")

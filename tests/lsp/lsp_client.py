@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -236,6 +236,10 @@ class InProcessClient(Client):
     async def close(self) -> None:
         self._connection.incoming.put_nowait(None)
         await asyncio.wait_for(self._running, 5)
+
+
+Start = Callable[..., Awaitable[InProcessClient]]
+"""The fixture ``start``: ``await start(capabilities, **params)`` gives an initialized session."""
 
 
 def command(transport: str = "stdio", service: str = SERVICE) -> list[str]:

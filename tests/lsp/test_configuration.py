@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Start
-from lsp_client import FULL, InProcessClient
+from lsp_client import FULL, InProcessClient, Start
 
 from codehunch.lsp.configuration import Configuration, EditorSettings, editor_settings_table
 from codehunch.settings import Settings

@@ -6,8 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import Start
-from lsp_client import FULL, URI, InProcessClient, ResponseError
+from lsp_client import FULL, URI, InProcessClient, ResponseError, Start
 
 TEXT = "def f(right):\n    return wrong + wrong_60\n"
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import text_reference
-from conftest import Start
-from lsp_client import FULL, URI, InProcessClient, ResponseError
+from lsp_client import FULL, URI, InProcessClient, ResponseError, Start
 
 TEXT = "def f(right):\n    return wrong\n"
 STUB = 'def double(x):\n    """Twice x."""\n    \n\nprint(double(2))\n'

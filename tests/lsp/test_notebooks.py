@@ -6,8 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import Start
-from lsp_client import FULL, InProcessClient, ResponseError
+from lsp_client import FULL, InProcessClient, ResponseError, Start
 
 from codehunch.lsp.programs import join
 from codehunch.lsp.snapshots import Snapshot

@@ -7,8 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Start
-from lsp_client import FULL, URI, InProcessClient, ResponseError
+from lsp_client import FULL, URI, InProcessClient, ResponseError, Start
 
 PARSE, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS, NOT_INITIALIZED = -32700, -32600, -32601, -32602, -32002
 CANCELLED = -32800

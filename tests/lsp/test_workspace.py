@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Start
-from lsp_client import FULL, InProcessClient
+from lsp_client import FULL, InProcessClient, Start
 
 WORKSPACE = {**FULL, "experimental": {"codehunchStatus": True}}
 TOKEN = "partial"

@@ -33,6 +33,7 @@ class Service:
         """``(name, count, seconds)``: that many steps, asking after each whether to go on."""
         name, count, seconds = payload
         self._emit("started", name)
+        self._log.append(f"{name} started")
         for step in range(count):
             if cancelled():
                 self._log.append(f"{name} stopped")

@@ -1,0 +1,272 @@
+"""From a bundle back to a PyTorch checkpoint that training can go on from.
+
+The int8 graphs hold every parameter, rounded. Each float tensor of the dequantised graph is matched to a parameter by
+its name, or, where the exporter gave it a number, by the module whose operator reads it; every parameter must be
+found, and the model must then compute what the graph computes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import codehunch
+import numpy as np
+import onnx
+import torch
+from codehunch.bundles.bundle import Bundle, load_bundle
+from codehunch.bundles.manifest import Manifest
+from codehunch.inference.encoding import LexicalEncoder
+from codehunch.syntax.lexemes import lexemes_of
+from codehunch.syntax.parsing import parse
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import nn
+from transformers import PreTrainedModel
+
+from codehunch_training.corpus.harvest import harvest
+from codehunch_training.corpus.injection import definition
+from codehunch_training.export.dequantise import dequantised, float_tensors
+
+TOLERANCE = 2e-3
+"""Largest difference of a logit, relative to the largest logit, that float arithmetic alone explains."""
+_LARGEST_PROTOBUF = 1_500_000_000
+
+
+def restore(bundle: Bundle | Path, out: Path) -> Path:
+    """Write the model of a bundle to ``out`` as a Hugging Face checkpoint with its ``tokenizer.json``.
+
+    Returns ``out``. Raises ValueError where the bundle does not say which model it was, a parameter is not in its
+    graphs, or the restored model computes something else than they do; then nothing is written.
+    """
+    bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    model = blank_model(bundle)
+    graphs = {part: dequantised(onnx.load(path)) for part, path in _graphs(bundle).items()}
+    fill(model, [(root, graphs[part]) for part, root in _roots(model, graphs)])
+    difference = disagreement(model, graphs, bundle)
+    if not difference <= TOLERANCE:
+        raise ValueError(f"{bundle.path}: the restored model's logits differ from the graph's by {difference:.2%}")
+    out.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(out, safe_serialization=True)
+    shutil.copyfile(bundle.path / bundle.manifest.encoding.tokenizer, out / "tokenizer.json")
+    return out
+
+
+def blank_model(bundle: Bundle) -> PreTrainedModel:
+    """An untrained model of the bundle's architecture, in evaluation mode."""
+    manifest = bundle.manifest
+    recorded = manifest.provenance.get("model")
+    if isinstance(recorded, Mapping) and "config" in recorded:
+        return _recorded(recorded).eval()
+    recipe = manifest.provenance.get("recipe")
+    if not isinstance(recipe, Mapping):
+        raise ValueError(f"{bundle.path}: the manifest does not say which model this is: no `provenance.model.config`")
+    tokenizer = Tokenizer.from_file(str(bundle.path / manifest.encoding.tokenizer))
+    if manifest.defects is not None and manifest.encoding.kind == "lexical":
+        return _default_defects(manifest, recipe, tokenizer).eval()
+    if manifest.generation is not None:
+        return _default_generation(recipe, tokenizer).eval()
+    raise ValueError(f"{bundle.path}: the manifest does not say which model this is: no `provenance.model.config`")
+
+
+def _recorded(recorded: Mapping[str, Any]) -> PreTrainedModel:
+    import transformers
+
+    from codehunch_training.models.encoder import DefectConfig, DefectModel
+
+    settings, architecture = dict(recorded["config"]), str(recorded["architecture"])
+    if settings.get("model_type") == DefectConfig.model_type:
+        return DefectModel(DefectConfig(**settings))
+    found = getattr(transformers, architecture, None)
+    if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
+        raise ValueError(f"transformers {transformers.__version__} has no model {architecture!r}")
+    return found(transformers.AutoConfig.for_model(settings.pop("model_type"), **settings))
+
+
+def _default_defects(manifest: Manifest, recipe: Mapping[str, Any], tokenizer: Tokenizer) -> PreTrainedModel:
+    from codehunch_training.models.encoder import DefectConfig, DefectModel
+
+    assert manifest.defects is not None
+    return DefectModel(
+        DefectConfig(
+            vocab_size=tokenizer.get_vocab_size(),
+            hidden_size=recipe["hidden_size"],
+            num_hidden_layers=recipe["layers"],
+            num_attention_heads=recipe["heads"],
+            intermediate_size=recipe["intermediate_size"],
+            token_labels=list(manifest.defects.labels),
+        )
+    )
+
+
+def _default_generation(recipe: Mapping[str, Any], tokenizer: Tokenizer) -> PreTrainedModel:
+    from codehunch_training.tasks.generation_model import Recipe, build_model
+
+    known = {field: value for field, value in recipe.items() if field in Recipe.__annotations__}
+    return build_model(Recipe(**known), tokenizer)
+
+
+def _graphs(bundle: Bundle) -> dict[str, Path]:
+    """The graphs that hold the weights: the decoder with past holds no others than the first decoder."""
+    manifest = bundle.manifest
+    if manifest.defects is not None:
+        return {"model": bundle.path / manifest.defects.graph}
+    assert manifest.generation is not None
+    names = {"encoder": manifest.generation.encoder, "decoder": manifest.generation.decoder}
+    return {part: bundle.path / name for part, name in names.items() if name}
+
+
+def _roots(model: PreTrainedModel, graphs: Mapping[str, onnx.ModelProto]) -> Iterator[tuple[str, nn.Module]]:
+    """The module each graph was traced from: names in the graph are relative to it."""
+    for part in graphs:
+        yield part, model.get_encoder() if part == "encoder" else model
+
+
+def fill(model: PreTrainedModel, graphs: Sequence[tuple[nn.Module, onnx.ModelProto]]) -> None:
+    """Copy the float tensors of graphs into the parameters of ``model``; each graph comes with its root module.
+
+    Raises ValueError for a parameter no graph holds, for a tensor that belongs to none, and for one that two
+    parameters could claim.
+    """
+    filled: set[int] = set()
+    for by_name in (True, False):  # What the exporter named is certain, so it goes first.
+        for root, graph in graphs:
+            _fill(root, graph, filled, by_name)
+    model.tie_weights()
+    missing = [name for name, parameter in model.named_parameters() if id(parameter) not in filled]
+    if missing:
+        raise ValueError(f"no tensor of the graph fits {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}")
+
+
+def _fill(root: nn.Module, graph: onnx.ModelProto, filled: set[int], by_name: bool) -> None:
+    parameters = dict(root.named_parameters(remove_duplicate=False))
+    modules = dict(root.named_modules())
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    for tensor, values in float_tensors(graph).items():
+        if (tensor in parameters) != by_name or "Constant" in tensor:
+            continue
+        name = tensor if by_name else _owner(tensor, values, readers.get(tensor, []), parameters, filled)
+        if name is None or id(parameters[name]) in filled:
+            continue
+        parameter = parameters[name]
+        module = modules[name.rpartition(".")[0]]
+        oriented = values.T if _is_transposed(tensor, readers.get(tensor, []), module) else values
+        if oriented.size != parameter.numel() or _squeezed(oriented.shape) != _squeezed(parameter.shape):
+            raise ValueError(f"{tensor} has shape {list(values.shape)}, {name} has {list(parameter.shape)}")
+        with torch.no_grad():
+            parameter.copy_(torch.from_numpy(np.array(oriented)).reshape(parameter.shape))
+        filled.add(id(parameter))
+
+
+def _owner(
+    tensor: str,
+    values: NDArray[np.float32],
+    nodes: Sequence[onnx.NodeProto],
+    parameters: Mapping[str, nn.Parameter],
+    filled: set[int],
+) -> str | None:
+    """The one parameter of the reading operator's module that has this tensor's sizes."""
+    for node in nodes:
+        scope = node.name.strip("/").rpartition("/")[0].replace("/", ".")
+        own = {name: p for name, p in parameters.items() if name.rpartition(".")[0] == scope}
+        fitting = [n for n, p in own.items() if sorted(_squeezed(p.shape)) == sorted(_squeezed(values.shape))]
+        open_ = [name for name in fitting if id(own[name]) not in filled]
+        if len(open_) > 1:
+            raise ValueError(f"{tensor}, read by {node.name}, may be {' or '.join(open_)}")
+        if fitting:
+            return open_[0] if open_ else fitting[0]
+    if values.size >= 256:  # Smaller ones are tables and masks the exporter folded.
+        raise ValueError(f"{tensor} {list(values.shape)} belongs to no parameter; read by {[n.name for n in nodes]}")
+    return None
+
+
+def _is_transposed(tensor: str, nodes: Sequence[onnx.NodeProto], module: nn.Module) -> bool:
+    """Whether the graph holds the matrix of an ``nn.Linear`` as [in, out]; the operator that reads it says so."""
+    if not isinstance(module, nn.Linear):
+        return False
+    for node in nodes:
+        if node.op_type == "MatMul" and node.input[1] == tensor:
+            return True
+        if node.op_type == "Gemm" and node.input[1] == tensor:
+            return not any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+    return False
+
+
+def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def disagreement(model: PreTrainedModel, graphs: Mapping[str, onnx.ModelProto], bundle: Bundle, rows: int = 8) -> float:
+    """Largest difference of the logits between a model and float graphs, relative to the largest logit.
+
+    Both read the first functions of this package's own source.
+    """
+    worst = 0.0
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        sessions = {part: _session(graph, Path(folder) / part) for part, graph in graphs.items()}
+        for text in sample_functions(rows):
+            for expected, found in _pairs(model, sessions, bundle, text):
+                scale = max(float(np.abs(expected).max()), 1e-6)
+                worst = max(worst, float(np.abs(expected - found).max()) / scale)
+    return worst
+
+
+def sample_functions(count: int) -> list[str]:
+    """Functions of the installed package: real code that is there on every machine."""
+    rows = harvest("codehunch", Path(codehunch.__file__).parent / "syntax")
+    return [row.text for row in itertools.islice(rows, count)]
+
+
+def _session(graph: onnx.ModelProto, folder: Path) -> Any:
+    import onnxruntime
+
+    folder.mkdir()
+    path = folder / "model.onnx"
+    onnx.save(graph, path, save_as_external_data=graph.ByteSize() > _LARGEST_PROTOBUF)
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def _pairs(
+    model: PreTrainedModel, sessions: Mapping[str, Any], bundle: Bundle, text: str
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """What the model and the graphs make of one function, output by output."""
+    spec = bundle.manifest.encoding
+    tokenizer = Tokenizer.from_file(str(bundle.path / spec.tokenizer))
+    if bundle.manifest.generation is not None:
+        ids = np.array([tokenizer.encode(text).ids[: spec.window]], dtype=np.int64)
+        yield from _generation_pairs(model, sessions, ids)
+        return
+    if spec.kind == "lexical":
+        parsed = parse(text)
+        node = definition(parsed)
+        window = LexicalEncoder(tokenizer, spec.window, spec.stride).encode(lexemes_of(parsed, node))[0]
+        feed = {"input_ids": window.input_ids[None], "identifier_ids": window.identifier_ids[None]}
+    else:
+        feed = {"input_ids": np.array([tokenizer.encode(text).ids[: spec.window]], dtype=np.int64)}
+    feed["attention_mask"] = np.ones_like(feed["input_ids"])
+    (session,) = sessions.values()
+    output = model(**{name: torch.from_numpy(value) for name, value in feed.items()})
+    wanted = {node.name for node in session.get_inputs()}
+    names = [node.name for node in session.get_outputs()]
+    for name, found in zip(names, session.run(names, {k: v for k, v in feed.items() if k in wanted}), strict=True):
+        if output.get(name) is not None:
+            yield output[name].numpy(), found
+
+
+def _generation_pairs(
+    model: PreTrainedModel, sessions: Mapping[str, Any], ids: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    target, mask = ids[:, : min(32, ids.shape[1])], np.ones_like(ids)
+    feed = {"input_ids": ids, "attention_mask": mask}
+    (hidden,) = sessions["encoder"].run(["last_hidden_state"], feed)
+    feed = {"input_ids": target, "encoder_hidden_states": hidden, "encoder_attention_mask": mask}
+    (found,) = sessions["decoder"].run(["logits"], feed)
+    output = model(input_ids=torch.from_numpy(ids), decoder_input_ids=torch.from_numpy(target), use_cache=False)
+    yield output.logits.numpy(), found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import attrs
@@ -27,7 +28,7 @@ from codehunch_training.export.defects import export
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
 from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
 from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples
-from codehunch_training.tasks.defects import TOKEN_LABELS, Recipe, Run, rate_at, train
+from codehunch_training.tasks.defects import TOKEN_LABELS, Batches, Recipe, Run, rate_at, train
 
 WORDS = [
     "count",
@@ -74,7 +75,7 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TINY = Recipe(
-    minutes=0.25,
+    steps=150,
     batch_tokens=1024,
     learning_rate=4e-3,
     hidden_size=48,
@@ -140,14 +141,32 @@ def test_export_serves_what_was_trained(run: Path, functions: Path, tmp_path: Pa
 
 
 def test_a_stopped_run_goes_on(functions: Path, tmp_path: Path) -> None:
-    first = Run(attrs.evolve(TINY, minutes=0.03), functions, tmp_path)
+    first = Run(attrs.evolve(TINY, steps=6), functions, tmp_path)
     first.train()
-    second = Run(attrs.evolve(TINY, minutes=0.06), functions, tmp_path)
+    second = Run(attrs.evolve(TINY, steps=12), functions, tmp_path)
     assert second.resume()
     assert (second.step, second.tokens) == (first.step, first.tokens)
     assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
     second.train()
     assert second.step > first.step
+
+
+def test_worker_processes_share_the_functions(functions: Path, tmp_path: Path) -> None:
+    run = Run(attrs.evolve(TINY, steps=8, workers=2), functions, tmp_path)
+    made = Batches(run)
+    assert not set(made.texts[0::2]) & set(made.texts[1::2])
+    run.train()
+    assert run.step == 8
+
+
+def test_a_run_begins_from_a_model(run: Path, functions: Path, tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    shutil.copytree(run / "model", start)
+    shutil.copyfile(run / "tokenizer.json", start / "tokenizer.json")
+    fresh = Run(attrs.evolve(TINY, hidden_size=96), functions, tmp_path / "next", start=start)
+    first = DefectModel.from_pretrained(start)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), fresh.model.parameters(), strict=True))
+    assert fresh.tokenizer.to_str() == Run(TINY, functions, run).tokenizer.to_str()
 
 
 def test_labels_stand_on_the_changed_lexemes(functions: Path) -> None:

@@ -63,13 +63,14 @@ def train(
     out: Annotated[Path, typer.Argument(help="Run folder; an unfinished run in it is resumed.")],
     histories: Annotated[Path | None, typer.Option(help="Mined bug fixes, rows.jsonl.gz.")] = None,
     recipe: Annotated[Path, typer.Option(help="Recipe file.")] = DEFAULT_RECIPE,
+    start: Annotated[Path | None, typer.Option(help="Folder of a model and its tokenizer to begin from.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Wall-clock budget; the recipe's own otherwise.")] = None,
 ) -> None:
     """Train, or go on with a run that was stopped. Ctrl-C saves."""
     settings = read_recipe(recipe)
     if minutes is not None:
         settings = attrs.evolve(settings, minutes=minutes)
-    typer.echo(json.dumps(train_run(settings, functions, out, histories), indent=1))
+    typer.echo(json.dumps(train_run(settings, functions, out, histories, start), indent=1))
 
 
 @app.command()

@@ -2,8 +2,8 @@
 
 Two stretches share one budget: dense corruption (many defects a function, a label on every token, a
 rich signal) and then the annealing to one defect or none, the mixture a person's code has. The
-budget is wall time: the schedule knows how much of it is spent, so a run ends on time on any machine,
-and a killed run goes on from its last checkpoint.
+budget is wall time, or a number of steps: the schedule knows how much of it is spent, so a run ends on
+time on any machine, and a killed run goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import math
 import platform
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -20,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from codehunch.bundles.bundle import sha256_of
 from codehunch.defects.kinds import KINDS
@@ -45,6 +46,8 @@ class Recipe:
 
     minutes: float = 60.0
     """Wall time of training, evaluation not counted."""
+    steps: int = 0
+    """Optimiser steps instead of wall time, for runs that must be equal on any machine; 0: ``minutes`` counts."""
     batch_tokens: int = 4096
     optimizer: str = "muon"
     """``muon`` (Jordan et al. 2024: orthogonalised momentum for the hidden matrices, AdamW for the
@@ -69,6 +72,10 @@ class Recipe:
     validation_functions: int = 600
     checkpoint_minutes: float = 5.0
     threads: int = 1
+    workers: int = 0
+    """Processes that make batches beside the one that trains; one core makes some 30,000 tokens a second."""
+    compile: bool = False
+    """``torch.compile`` the layers: worth its minute of compilation on a GPU."""
     seed: int = 0
 
 
@@ -92,8 +99,10 @@ def rate_at(done: float, recipe: Recipe) -> float:
 class Run:
     """A training run in a folder: model, optimiser, clock; everything a checkpoint holds."""
 
-    def __init__(self, recipe: Recipe, functions: Path, out: Path, histories: Path | None = None) -> None:
-        self.recipe, self.out = recipe, out
+    def __init__(
+        self, recipe: Recipe, functions: Path, out: Path, histories: Path | None = None, start: Path | None = None
+    ) -> None:
+        self.recipe, self.out, self.start = recipe, out, start
         self.histories: list[tuple[Known, ...]] = []
         if histories is not None:
             self.histories = read_histories(histories, TOKEN_LABELS, set(recipe.validation_projects))
@@ -104,7 +113,25 @@ class Run:
         self.tokenizer = self._tokenizer()
         self.encoder = LexicalEncoder(self.tokenizer, recipe.window, recipe.stride)
         self.index = label_index(TOKEN_LABELS)
-        self.model = DefectModel(
+        self.model = self._model()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.to(self.device)
+        if recipe.compile:
+            for layer in self.model.layers:
+                layer.compile(dynamic=True)
+        self.optimizers = optimizers(self.model, recipe)
+        self.step, self.tokens, self.seconds = 0, 0, 0.0
+        self.share_done = torch.zeros(1, dtype=torch.float64).share_memory_()
+        self.stop = False
+
+    def _model(self) -> DefectModel:
+        recipe = self.recipe
+        if self.start is not None:
+            model = DefectModel.from_pretrained(self.start)
+            if tuple(model.config.token_labels) != TOKEN_LABELS:
+                raise ValueError(f"{self.start}: its labels are not today's; train from nothing instead")
+            return model
+        return DefectModel(
             DefectConfig(
                 vocab_size=self.tokenizer.get_vocab_size(),
                 hidden_size=recipe.hidden_size,
@@ -114,14 +141,11 @@ class Run:
                 token_labels=list(TOKEN_LABELS),
             )
         )
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model.to(self.device)
-        self.optimizers = optimizers(self.model, recipe)
-        self.step, self.tokens, self.seconds = 0, 0, 0.0
-        self.stop = False
 
     def _tokenizer(self) -> Tokenizer:
         path = self.out / "tokenizer.json"
+        if not path.exists() and self.start is not None:
+            shutil.copyfile(self.start / "tokenizer.json", path)
         if not path.exists():
             sample = random.Random(self.recipe.seed).sample(self.training, min(30_000, len(self.training)))
             learn_vocabulary((row.text for row in sample), self.recipe.vocabulary).save(str(path))
@@ -129,6 +153,8 @@ class Run:
 
     @property
     def done(self) -> float:
+        if self.recipe.steps:
+            return min(1.0, self.step / self.recipe.steps)
         return min(1.0, self.seconds / (self.recipe.minutes * 60))
 
     def save(self) -> None:
@@ -150,30 +176,32 @@ class Run:
         return True
 
     def _batches(self) -> Iterator[dict[str, Tensor]]:
-        # The step in the seed: a resumed run does not read again what it has read.
-        rng = random.Random(f"{self.recipe.seed}:{self.step}")
-        texts = [row.text for row in self.training]
-        examples = stream(
-            texts, self.encoder, self.index, lambda: mixture_at(self.done, self.recipe), rng, self.histories
-        )
-        yield from batches(examples, self.recipe.batch_tokens, self.encoder.pad, rng)
+        workers = self.recipe.workers
+        made = Batches(self)
+        if not workers:
+            return made.of(0, 1)
+        pinned = self.device.type == "cuda"
+        return iter(DataLoader(made, batch_size=None, num_workers=workers, prefetch_factor=4, pin_memory=pinned))
 
     def train(self) -> None:
         """Train to the end of the budget, or until a signal asks to stop; always leaves a checkpoint."""
         recipe, saved, shown = self.recipe, self.seconds, self.seconds
-        losses: list[float] = []
+        losses: list[Tensor] = []
         self.model.train()
         clock = time.monotonic()
         for batch in self._batches():
             if self.done >= 1.0 or self.stop:
                 break
+            self.share_done[0] = self.done
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = rate_at(self.done, recipe)
-            batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+            kept = int(batch["attention_mask"].sum())
+            batch = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
             with torch.autocast(self.device.type, torch.bfloat16):
                 loss = self.model(**batch).loss
-            if not torch.isfinite(loss):
+            # Every step where it is free; a GPU would wait for each reading.
+            if (self.device.type == "cpu" or self.step % 20 == 0) and not torch.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss became {loss.item()} at step {self.step}; lower learning_rate in the recipe"
                 )
@@ -182,13 +210,13 @@ class Run:
             for optimizer in self.optimizers:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
-            losses.append(loss.item())
+            losses.append(loss.detach())
             self.step += 1
-            self.tokens += int(batch["attention_mask"].sum())
+            self.tokens += kept
             now = time.monotonic()
             self.seconds, clock = self.seconds + now - clock, now
             if self.seconds - shown > 30:
-                self._log({"loss": float(np.mean(losses)), "tokens_per_second": self.tokens / self.seconds})
+                self._log({"loss": float(torch.stack(losses).mean()), "tokens_per_second": self.tokens / self.seconds})
                 losses, shown = [], self.seconds
             if self.seconds - saved > recipe.checkpoint_minutes * 60:
                 self.save()
@@ -209,6 +237,29 @@ class Run:
         with (self.out / "log.jsonl").open("a") as sink:
             sink.write(line + "\n")
         print(line, flush=True)
+
+
+class Batches(IterableDataset[dict[str, Tensor]]):
+    """Endless batches of a run; every worker process reads a share of the functions of its own."""
+
+    def __init__(self, run: Run) -> None:
+        self.texts = [row.text for row in run.training]
+        self.encoder, self.index, self.histories = run.encoder, run.index, run.histories
+        self.recipe, self.step, self.done = run.recipe, run.step, run.share_done
+
+    def of(self, worker: int, workers: int) -> Iterator[dict[str, Tensor]]:
+        # The step in the seed: a resumed run does not read again what it has read.
+        rng = random.Random(f"{self.recipe.seed}:{self.step}" + (f":{worker}" if workers > 1 else ""))
+        texts = self.texts[worker::workers]
+        examples = stream(texts, self.encoder, self.index, self._mixture, rng, self.histories)
+        return batches(examples, self.recipe.batch_tokens, self.encoder.pad, rng)
+
+    def _mixture(self) -> Mixture:
+        return mixture_at(float(self.done[0]), self.recipe)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        info = get_worker_info()
+        return self.of(0, 1) if info is None else self.of(info.id, info.num_workers)
 
 
 def optimizers(model: DefectModel, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -241,9 +292,14 @@ def split(functions: Path, recipe: Recipe) -> tuple[list[FunctionRow], list[Func
     return training, validation[: recipe.validation_functions]
 
 
-def train(recipe: Recipe, functions: Path, out: Path, histories: Path | None = None) -> dict[str, Any]:
-    """Run or resume; returns the final metrics and writes ``run.json`` and the model beside the checkpoint."""
-    run = Run(recipe, functions, out, histories)
+def train(
+    recipe: Recipe, functions: Path, out: Path, histories: Path | None = None, start: Path | None = None
+) -> dict[str, Any]:
+    """Run or resume; returns the final metrics and writes ``run.json`` and the model beside the checkpoint.
+
+    ``start``: a folder with a model and its tokenizer to begin from (sizes and vocabulary are then its own).
+    """
+    run = Run(recipe, functions, out, histories, start)
     resumed = run.resume()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: setattr(run, "stop", True))
@@ -253,6 +309,7 @@ def train(recipe: Recipe, functions: Path, out: Path, histories: Path | None = N
     summary = {
         "recipe": attrs.asdict(recipe),
         "resumed": resumed,
+        "started_from": sha256_of(start / "model.safetensors") if start is not None else None,
         "finished": run.done >= 1.0,
         "seed": recipe.seed,
         "data": {path.name: sha256_of(path) for path in (functions, histories) if path is not None},

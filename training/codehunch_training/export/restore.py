@@ -14,20 +14,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import codehunch
 import numpy as np
 import onnx
 import torch
-from codehunch.bundles.bundle import Bundle, load_bundle
-from codehunch.bundles.manifest import Manifest
-from codehunch.inference.encoding import LexicalEncoder
-from codehunch.syntax.lexemes import lexemes_of
-from codehunch.syntax.parsing import parse
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel
 
+import codehunch
+from codehunch.bundles.bundle import Bundle, load_bundle
+from codehunch.bundles.manifest import Manifest
+from codehunch.inference.encoding import LexicalEncoder
+from codehunch.syntax.lexemes import lexemes_of
+from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.harvest import harvest
 from codehunch_training.corpus.injection import definition
 from codehunch_training.export.dequantise import dequantised, float_tensors

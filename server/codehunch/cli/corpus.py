@@ -297,6 +297,49 @@ def made(
 
 
 @app.command()
+def backtranslate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A corpus of pairs.")],
+    out: Out,
+    models: Annotated[Path | None, typer.Option(help="Folder of the two models; trained into it where empty.")] = None,
+    least: Annotated[float, typer.Option(min=0.0, max=1.0, help="How alike the code must come back.")] = 0.5,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each model.")] = 2000,
+    width: Annotated[int, typer.Option(min=32, help="Width of the models.")] = 192,
+    seed: Annotated[int, typer.Option(help="Draws weights and batches.")] = 0,
+) -> None:
+    """Describe code anew: code to words by one model, kept where another gets back to the code."""
+    with _training("train"):
+        from codehunch_training.corpus.backtranslation import Size, back_translate, models_for
+        from codehunch_training.corpus.folder import CorpusError, read_rows
+        from codehunch_training.corpus.rows import PairRow
+        from codehunch_training.corpus.work import Plan, Unit, run
+
+        rows = [row for row in read_rows(folder) if isinstance(row, PairRow)]
+        training = [row for row in rows if row.split in ("", "train")]
+        if not training:
+            raise CorpusError(f"{folder} holds no pairs that may train")
+        with _progress("steps") as on_progress:
+            from codehunch_training.corpus.work import Progress
+
+            done = 0
+
+            def on_step(step: int, loss: float) -> None:
+                nonlocal done
+                done += 1
+                if on_progress is not None:
+                    on_progress(Progress(done, 2 * steps, 0))
+
+            summariser, generator = models_for(training, models, Size(width=width, steps=steps, seed=seed), on_step)
+        found = back_translate(iter(training), summariser.translate, generator.translate, least=least)
+        options = {"least": least, "steps": steps, "width": width, "seed": seed}
+        plan = Plan(_given, options, [Unit("all", list(found))], out, "pairs", _about())
+        _tell(out, run(plan))
+
+
+def _given(rows: list[Any], options: Any, notes: Any) -> Iterator[Any]:
+    yield from rows
+
+
+@app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished corpus.")]) -> None:
     """Write a corpus's page anew and check its rows against the fingerprint."""
     with _training():
@@ -328,18 +371,18 @@ def _halves(text: str, sign: str, option: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _training() -> Iterator[None]:
+def _training(extra: str = "corpus") -> Iterator[None]:
     """Says which extra is missing, and turns the corpus's own errors into one line."""
     try:
         from codehunch_training.corpus.folder import CorpusError
     except ImportError as error:
-        raise CommandError(f"{_missing(error)} is missing: pip install 'codehunch[corpus]'") from error
+        raise CommandError(f"{_missing(error)} is missing: pip install 'codehunch[{extra}]'") from error
     try:
         yield
     except CorpusError as error:
         raise CommandError(str(error)) from error
     except ImportError as error:
-        raise CommandError(f"{_missing(error)} is missing: pip install 'codehunch[corpus]'") from error
+        raise CommandError(f"{_missing(error)} is missing: pip install 'codehunch[{extra}]'") from error
 
 
 def _missing(error: ImportError) -> str:

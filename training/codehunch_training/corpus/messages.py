@@ -47,7 +47,7 @@ _OTHER_WORK = _any_of(
     r"modernize pyupgrade simplif\w+ translations? copyright licen[cs]e changelog news release_notes",
     r"backwards?[-_]compat\w* compat(?:ibility|ible)? (?:coding|code)_style code_review unused",
     r"(?:new|add(?:s|ed)?)_(?:feature|option|support)\w* optimi[sz]\w+ performance speed faster sphinx coverage",
-    r"warnings? nits?",
+    r"warnings? nits? (?:unit|doc|broken|failing)?_?tests? testing",
 )
 _NOT_A_FIX = re.compile(rf"^\s*(?:{_FIRST_WORDS})\b|\b(?:{_OTHER_WORK})\b", re.IGNORECASE)
 _TRAILER = re.compile(

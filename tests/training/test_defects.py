@@ -22,13 +22,14 @@ from codehunch.syntax.parsing import parse
 from codehunch.syntax.text import SourceText
 from codehunch_training.corpus.harvest import read_functions, write_functions
 from codehunch_training.corpus.injection import definition, inject
+from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.export.calibration import threshold_for
 from codehunch_training.export.defects import export
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
 from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
 from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples
-from codehunch_training.tasks.defects import TOKEN_LABELS, Batches, Recipe, Run, rate_at, train
+from codehunch_training.tasks.defects import TOKEN_LABELS, Batches, Recipe, Run, rate_at, train, with_share_of_tests
 
 WORDS = [
     "count",
@@ -250,6 +251,15 @@ def test_the_schedule_rises_and_falls() -> None:
     assert rates[0] < rates[3] == max(rates)
     assert rates[3:] == sorted(rates[3:], reverse=True)
     assert rates[-1] == pytest.approx(0.02 * TINY.learning_rate)
+
+
+@pytest.mark.parametrize(("share", "left"), [(0.0, 0), (0.2, 2), (0.5, 8), (1.0, 30)])
+def test_share_of_tests(share: float, left: int) -> None:
+    paths = ["a/core.py"] * 8 + ["a/tests/helper.py"] * 20 + ["a/test_core.py"] * 10
+    rows = [FunctionRow(project="a", path=path, name=str(at), text="") for at, path in enumerate(paths)]
+    kept = with_share_of_tests(rows, share, seed=0)
+    assert [row.path for row in kept[:8]] == ["a/core.py"] * 8
+    assert len(kept) == 8 + left
 
 
 def test_recipe_file(tmp_path: Path) -> None:

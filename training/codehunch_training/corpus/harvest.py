@@ -15,12 +15,14 @@ from codehunch_training.corpus.rows import FunctionRow, from_line, to_line
 from codehunch_training.corpus.sources import is_generated, python_files
 
 
-def harvest(project: str, root: Path, *, shortest: int = 20, longest: int = 900) -> Iterator[FunctionRow]:
+def harvest(
+    project: str, root: Path, *, shortest: int = 20, longest: int = 900, with_tests: bool = True
+) -> Iterator[FunctionRow]:
     """Top-level functions and methods of a tree with ``shortest`` to ``longest`` lexemes.
 
     Files that are not UTF-8, say they are generated, or do not parse give nothing.
     """
-    for path in python_files([root]):
+    for path in python_files([root], with_tests=with_tests):
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):

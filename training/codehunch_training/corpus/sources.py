@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 RESERVED = frozenset(
     "pandas keras matplotlib black fastapi httpie tqdm cookiecutter tornado dask nltk spacy gensim celery kombu scrapy"
@@ -38,6 +38,12 @@ def python_files(roots: Iterable[Path], *, with_tests: bool = False) -> Iterator
             if path.is_symlink() or not 0 < path.stat().st_size <= _LARGEST:
                 continue
             yield path
+
+
+def is_test(path: PurePath) -> bool:
+    """Whether a file, by its path inside its tree, holds tests."""
+    folders = {part.lower() for part in path.parts[:-1]}
+    return bool(folders & {"test", "tests", "testing"}) or path.stem.lower().startswith("test_")
 
 
 def is_generated(text: str) -> bool:

@@ -17,7 +17,7 @@ import signal
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import attrs
@@ -32,6 +32,7 @@ from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.corpus.harvest import read_functions
 from codehunch_training.corpus.injection import KIND_WEIGHTS
 from codehunch_training.corpus.rows import FunctionRow
+from codehunch_training.corpus.sources import is_test
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.evaluation.defects import localisation
 from codehunch_training.models.encoder import DefectConfig, DefectModel
@@ -68,6 +69,8 @@ class Recipe:
     vocabulary: int = 10_000
     window: int = 512
     stride: int = 128
+    tests: float = 0.2
+    """Share of the functions that may be tests: people write them, but they are much alike."""
     validation_projects: tuple[str, ...] = ()
     validation_functions: int = 600
     checkpoint_minutes: float = 5.0
@@ -284,12 +287,20 @@ def split(functions: Path, recipe: Recipe) -> tuple[list[FunctionRow], list[Func
     """Training rows, and a seeded sample of the validation projects' rows."""
     rows = list(read_functions(functions))
     held = set(recipe.validation_projects)
-    training = [row for row in rows if row.project not in held]
+    training = with_share_of_tests([row for row in rows if row.project not in held], recipe.tests, recipe.seed)
     validation = [row for row in rows if row.project in held]
     random.Random(recipe.seed).shuffle(validation)
     if not training or not validation:
         raise ValueError(f"{functions}: needs rows of the validation projects {sorted(held)} and of others")
     return training, validation[: recipe.validation_functions]
+
+
+def with_share_of_tests(rows: list[FunctionRow], share: float, seed: int) -> list[FunctionRow]:
+    """The rows in their order, with as many tests left, chosen by chance, as make up ``share`` at most."""
+    tests = [at for at, row in enumerate(rows) if is_test(PurePosixPath(row.path))]
+    most = int(share * (len(rows) - len(tests)) / (1 - share)) if share < 1 else len(tests)
+    dropped = set(random.Random(seed).sample(tests, max(0, len(tests) - most)))
+    return [row for at, row in enumerate(rows) if at not in dropped]
 
 
 def train(

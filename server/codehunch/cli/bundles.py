@@ -163,6 +163,47 @@ def add(
     typer.echo(f"installed {_title(bundle)}, now active for {bundle.manifest.task}")
 
 
+@app.command()
+def restore(
+    reference: Annotated[str, typer.Argument(help="As for the other commands, or a bundle's folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint.")],
+    compare: Annotated[
+        Path | None, typer.Option(help="A source tree: measure bundle and checkpoint on its functions.")
+    ] = None,
+    count: Annotated[int, typer.Option(help="How many functions to measure on.")] = 300,
+) -> None:
+    """Turn a bundle back into a PyTorch checkpoint to train on from.
+
+    The int8 weights become floats in the layout of Hugging Face: config.json, model.safetensors, tokenizer.json.
+    Before anything is written, the model must give the logits of the bundle's graph. Needs the extra `train`.
+    """
+    from codehunch.bundles import store
+    from codehunch.bundles.bundle import load_bundle
+
+    with _errors():
+        folder = Path(reference)
+        bundle = (
+            load_bundle(folder) if (folder / "manifest.json").is_file() else store.open_entry(store.find(reference))
+        )
+        bundle.verify()
+        if compare is not None and not compare.is_dir():
+            _fail(f"{compare}: no such folder; --compare takes a source tree")
+        try:
+            from codehunch_training.export.agreement import compare as measure
+            from codehunch_training.export.restore import restore as write_checkpoint
+
+            write_checkpoint(bundle, out)
+            measured = measure(bundle, out, compare, count) if compare is not None else {}
+        except ImportError as error:
+            _fail(f'restoring a checkpoint needs {error.name or error}: pip install "codehunch[train]"')
+        except (OSError, ValueError) as error:
+            _fail(str(error))
+    typer.echo(f"wrote {out}: {_title(bundle)} as a PyTorch checkpoint")
+    for name, metrics in measured.items():
+        shown = ", ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float))
+        typer.echo(f"{name:10}  {metrics['n']} functions: {shown}")
+
+
 @contextlib.contextmanager
 def _errors() -> Iterator[None]:
     """A BundleError becomes one line on stderr and exit code 2."""

@@ -106,6 +106,8 @@ def _forced(logits: NDArray[np.float32], target: Sequence[int]) -> NDArray[np.fl
 def function_texts(tree: Path, count: int) -> list[str]:
     """Evenly chosen functions of a source tree."""
     rows = [row.text for row in harvest(tree.name, tree)]
+    if not rows:
+        raise ValueError(f"{tree}: no Python functions to measure on")
     return rows[:: max(1, len(rows) // count)][:count]
 
 
@@ -117,6 +119,8 @@ def docstring_rows(tree: Path, count: int) -> list[dict[str, Any]]:
         for row in examples_of(path, path.name, tree.name)
         if row["kind"] == "docstring"
     ]
+    if not rows:
+        raise ValueError(f"{tree}: no documented Python functions to measure on")
     return rows[:: max(1, len(rows) // count)][:count]
 
 

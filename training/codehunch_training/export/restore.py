@@ -8,6 +8,7 @@ found, and the model must then compute what the graph computes.
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 import codehunch
-from codehunch.bundles.bundle import Bundle, load_bundle
+from codehunch.bundles.bundle import Bundle, load_bundle, replace_file
 from codehunch.bundles.manifest import Manifest
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch.syntax.lexemes import lexemes_of
@@ -34,6 +35,8 @@ from codehunch_training.export.dequantise import dequantised, float_tensors
 
 TOLERANCE = 2e-3
 """Largest difference of a logit, relative to the largest logit, that float arithmetic alone explains."""
+DESCRIPTION = "codehunch.json"
+"""What the checkpoint is, as in a run's ``best/``, and where it came from."""
 _LARGEST_PROTOBUF = 1_500_000_000
 
 
@@ -53,7 +56,26 @@ def restore(bundle: Bundle | Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out, safe_serialization=True)
     shutil.copyfile(bundle.path / bundle.manifest.encoding.tokenizer, out / "tokenizer.json")
+    replace_file(out / DESCRIPTION, (json.dumps(_description(bundle, difference), indent=2) + "\n").encode())
     return out
+
+
+def _description(bundle: Bundle, difference: float) -> dict[str, Any]:
+    manifest = bundle.manifest
+    facts: dict[str, Any] = {
+        "task": manifest.task,
+        "languages": list(manifest.languages),
+        "window": manifest.encoding.window,
+        "stride": manifest.encoding.stride,
+    }
+    if manifest.defects is not None:
+        facts |= {"labels": list(manifest.defects.labels or manifest.defects.sequence_labels)}
+    if manifest.generation is not None:
+        facts |= {"max_prompt": manifest.generation.max_prompt, "max_new": manifest.generation.max_new}
+    return facts | {
+        "restored_from": {"id": manifest.id, "version": manifest.version, "manifest_sha256": bundle.fingerprint},
+        "logit_difference": difference,
+    }
 
 
 def blank_model(bundle: Bundle) -> PreTrainedModel:

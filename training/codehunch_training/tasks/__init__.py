@@ -1,0 +1,23 @@
+"""The tasks of ``codehunch train``, each in its own file and imported when asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codehunch_training.tasks.specification import Task
+
+
+def _lazy(module: str, name: str) -> Callable[[], Task]:
+    def make() -> Task:
+        task: Task = getattr(importlib.import_module(f"codehunch_training.tasks.{module}"), name)()
+        return task
+
+    return make
+
+
+TASKS: Mapping[str, Callable[[], Task]] = {
+    "classify": _lazy("classify", "Classify"),
+}

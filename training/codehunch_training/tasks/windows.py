@@ -1,0 +1,47 @@
+"""Texts to windows of tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from codehunch_training.data import DataError
+from codehunch_training.recipe import Recipe
+
+
+def encode_text(
+    tokenizer: PreTrainedTokenizerBase,
+    first: str,
+    second: str | None,
+    length: int,
+    recipe: Recipe,
+    offsets: bool = False,
+) -> list[dict[str, Any]]:
+    """Windows of at most ``length`` tokens, specials included; one, unless ``data.long`` is ``windows``; none where it
+    is ``drop`` and the text is longer. With ``offsets``, each also has ``offset_mapping`` in code points.
+
+    Special tokens written in the text are read as ordinary text where the tokenizer can do so.
+    Raises DataError where ``data.long`` is ``error`` and the text is longer.
+    """
+    long = recipe.data.long
+    options: dict[str, Any] = {"return_offsets_mapping": offsets, "return_attention_mask": False}
+    if long == "windows" and tokenizer.is_fast:
+        options |= {"return_overflowing_tokens": True, "stride": min(recipe.model.stride, length // 2)}
+    where = "only_first" if second is not None and long == "windows" else True
+    if long in ("drop", "error"):
+        whole = tokenizer(first, second, verbose=False, **options)
+        size = len(whole["input_ids"])
+        if size > length:
+            if long == "error":
+                raise DataError(
+                    f"a row has {size} tokens, the window {length}: {first[:60]!r}; "
+                    "set data.long to truncate, windows or drop"
+                )
+            return []
+        return [dict(whole)]
+    found = tokenizer(first, second, truncation=where, max_length=length, verbose=False, **options)
+    if "overflow_to_sample_mapping" not in found:
+        return [dict(found)]
+    names = [name for name in found if name != "overflow_to_sample_mapping"]
+    return [{name: found[name][at] for name in names} for at in range(len(found["input_ids"]))]

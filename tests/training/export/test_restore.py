@@ -47,13 +47,13 @@ def test_the_embedded_bundles_become_checkpoints(checkpoints: dict[str, Path], t
     assert facts["logit_difference"] < 1e-4
 
 
-@pytest.mark.parametrize(("task", "metric", "near"), [("defects", "auc_peak", 0.03), ("generation", "loss", 0.05)])
+@pytest.mark.parametrize(("task", "metric", "near"), [("defects", "auc_peak", 0.06), ("generation", "loss", 0.05)])
 def test_metrics_of_both_on_the_same_functions(
     checkpoints: dict[str, Path], task: Task, metric: str, near: float
 ) -> None:
     bundle = default_bundle(task)
     assert bundle is not None
-    found = compare(bundle, checkpoints[task], TREE, 8)
+    found = compare(bundle, checkpoints[task], TREE, 24)
     assert found["bundle"]["n"] == found["checkpoint"]["n"] >= 4
     assert found["checkpoint"][metric] == pytest.approx(found["bundle"][metric], abs=near)
 

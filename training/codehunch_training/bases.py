@@ -131,7 +131,10 @@ def _new(spec: str, recipe: Recipe, texts: Iterable[str]) -> Base:
     if body not in BODIES:
         raise BaseError(f"{spec}: no such body; choose from {', '.join(f'new:{name}' for name in BODIES)}")
     try:
-        tokenizer = read_tokenizer(Path(folder[0])) if folder else new_tokenizer(texts, recipe.model.vocabulary)
+        if folder:
+            tokenizer = read_tokenizer(Path(folder[0]))
+        else:
+            tokenizer = new_tokenizer(texts, recipe.model.vocabulary, recipe.model.whitespace == "collapse")
     except (OSError, ValueError) as error:
         raise BaseError(f"{spec}: {_first_line(error)}") from error
     return Base(spec, new_config(body, recipe, tokenizer), tokenizer, fresh=True)

@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import (
     BartConfig,
     GPT2Config,
@@ -29,9 +39,12 @@ SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))
 BODIES = ("roberta", "modern", "t5", "bart", "gpt2")
 
 
-def new_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerBase:
-    """A byte-level BPE of ``size`` entries learned from ``texts``. Raises ValueError where there is no text."""
+def new_tokenizer(texts: Iterable[str], size: int, collapse: bool = False) -> PreTrainedTokenizerBase:
+    """A byte-level BPE of ``size`` entries learned from ``texts``; with ``collapse``, runs of whitespace are one space
+    to it. Raises ValueError where there is no text."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    if collapse:
+        tokenizer.normalizer = normalizers.Replace(Regex(r"\s+"), " ")
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

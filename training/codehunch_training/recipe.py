@@ -12,6 +12,7 @@ from typing import Any, Literal
 import attrs
 
 from codehunch.bundles.structure import reasons, strict_converter
+from codehunch_training.recipe_tables import AdaptersTable, GenerationTable, MixTable, PhaseTable, SearchTable
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -35,6 +36,9 @@ class ModelTable:
     decoder_layers: int = 4
     vocabulary: int = 10_000
     """Entries of the byte-level BPE that a ``new:`` base learns from the corpus."""
+    whitespace: Literal["keep", "collapse"] = "keep"
+    """``collapse``: the tokenizer a ``new:`` base learns reads every run of whitespace as one space, which shortens
+    code whose layout means nothing (C) by a fifth."""
     pooling: Literal["default", "mean"] = "default"
     """``default``: the base's own head on its first token; ``mean``: the mean of all tokens' states."""
     structure: Literal["none", "same", "edges"] = "none"
@@ -71,6 +75,8 @@ class DataTable:
     """Read at most so many training rows; 0: all."""
     drop: str = ""
     """A column; rows where it is true are left out."""
+    where: dict[str, str] = attrs.field(factory=dict)
+    """Only rows with these values, in every split: ``{role = "mined"}``."""
     per_class: int = 0
     """Few-shot: so many training rows of each label; 0: all."""
 
@@ -203,6 +209,12 @@ class Recipe:
     hardware: HardwareTable = HardwareTable()
     objective: ObjectiveTable = ObjectiveTable()
     selection: SelectionTable = SelectionTable()
+    generation: GenerationTable = GenerationTable()
+    search: SearchTable = SearchTable()
+    adapters: AdaptersTable = AdaptersTable()
+    mix: MixTable = MixTable()
+    before: tuple[PhaseTable, ...] = ()
+    """Phases to train first, in order: intermediate tasks, injected defects before real ones."""
     seed: int = 0
     task: str = ""
     """The task the recipe was written for; empty: any."""
@@ -220,7 +232,7 @@ class Recipe:
             at = at.get(table) if isinstance(at, dict) else None
             if at is None:
                 raise RecipeError(f"`{path}`: no such field{_nearest(path)}")
-        if not isinstance(at, dict) or key not in at or isinstance(at[key], dict):
+        if not isinstance(at, dict) or key not in at or (at is tree and isinstance(at[key], dict)):
             raise RecipeError(f"`{path}`: no such field{_nearest(path)}")
         at[key] = list(value) if isinstance(value, tuple) else value
         return _structured(tree, f"--set {path}")

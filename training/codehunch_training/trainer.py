@@ -277,6 +277,10 @@ class _Hooks(TrainerCallback):
             control.should_evaluate = trainer.stop_reason != "interrupted"
             control.should_save = control.should_training_stop = True
 
+    def on_epoch_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        # Trainer takes the whole plan for one epoch, and would do again at its end what the last step did.
+        control.should_evaluate = control.should_save = False
+
     def _log(self, step: int) -> None:
         trainer = self.trainer
         count, seconds = max(1, step - self.logged), trainer.seconds()

@@ -158,6 +158,8 @@ def fill(model: PreTrainedModel, graphs: Sequence[tuple[nn.Module, onnx.ModelPro
     for by_name in (True, False):  # What the exporter named is certain, so it goes first.
         for root, graph in graphs:
             _fill(root, graph, filled, by_name)
+    for root, graph in graphs:
+        _fill_equal(root, graph, filled)
     model.tie_weights()
     missing = [name for name, parameter in model.named_parameters() if id(parameter) not in filled]
     if missing:
@@ -187,6 +189,30 @@ def _fill(root: nn.Module, graph: onnx.ModelProto, filled: set[int], by_name: bo
         filled.add(id(parameter))
 
 
+def _fill_equal(root: nn.Module, graph: onnx.ModelProto, filled: set[int]) -> None:
+    """Parameters that were equal when exported, such as biases at zero, share one tensor under one name."""
+    parameters = dict(root.named_parameters(remove_duplicate=False))
+    tensors = float_tensors(graph)
+    for node in graph.graph.node:
+        for tensor in set(node.input) & set(tensors):
+            values = tensors[tensor]
+            scope = _scope(node)
+            own = [
+                parameter
+                for name, parameter in parameters.items()
+                if name.rpartition(".")[0] == scope and tuple(parameter.shape) == values.shape and values.ndim == 1
+            ]
+            if len(own) == 1 and id(own[0]) not in filled:
+                with torch.no_grad():
+                    own[0].copy_(torch.from_numpy(np.array(values)))
+                filled.add(id(own[0]))
+
+
+def _scope(node: onnx.NodeProto) -> str:
+    """The module an operator was traced in."""
+    return node.name.strip("/").rpartition("/")[0].replace("/", ".")
+
+
 def _owner(
     tensor: str,
     values: NDArray[np.float32],
@@ -196,7 +222,7 @@ def _owner(
 ) -> str | None:
     """The one parameter of the reading operator's module that has this tensor's sizes."""
     for node in nodes:
-        scope = node.name.strip("/").rpartition("/")[0].replace("/", ".")
+        scope = _scope(node)
         own = {name: p for name, p in parameters.items() if name.rpartition(".")[0] == scope}
         fitting = [n for n, p in own.items() if sorted(_squeezed(p.shape)) == sorted(_squeezed(values.shape))]
         open_ = [name for name in fitting if id(own[name]) not in filled]

@@ -82,6 +82,48 @@ class Settings:
             "Skip larger files: they are data or generated. 1 MB is 1,000,000 bytes.",
         ),
     )
+    languages: tuple[str, ...] = attrs.field(
+        default=(),
+        metadata=_about(
+            values.languages,
+            "list of languages",
+            'Check files in these languages only, such as `["python"]`. Empty: all that an installed model reads.',
+        ),
+    )
+    baseline: str | None = attrs.field(
+        default=None,
+        metadata=_about(
+            values.file_path,
+            "path",
+            "Leave out findings of this file, which `codehunch check --write-baseline` writes. "
+            "Seen from the settings file.",
+        ),
+    )
+    changed_since: str | None = attrs.field(
+        default=None,
+        metadata=_about(
+            values.word,
+            "git revision",
+            'Report only findings in functions that differ from this revision, such as `"HEAD"` or `"main"`.',
+        ),
+    )
+    models: tuple[tuple[str, str], ...] = attrs.field(
+        default=(),
+        metadata=_about(
+            values.bundles_by_language,
+            "table of language to bundle",
+            'Check a language with this bundle instead of the active one, such as `c = "my-c-model"`. '
+            "Read from the folder of the run or of the workspace.",
+        ),
+    )
+    generation_model: str | None = attrs.field(
+        default=None,
+        metadata=_about(
+            values.word,
+            "bundle",
+            "Write bodies with this bundle instead of the active one. Read like `models`.",
+        ),
+    )
     threads: int | None = attrs.field(
         default=None,
         metadata=_about(

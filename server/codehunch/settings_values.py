@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
 
 from codehunch.defects.kinds import KINDS
 from codehunch.patterns import PathPatterns, invalid_pattern
+from codehunch.syntax.languages import LANGUAGES
 
 Complain = Callable[[str], None]
 """Called with what is wrong with the value; parsing goes on with what is left."""
@@ -78,6 +80,61 @@ def at_least(least: float, whole: bool) -> Parser:
     return parse
 
 
+def word(value: object, complain: Complain, root: str) -> object:
+    """A text that is not empty."""
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    complain(f"{show(value)} is not a text")
+    return None
+
+
+def file_path(value: object, complain: Complain, root: str) -> object:
+    """A path, made absolute from ``root``."""
+    found = word(value, complain, root)
+    return os.path.normpath(os.path.join(root, os.path.expanduser(found))) if isinstance(found, str) else None
+
+
+def languages(value: object, complain: Complain, root: str) -> object:
+    """A list of language names."""
+    words = strings(value, complain)
+    if words is None:
+        return None
+    return tuple(dict.fromkeys(name for each in words if (name := _language(each, complain)) is not None)) or None
+
+
+def bundles_by_language(value: object, complain: Complain, root: str) -> object:
+    """A table of language to the name or folder of a bundle."""
+    if not isinstance(value, Mapping):
+        complain(f"{show(value)} is not a table of languages, each with the name of a bundle")
+        return None
+    rows: dict[str, str] = {}
+    for key, name in value.items():
+        language = _language(str(key), complain)
+        if language is not None and isinstance(name, str) and name.strip():
+            rows[language] = name.strip()
+        elif language is not None:
+            complain(f"{key}: {show(name)} is not the name of a bundle")
+    return tuple(sorted(rows.items()))
+
+
+def levels_by_code(value: object, complain: Complain, root: str) -> object:
+    """A table of rule codes, kinds or ``ALL`` to error, warning, information or hint; later rows outrank."""
+    if not isinstance(value, Mapping):
+        complain(f"{show(value)} is not a table of rule codes, each with a severity")
+        return None
+    rows: dict[str, str] = {}
+    for selector, level in value.items():
+        try:
+            found = codes_of(str(selector))
+        except ValueError as error:
+            complain(str(error))
+            continue
+        parsed = choice("error", "warning", "information", "hint")(level, complain, root)
+        if isinstance(parsed, str):
+            rows.update(dict.fromkeys(found, parsed))
+    return tuple(sorted(rows.items()))
+
+
 def codes(value: object, complain: Complain, root: str) -> object:
     """A list of rule codes or kind names, as codes in the order of the table."""
     words = strings(value, complain)
@@ -132,6 +189,14 @@ def show(value: object) -> str:
     """A value as the complaint quotes it, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _language(name: str, complain: Complain) -> str | None:
+    known = [spec.name for spec in LANGUAGES]
+    if name.strip().lower() in known:
+        return name.strip().lower()
+    complain(f"{show(name)} is no language that is read here{nearest(name, known)}")
+    return None
 
 
 def _usable(pattern: str, complain: Complain) -> bool:

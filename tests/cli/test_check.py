@@ -326,7 +326,7 @@ def test_a_broken_bundle_is_one_line(cli: Cli, project: Path, monkeypatch: pytes
     def broken(task: str, warnings: list[str]) -> None:
         raise BundleError("model.onnx", "is missing", "install codehunch again")
 
-    monkeypatch.setattr("codehunch.cli.scan.active_bundle", broken)
+    monkeypatch.setattr("codehunch.defects.models.active_bundle", broken)
     result = cli("check")
     assert (result.code, result.out) == (2, "")
     assert result.err == "error: model.onnx: is missing; install codehunch again\n"

@@ -34,9 +34,11 @@ COMMANDS = (
     Command("generate", "codehunch.cli.generate", "generate"),
     Command("serve", "codehunch.cli.serve", "serve"),
     Command("rule", "codehunch.cli.rule", "rule"),
+    Command("feedback", "codehunch.cli.feedback", "app"),
     Command("bundles", "codehunch.cli.bundles", "app"),
     Command("doctor", "codehunch.cli.doctor", "doctor"),
     Command("corpus", "codehunch.cli.corpus", "app"),
+    Command("train", "codehunch.cli.train", "train"),
 )
 
 

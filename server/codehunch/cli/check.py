@@ -32,19 +32,49 @@ def check(
     stdin_filename: Annotated[
         str | None, typer.Option(metavar="FILE", help="The name of the text that comes through stdin.")
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write verified fixes into the files; report what is left.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print what --fix would change as a patch; write nothing.")
+    ] = False,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Leave out the findings that this file knows.")
+    ] = None,
+    write_baseline: Annotated[
+        bool, typer.Option("--write-baseline", help="Write all findings into the baseline file and exit with 0.")
+    ] = False,
+    changed_since: Annotated[
+        str | None, typer.Option(metavar="REV", help="Only functions that differ from this git revision.")
+    ] = None,
+    no_feedback: Annotated[
+        bool, typer.Option("--no-feedback", help="Report what was dismissed as `not a defect` as well.")
+    ] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads the model may use.")] = None,
 ) -> None:
     """Warn about defects in files and folders.
 
     Without a PATH the working folder is checked.
 
-    Exits with 0 when nothing was found, 1 when something was, 2 when something went wrong.
+    Exits with 0 when nothing was found, 1 when something was, 2 when something went wrong. With --diff, 1 means that
+    there is something to fix.
     """
-    from codehunch.cli.scan import scan
+    from codehunch.cli.scan import Mode, scan
 
     named = _paths(paths, stdin_filename)
-    settings = _settings(sensitivity, select, ignore, exclude, threads)
-    raise typer.Exit(scan(named, format, settings, stdin_filename))
+    if fix + diff + write_baseline > 1:
+        raise typer.BadParameter("--fix, --diff and --write-baseline do different things; give one of them")
+    if fix and named == [STDIN]:
+        raise typer.BadParameter("--fix writes files, and stdin is none; --diff shows what it would change")
+    if diff and format is not Format.TEXT:
+        raise typer.BadParameter("--diff prints a patch; it has no other --format")
+    settings = _settings(sensitivity, select, ignore, exclude, threads, baseline, changed_since)
+    if baseline is not None and not write_baseline and not os.path.lexists(baseline):
+        raise typer.BadParameter(
+            f"{baseline}: there is no such file; --write-baseline makes one", param_hint="--baseline"
+        )
+    mode = Mode(feedback=not no_feedback, fix=fix, diff=diff, write_baseline=write_baseline)
+    raise typer.Exit(scan(named, format, settings, stdin_filename, mode))
 
 
 def _paths(paths: list[str] | None, stdin_filename: str | None) -> list[str]:
@@ -63,6 +93,8 @@ def _settings(
     ignore: list[str] | None,
     exclude: list[str] | None,
     threads: int | None,
+    baseline: str | None,
+    changed_since: str | None,
 ) -> SettingsReader:
     """A reader in which every option that was given outranks the files. Wrong values are usage errors."""
     from codehunch import settings_values as values
@@ -75,6 +107,10 @@ def _settings(
         overrides["sensitivity"] = sensitivity.value
     if threads is not None:
         overrides["threads"] = threads
+    if baseline is not None:
+        overrides["baseline"] = os.path.abspath(baseline)
+    if changed_since is not None:
+        overrides["changed_since"] = changed_since
     for name, given, parse in (
         ("select", select, values.codes),
         ("ignore", ignore, values.codes),

@@ -12,6 +12,7 @@ from codehunch.bundles.bundle import Bundle
 from codehunch.defects.cache import FindingCache, unit_key
 from codehunch.defects.confidence import Evidence, confidence
 from codehunch.defects.findings import Alternative, Edit, Finding, Fix
+from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
 from codehunch.defects.units import Unit, cut
@@ -137,8 +138,9 @@ class Detector:
                 known = (_of_function(function, probabilities, self._textual.labels),)
                 self._cache.put(key, known)
             for finding in known:
+                name, header = function.qualified_name, function.header.of(parsed.text)
                 span = _name_span(parsed.text, function)
-                yield attrs.evolve(finding, span=span, function=function.qualified_name)
+                yield attrs.evolve(finding, span=span, function=name, fingerprint=function_fingerprint(name, header))
 
     def reads_clean(self, source: SourceText, span: Span) -> bool:
         """Whether no finding at the default sensitivity stands in ``span``: what generated code is asked."""
@@ -257,12 +259,14 @@ def _in_file(finding: Finding, unit: Unit, functions: Sequence[Function]) -> Fin
         Fix(fix.message, tuple(Edit(unit.in_file(edit.span), edit.content) for edit in fix.edits), fix.margin)
         for fix in finding.fixes
     )
+    name = holders[-1].qualified_name if holders else ""
     return attrs.evolve(
         finding,
         span=span,
-        function=holders[-1].qualified_name if holders else "",
+        function=name,
         fixes=fixes,
         evidence=tuple(unit.in_file(each) for each in finding.evidence),
+        fingerprint=fingerprint(name, unit.lexemes, finding.span),
     )
 
 

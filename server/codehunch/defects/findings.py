@@ -53,3 +53,5 @@ class Finding:
     alternatives: tuple[Alternative, ...] = ()
     evidence: tuple[Span, ...] = ()
     """Other places that speak for the finding, such as the use of the name the model expected."""
+    fingerprint: str = ""
+    """What dismissals and baselines know it by; see ``codehunch.defects.fingerprints``."""

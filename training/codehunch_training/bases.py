@@ -20,6 +20,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto import modeling_auto
 
+from codehunch_training.errors import ToolboxError
 from codehunch_training.new_bases import BODIES, new_config, new_tokenizer, read_tokenizer
 from codehunch_training.recipe import Recipe
 
@@ -36,7 +37,7 @@ _OFFSET_POSITIONS = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "r
 """Families whose position ids begin after the pad id, so that many positions cannot be used."""
 
 
-class BaseError(ValueError):
+class BaseError(ToolboxError):
     """A base that cannot be loaded or does not fit the task; the message says what to use instead."""
 
 

@@ -16,6 +16,7 @@ import attrs
 
 from codehunch_training.corpus.folder import CorpusError
 from codehunch_training.corpus.tables import read_table, table_files
+from codehunch_training.errors import ToolboxError
 from codehunch_training.recipe import DataTable, Recipe
 
 Row = Mapping[str, Any]
@@ -33,7 +34,7 @@ TEXT_COLUMNS = ("text", "func", "code", "source")
 LABEL_COLUMNS = ("label", "target", "labels")
 
 
-class DataError(ValueError):
+class DataError(ToolboxError):
     """Data that cannot be trained on; the message says where and what to do."""
 
 
@@ -65,6 +66,9 @@ def read_data(path: Path, recipe: Recipe) -> Data:
     for split, row in _rows(path, table):
         if table.drop and row.get(table.drop) not in (None, "", False, 0, "0", "false", "False"):
             dropped[f"{table.drop} is set"] = dropped.get(f"{table.drop} is set", 0) + 1
+            continue
+        if any(str(row.get(name)) != value for name, value in table.where.items()):
+            dropped["not data.where"] = dropped.get("not data.where", 0) + 1
             continue
         digest.update(f"{split}\0{json.dumps(row, sort_keys=True, default=str)}\n".encode("utf-8", "backslashreplace"))
         splits[split].append(row)

@@ -12,12 +12,13 @@ from typing import Any, Literal
 import attrs
 
 from codehunch.bundles.structure import reasons, strict_converter
+from codehunch_training.errors import ToolboxError
 from codehunch_training.recipe_tables import AdaptersTable, GenerationTable, MixTable, PhaseTable, SearchTable
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
-class RecipeError(ValueError):
+class RecipeError(ToolboxError):
     """A recipe that cannot be read or used; the message says which key and what to write instead."""
 
 
@@ -200,19 +201,19 @@ class SelectionTable:
 class Recipe:
     """All tables of a recipe; every field has a default, so a recipe names only what it changes."""
 
-    model: ModelTable = ModelTable()
-    data: DataTable = DataTable()
-    optimizer: OptimizerTable = OptimizerTable()
-    schedule: ScheduleTable = ScheduleTable()
-    regularization: RegularizationTable = RegularizationTable()
-    batch: BatchTable = BatchTable()
-    hardware: HardwareTable = HardwareTable()
-    objective: ObjectiveTable = ObjectiveTable()
-    selection: SelectionTable = SelectionTable()
-    generation: GenerationTable = GenerationTable()
-    search: SearchTable = SearchTable()
-    adapters: AdaptersTable = AdaptersTable()
-    mix: MixTable = MixTable()
+    model: ModelTable = attrs.field(factory=ModelTable)
+    data: DataTable = attrs.field(factory=DataTable)
+    optimizer: OptimizerTable = attrs.field(factory=OptimizerTable)
+    schedule: ScheduleTable = attrs.field(factory=ScheduleTable)
+    regularization: RegularizationTable = attrs.field(factory=RegularizationTable)
+    batch: BatchTable = attrs.field(factory=BatchTable)
+    hardware: HardwareTable = attrs.field(factory=HardwareTable)
+    objective: ObjectiveTable = attrs.field(factory=ObjectiveTable)
+    selection: SelectionTable = attrs.field(factory=SelectionTable)
+    generation: GenerationTable = attrs.field(factory=GenerationTable)
+    search: SearchTable = attrs.field(factory=SearchTable)
+    adapters: AdaptersTable = attrs.field(factory=AdaptersTable)
+    mix: MixTable = attrs.field(factory=MixTable)
     before: tuple[PhaseTable, ...] = ()
     """Phases to train first, in order: intermediate tasks, injected defects before real ones."""
     seed: int = 0
@@ -257,7 +258,9 @@ def field_paths() -> list[str]:
 
 def shipped_recipes() -> list[str]:
     """Names of the toolbox's recipes that come with the package."""
-    return sorted(path.stem for path in RECIPES.glob("*.toml") if not path.stem.endswith("-default"))
+    return sorted(
+        path.stem for path in RECIPES.glob("*.toml") if "\ntask = " in f"\n{path.read_text(encoding='utf-8')}"
+    )
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
@@ -269,7 +272,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     file = Path(path)
     if not file.is_file():
         file = RECIPES / f"{path}.toml"
-        if not file.is_file() or str(path).endswith("-default"):
+        if str(path) not in shipped_recipes():
             raise RecipeError(
                 f"{path}: no such file, and no recipe of that name; shipped are {', '.join(shipped_recipes())}"
             )
@@ -277,7 +280,11 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         tree = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{file}: not valid TOML ({error})") from error
-    recipe = _structured(tree, str(file))
+    return with_overrides(_structured(tree, str(file)), overrides)
+
+
+def with_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """The recipe with ``table.key=value`` changes. Raises RecipeError."""
     for override in overrides:
         key, sign, value = override.partition("=")
         if not sign:

@@ -20,6 +20,7 @@ import attrs
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from codehunch_training.errors import ToolboxError
 from codehunch_training.recipe import Recipe, load_recipe, to_toml
 
 DESCRIPTION = "codehunch.json"
@@ -28,7 +29,7 @@ COMPLETE = "complete.json"
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors", "peft")
 
 
-class RunError(ValueError):
+class RunError(ToolboxError):
     """A run folder that cannot be used; the message says what to do."""
 
 

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerContr
 
 from codehunch_training.batching import Plan, loader
 from codehunch_training.data import Row
+from codehunch_training.errors import ToolboxError
 from codehunch_training.recipe import Recipe
 from codehunch_training.run_folder import COMPLETE, Progress, append_log, save_best, write_json
 from codehunch_training.tasks.specification import Batch, Features, Task
@@ -23,7 +24,7 @@ from codehunch_training.techniques import Technique
 from codehunch_training.techniques.optimizer import make_optimizer, make_schedule
 
 
-class TrainingError(RuntimeError):
+class TrainingError(ToolboxError):
     """Training cannot go on; the message says what to change. The best checkpoint so far is kept."""
 
 
@@ -163,6 +164,7 @@ class ToolboxTrainer(Trainer):
         with _disk(self.folder / "best"):
             save_best(self.folder, model, self.task.tokenizer, self.description)
         self.best = {"value": value, "step": self.state.global_step, "metrics": metrics, "metric": self.metric}
+        self.best["greater_is_better"] = greater
         self.worse = 0
         with _disk(self.folder / "best.json"):
             write_json(self.folder / "best.json", self.best)

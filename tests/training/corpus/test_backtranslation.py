@@ -42,7 +42,7 @@ def test_likeness(one: str, two: str, expected: float) -> None:
 def test_too_few_pairs(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     with pytest.raises(CorpusError, match="3 pairs are too few"):
-        models_for(ROWS, None, Size(steps=1))
+        models_for(ROWS, tmp_path, Size(steps=1))
 
 
 @pytest.mark.slow

@@ -12,10 +12,11 @@ import attrs
 
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.edits import apply_edits
-from codehunch_training.corpus.folder import CorpusError, read_manifest, read_shard, shards
+from codehunch_training.corpus.folder import CorpusError, R, read_manifest
 from codehunch_training.corpus.injection import definition, inner_definition
 from codehunch_training.corpus.rewording import Synonyms, dictionary, mixed, noisy, templated
 from codehunch_training.corpus.rows import ROW_TYPES, DefectRow, FunctionRow, PairRow, Row, identified
+from codehunch_training.corpus.stretches import Stretch, units_of_corpus
 from codehunch_training.corpus.ways import WAYS, Edits, Subject, Way, token_noise
 from codehunch_training.corpus.work import Notes, Plan, Unit
 
@@ -36,7 +37,7 @@ def plan_augment(
     words: Path | None,
     about: Mapping[str, Any],
 ) -> Plan:
-    """A unit per shard; the corpora's own rows come first, each followed by its copies. Raises CorpusError."""
+    """A unit per ``ROWS_A_UNIT`` rows; own rows come first, each followed by its copies. Raises CorpusError."""
     unknown = sorted(set(ways) - {*CODE_WAYS, *TEXT_WAYS})
     if unknown or not ways:
         raise CorpusError(
@@ -49,11 +50,12 @@ def plan_augment(
     kinds = {read_manifest(folder)["rows"] for folder in folders}
     if len(kinds) != 1:
         raise CorpusError("the corpora hold different rows; augment them one by one")
-    units, inputs = [], []
+    units: list[Unit] = []
+    inputs = []
     for folder in folders:
         manifest = read_manifest(folder)
         inputs.append({"fingerprint": manifest["fingerprint"], "path": str(folder)})
-        units.extend(Unit(f"{manifest['fingerprint'][:16]}/{shard.name}", shard) for shard in shards(folder))
+        units.extend(units_of_corpus(folder, ROWS_A_UNIT))
     options = {
         "ways": list(ways), "copies": copies, "seed": seed, "kind": (kind := kinds.pop()),
         "wordnet": str(wordnet or ""), "words": str(words or ""),
@@ -61,10 +63,10 @@ def plan_augment(
     return Plan(map_augment, options, units, out, kind, {**about, "inputs": inputs})
 
 
-def map_augment(shard: Path, options: Mapping[str, Any], notes: Notes) -> Iterator[Row]:
+def map_augment(stretch: Stretch, options: Mapping[str, Any], notes: Notes) -> Iterator[Row]:
     """The map of ``codehunch corpus augment``. Rows of a held-out split are passed on as they are."""
     maker = Maker(options)
-    for group in _groups(read_shard(shard, ROW_TYPES[options["kind"]])):
+    for group in _groups(_whole_twins(stretch, ROW_TYPES[options["kind"]])):
         yield from group
         if group[0].split in ("valid", "test"):
             continue
@@ -77,13 +79,29 @@ def map_augment(shard: Path, options: Mapping[str, Any], notes: Notes) -> Iterat
                 yield from (identified(row) for row in copy)
 
 
+def _whole_twins(stretch: Stretch, kind: type[R]) -> Iterator[R]:
+    """The rows of a stretch; a pair of twins across its border belongs to the stretch its first row lies in."""
+    wider = attrs.evolve(stretch, start=max(0, stretch.start - 1), stop=stretch.stop + 1)
+    previous: R | None = None
+    for number, row in enumerate(wider.rows(kind), wider.start):
+        twin = previous is not None and _are_twins(previous, row)
+        first = number - twin  # Where the row, or the pair it ends, begins.
+        if stretch.start <= first < stretch.stop:
+            yield row
+        previous = row
+
+
+def _are_twins(one: Row, two: Row) -> bool:
+    roles = getattr(one, "role", ""), getattr(two, "role", "")
+    return roles == ("buggy", "fixed") and getattr(one, "group", "") == getattr(two, "group", "")
+
+
 def _groups(rows: Iterator[Row]) -> Iterator[list[Row]]:
     """Twins together; every other row alone, neighbours of twins too."""
     held: list[Row] = []
     for row in rows:
         role = getattr(row, "role", "")
-        pair = role == "fixed" and held and getattr(held[0], "group", "") == getattr(row, "group", "")
-        if held and not pair:
+        if held and not _are_twins(held[0], row):
             yield held
             held = []
         held.append(row)

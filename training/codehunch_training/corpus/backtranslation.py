@@ -7,18 +7,21 @@ Needs the extra ``train``; torch and transformers are imported only here.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from codehunch_training.corpus.folder import CorpusError
+from codehunch_training.corpus.folder import CorpusError, read_manifest, read_rows
 from codehunch_training.corpus.near import tokens_of
 from codehunch_training.corpus.rows import PairRow, identified
+from codehunch_training.corpus.stretches import Stretch, units_of_corpus
+from codehunch_training.corpus.work import Notes, Plan, Progress
 
 Translate = Callable[[Sequence[str]], list[str]]
 """Texts to texts, one for one."""
@@ -26,6 +29,9 @@ BATCH = 32
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 _LONGEST = 160
 """Tokens read and written."""
+WHOLE = "tokenizer.json"
+"""Written last: a folder that has it holds a whole translator."""
+PAIRS_A_UNIT = 512
 
 
 @attrs.frozen
@@ -85,7 +91,8 @@ class Translator:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._model.save_pretrained(folder)
-        self._tokenizer.save(str(folder / "tokenizer.json"))
+        self._tokenizer.save(str(folder / "tokenizer.json.part"))
+        (folder / "tokenizer.json.part").replace(folder / WHOLE)
 
 
 def load_translator(folder: Path) -> Translator:
@@ -93,10 +100,10 @@ def load_translator(folder: Path) -> Translator:
     from tokenizers import Tokenizer
     from transformers import T5ForConditionalGeneration
 
-    if not (folder / "tokenizer.json").is_file():
+    if not (folder / WHOLE).is_file():
         raise CorpusError(f"{folder} holds no translator (no tokenizer.json); give another --models folder")
     model = T5ForConditionalGeneration.from_pretrained(folder, local_files_only=True)
-    return Translator(model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json")))
+    return Translator(model.eval(), Tokenizer.from_file(str(folder / WHOLE)))
 
 
 def train_translator(
@@ -165,15 +172,76 @@ def _padded(rows: Sequence[list[int]]) -> Any:
 
 
 def models_for(
-    rows: Sequence[PairRow], folder: Path | None, size: Size, on_step: Callable[[int, float], None] | None = None
+    rows: Sequence[PairRow], folder: Path, size: Size, on_step: Callable[[int, float], None] | None = None
 ) -> tuple[Translator, Translator]:
-    """Summariser and generator: those of a folder, else trained on the rows and saved there."""
-    if folder is not None and (folder / "summariser").is_dir():
-        return load_translator(folder / "summariser"), load_translator(folder / "generator")
+    """Summariser and generator: those of a folder, else trained on the rows and saved there, one after the other."""
     pairs = [(code_of(row), row.text) for row in rows]
-    summariser = train_translator(pairs, size, on_step)
-    generator = train_translator([(text, code) for code, text in pairs], size, on_step)
-    if folder is not None:
-        summariser.save(folder / "summariser")
-        generator.save(folder / "generator")
-    return summariser, generator
+    if not (folder / "summariser" / WHOLE).is_file():
+        train_translator(pairs, size, on_step).save(folder / "summariser")
+    if not (folder / "generator" / WHOLE).is_file():
+        train_translator([(text, code) for code, text in pairs], size, on_step).save(folder / "generator")
+    return load_translator(folder / "summariser"), load_translator(folder / "generator")
+
+
+def plan_back_translation(
+    folder: Path,
+    out: Path,
+    models: Path,
+    *,
+    least: float,
+    size: Size,
+    about: Mapping[str, Any],
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Plan:
+    """Train the models if ``models`` holds none, then a unit per ``PAIRS_A_UNIT`` pairs. Raises CorpusError.
+
+    Held-out rows neither train a model nor get new descriptions.
+    """
+    manifest = read_manifest(folder)
+    if manifest["rows"] != "pairs":
+        raise CorpusError(f"{folder} holds {manifest['rows']}; backtranslate reads a corpus of pairs")
+    rows = [row for row in read_rows(folder) if isinstance(row, PairRow) and _may_train(row)]
+    done = 0
+
+    def on_step(step: int, loss: float) -> None:
+        nonlocal done
+        done += 1
+        if on_progress is not None:
+            on_progress(Progress(done, 2 * size.steps, 0))
+
+    models_for(rows, models, size, on_step)
+    options = {"least": least, "models": str(models), "weights": _digest_of(models)}
+    inputs = [{"fingerprint": manifest["fingerprint"], "path": str(folder)}]
+    units = units_of_corpus(folder, PAIRS_A_UNIT)
+    return Plan(map_back_translation, options, units, out, "pairs", {**about, "inputs": inputs})
+
+
+def map_back_translation(stretch: Stretch, options: Mapping[str, Any], notes: Notes) -> Iterator[PairRow]:
+    """The map of ``codehunch corpus backtranslate``: new descriptions only, the rows they came from are left out."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # Sums must not depend on how many cores there are.
+    try:
+        summariser, generator = (load_translator(Path(options["models"]) / n) for n in ("summariser", "generator"))
+        rows = [row for row in stretch.rows(PairRow) if _may_train(row)]
+        made = back_translate(iter(rows), summariser.translate, generator.translate, least=options["least"])
+        left = len(rows)
+        for row in made:
+            left -= 1
+            yield row
+        notes.skipped["did not come back"] += left
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _may_train(row: PairRow) -> bool:
+    return row.split in ("", "train")
+
+
+def _digest_of(models: Path) -> str:
+    """One digest of both models' weights: a run begun with other models is not continued."""
+    digest = hashlib.sha256()
+    for name in ("summariser", "generator"):
+        digest.update((models / name / "model.safetensors").read_bytes())
+    return digest.hexdigest()[:16]

@@ -10,6 +10,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import attrs
 
 from codehunch.defects.rewrites import Rewrite, Slot, apply, moved, slots
 from codehunch.syntax.parsing import ParsedSource, parse
-from codehunch_training.corpus.folder import CorpusError, read_manifest, read_shard, shards
+from codehunch_training.corpus.folder import CorpusError, read_manifest, read_rows
 from codehunch_training.corpus.injection import definition, inner_definition
 from codehunch_training.corpus.preferences import Preferences, load_preferences
 from codehunch_training.corpus.removals import removal_slots
 from codehunch_training.corpus.rows import DefectRow, FunctionRow, identified
+from codehunch_training.corpus.stretches import Stretch, units_of_corpus
 from codehunch_training.corpus.work import Notes, Plan, Unit
 
 ROWS_A_UNIT = 2000
@@ -118,15 +120,6 @@ def _spans(text: str, anchors: list[int], back: list[tuple[int, int, str]]) -> t
     return tuple(sorted(set(spans)))
 
 
-@attrs.frozen
-class Stretch:
-    """Rows ``start`` to ``stop`` of a shard."""
-
-    shard: Path
-    start: int
-    stop: int
-
-
 def plan_inject(
     folders: Sequence[Path], out: Path, *, count: int, seed: int, preferences: Path | None, about: Mapping[str, Any]
 ) -> Plan:
@@ -140,15 +133,8 @@ def plan_inject(
         if manifest["rows"] != "functions":
             raise CorpusError(f"{folder} holds {manifest['rows']}; inject reads a corpus made by `corpus functions`")
         inputs.append({"fingerprint": manifest["fingerprint"], "path": str(folder)})
-        left = manifest["total"]
-        for shard in shards(folder):
-            rows = sum(1 for _ in read_shard(shard, FunctionRow)) if len(shards(folder)) > 1 else left
-            for start in range(0, rows, ROWS_A_UNIT):
-                stop = min(rows, start + ROWS_A_UNIT)
-                key = f"{manifest['fingerprint'][:16]}/{shard.name}:{start}"
-                units.append(Unit(key, Stretch(shard, start, stop), stop - start))
-            if len(pilot) < PILOT:
-                pilot.extend(row for row, _ in zip(read_shard(shard, FunctionRow), range(PILOT), strict=False))
+        units.extend(units_of_corpus(folder, ROWS_A_UNIT))
+        pilot.extend(islice((row for row in read_rows(folder) if isinstance(row, FunctionRow)), PILOT - len(pilot)))
     options = {"count": count, "seed": seed, "preferences": attrs.asdict(chosen), "offered": _offered(pilot)}
     return Plan(map_inject, options, units, out, "defects", {**about, "inputs": inputs})
 
@@ -165,11 +151,7 @@ def map_inject(stretch: Stretch, options: Mapping[str, Any], notes: Notes) -> It
     values = options["preferences"]
     ranks = {kind: tuple(counts) for kind, counts in values["ranks"].items()}
     mix = Mix(Preferences(values["kinds"], ranks, values["replacements"]), options["offered"])
-    for number, row in enumerate(read_shard(stretch.shard, FunctionRow)):
-        if number >= stretch.stop:
-            break
-        if number < stretch.start:
-            continue
+    for row in stretch.rows(FunctionRow):
         # Seeded by the function itself: the draw does not depend on its neighbours or on the number of processes.
         rng = random.Random(f"{options['seed']}:{row.id}")
         parsed = parse(row.text)

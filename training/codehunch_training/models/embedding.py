@@ -6,14 +6,9 @@ are the negatives (InfoNCE, van den Oord et al. 2018), read in both directions (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from transformers import PreTrainedModel
-from transformers.utils import ModelOutput
+from torch import Tensor
 
 POOLINGS = ("mean", "cls", "last")
 """``mean`` over real tokens, the first token (BERT's and RoBERTa's), or the last real one (decoders)."""
@@ -56,64 +51,17 @@ def pair_loss(anchors: Tensor, positives: Tensor, labels: Tensor, margin: float)
     return (same * distance.square() + (1 - same) * F.relu(margin - distance).square()).mean()
 
 
-@dataclass
-class EmbeddingOutput(ModelOutput):
-    """``anchors`` and ``positives`` [pairs, hidden], of unit length."""
-
-    loss: Tensor | None = None
-    anchors: Tensor | None = None
-    positives: Tensor | None = None
-
-
-class EmbeddingModel(nn.Module):
-    """An encoder seen as a function from two texts to their likeness. What is saved is the encoder alone."""
-
-    def __init__(
-        self, encoder: PreTrainedModel, pooling: str = "mean", temperature: float = 0.05, margin: float = 0.5
-    ) -> None:
-        super().__init__()
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling {pooling!r}: choose one of {', '.join(POOLINGS)}")
-        self.encoder, self.pooling, self.temperature, self.margin = encoder, pooling, temperature, margin
-        self.config = encoder.config
-
-    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Unit vectors [batch, hidden]."""
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
-        return pool(hidden, attention_mask, self.pooling)
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        other_input_ids: Tensor,
-        other_attention_mask: Tensor,
-        groups: Tensor,
-        labels: Tensor | None = None,
-    ) -> EmbeddingOutput:
-        """Without ``labels`` every pair is a positive one; with them [pairs] 1 is a clone pair and 0 is none."""
-        anchors, positives = (
-            self.embed(input_ids, attention_mask),
-            self.embed(other_input_ids, other_attention_mask),
-        )
-        if labels is None:
-            loss = contrastive_loss(anchors, positives, groups, self.temperature)
-        else:
-            loss = pair_loss(anchors, positives, labels, self.margin)
-        return EmbeddingOutput(loss=loss, anchors=anchors, positives=positives)
-
-    def save_pretrained(self, folder: Any, **options: Any) -> None:
-        """The encoder as a plain Hugging Face checkpoint."""
-        self.encoder.save_pretrained(folder, **options)
-
-
-def retrieval(anchors: Tensor, positives: Tensor, groups: Tensor) -> dict[str, float]:
+def retrieval(anchors: Tensor, positives: Tensor, groups: Tensor, left_out: Tensor | None = None) -> dict[str, float]:
     """Mean reciprocal rank and recall at 1 and 10 of each anchor's answers among all ``positives``.
 
-    Any positive of the anchor's group is right; ties count against the model.
+    Any positive of the anchor's group is right; ties count against the model. ``left_out`` [anchors, positives]
+    marks what no anchor may be answered with, such as itself.
     """
     scores = anchors @ positives.T
+    if left_out is not None:
+        scores = scores.masked_fill(left_out, -torch.inf)
     right = groups[:, None] == groups[None, :]
+    right = right if left_out is None else right & ~left_out
     best = scores.masked_fill(~right, -torch.inf).max(dim=1).values
     ranks = 1 + ((scores >= best[:, None]) & ~right).sum(dim=1).float()
     return {

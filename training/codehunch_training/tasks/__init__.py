@@ -20,4 +20,9 @@ def _lazy(module: str, name: str) -> Callable[[], Task]:
 
 TASKS: Mapping[str, Callable[[], Task]] = {
     "classify": _lazy("classify", "Classify"),
+    "generation": _lazy("seq2seq", "Seq2Seq"),
+    "causal": _lazy("causal", "Causal"),
+    "search": _lazy("search", "Search"),
+    "names": _lazy("names", "Names"),
+    "denoising": _lazy("denoising", "Denoising"),
 }

@@ -19,8 +19,8 @@ from codehunch.bundles.manifest import FileRecord, GenerationSpec, InputSpec, Ma
 from codehunch.bundles.store import default_bundle
 from codehunch.generation.generator import Generator, docstring_of
 from codehunch.generation.prompt import EOS, PAD, SPECIAL_TOKENS, encode_text
+from codehunch.inference.decoding import Answer
 from codehunch.inference.errors import Cancelled, InferenceError
-from codehunch.inference.seq2seq import Answer
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.requests import find_request
 from codehunch.syntax.spans import Span

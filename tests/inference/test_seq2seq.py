@@ -12,8 +12,9 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 transformers = pytest.importorskip("transformers", reason="needs the train extra")
 pytest.importorskip("optimum.exporters.onnx", reason="needs the train extra")
 
+from codehunch.inference.decoding import Answer, Decoding, looping  # noqa: E402
 from codehunch.inference.errors import Cancelled, InferenceError  # noqa: E402
-from codehunch.inference.seq2seq import Answer, Decoding, Graphs, Seq2Seq, looping  # noqa: E402
+from codehunch.inference.seq2seq import Graphs, Seq2Seq  # noqa: E402
 
 VOCABULARY, MAX_NEW = 120, 24
 PROMPTS = ([5, 9, 33, 2], [7, 7, 7, 50, 51, 52, 53, 2], [101, 2], [60, 61, 17, 18, 19, 3, 4, 90, 91, 2])

@@ -28,8 +28,9 @@ from codehunch.generation.filters import (
     without_repetition,
 )
 from codehunch.generation.prompt import Prompt, build_prompt, encode_prompt, sentence_prompt
+from codehunch.inference.decoding import Answer, Decoding
 from codehunch.inference.errors import InferenceError
-from codehunch.inference.seq2seq import Answer, Decoding, Graphs, Seq2Seq
+from codehunch.inference.seq2seq import Graphs, Seq2Seq
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import ParsedSource, parse

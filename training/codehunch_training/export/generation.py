@@ -23,7 +23,8 @@ from transformers import T5ForConditionalGeneration
 from codehunch.bundles.bundle import Bundle, write_bundle
 from codehunch.bundles.manifest import GenerationSpec, InputSpec, Manifest
 from codehunch.generation.prompt import EOS, PAD, encode_prompt
-from codehunch.inference.seq2seq import Decoding, Graphs, Seq2Seq
+from codehunch.inference.decoding import Decoding
+from codehunch.inference.seq2seq import Graphs, Seq2Seq
 from codehunch_training.corpus.docstrings import prompt_of
 from codehunch_training.tasks.generation_data import read_rows
 

@@ -1,0 +1,207 @@
+"""How tokens are chosen: greedy, beam search and nucleus sampling over any model that gives logits step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+_IMPOSSIBLE = -1e9
+_LONGEST_LOOP = 24
+
+
+@attrs.frozen
+class Decoding:
+    """How tokens are chosen. One beam and no sampling is greedy decoding."""
+
+    max_new: int
+    """Tokens of the longest answer, the end-of-sequence token included."""
+    beams: int = 1
+    """Beams of the search, or how many samples are drawn."""
+    length_penalty: float = 1.0
+    """A finished beam's log-probability is divided by its length to this power (Wu et al. 2016, section 7)."""
+    sample: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    """Nucleus: the smallest set of tokens whose probabilities reach this sum (Holtzman et al. 2020)."""
+    seed: int = 0
+    guard_loops: bool = False
+    """Never begin a third copy of the same run of tokens, nor a fifth of a short one."""
+
+
+@attrs.frozen
+class Answer:
+    """One decoded sequence."""
+
+    tokens: tuple[int, ...]
+    """Without start and end tokens."""
+    log_probability: float
+    """Sum over the tokens, the end token included, in nats."""
+    finished: bool
+    """False where the length limit or the deadline cut it."""
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean of the token probabilities, 0 to 1."""
+        return float(np.exp(self.log_probability / max(1, len(self.tokens) + self.finished)))
+
+
+class TextModel(Protocol):
+    """What every generation model does, whatever its graphs are."""
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        decoding: Decoding,
+        deadline: float | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[Answer, ...]:
+        """Answers to a prompt of token ids, best first.
+
+        ``deadline`` is a ``time.monotonic`` moment: what is there by then is returned, unfinished answers last.
+        ``cancelled`` is asked between steps; Cancelled is raised where it says yes.
+        """
+
+
+class Steps(Protocol):
+    """One request while it is decoded: its cache, its deadline and its cancel flag."""
+
+    def start(self, beams: int) -> Floats:
+        """Logits (beams, vocabulary) of the first token, the same for every beam. Raises Cancelled."""
+
+    def step(self, tokens: NDArray[np.int64], order: NDArray[np.int64] | None = None) -> Floats:
+        """Logits after one more token per beam; ``order`` says which beam each new one continues. Raises Cancelled."""
+
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+
+
+def decode(run: Steps, decoding: Decoding, ends: Collection[int]) -> tuple[Answer, ...]:
+    """Answers of a request, best first; a token of ``ends`` finishes one."""
+    if decoding.sample or decoding.beams == 1:
+        return draw(run, decoding, ends)
+    return beam_search(run, decoding, ends)
+
+
+def draw(run: Steps, decoding: Decoding, ends: Collection[int]) -> tuple[Answer, ...]:
+    """Greedy decoding (one beam) or independent samples."""
+    random = np.random.default_rng(decoding.seed)
+    beams = decoding.beams
+    logits = run.start(beams)
+    tokens: list[list[int]] = [[] for _ in range(beams)]
+    scores = np.zeros(beams)
+    done = np.zeros(beams, dtype=bool)
+    for step in range(decoding.max_new):
+        log_probabilities = log_softmax(logits)
+        allowed = _without_loops(log_probabilities, tokens) if decoding.guard_loops else log_probabilities
+        chosen = _sampled(allowed, decoding, random) if decoding.sample else allowed.argmax(axis=-1)
+        for beam in np.flatnonzero(~done):
+            scores[beam] += log_probabilities[beam, chosen[beam]]
+            if chosen[beam] in ends:
+                done[beam] = True
+            else:
+                tokens[beam].append(int(chosen[beam]))
+        if done.all() or step + 1 == decoding.max_new or run.late():
+            break
+        logits = run.step(chosen)
+    answers = [
+        Answer(tuple(part), float(score), bool(end)) for part, score, end in zip(tokens, scores, done, strict=True)
+    ]
+    return tuple(sorted(answers, key=lambda answer: (not answer.finished, -answer.confidence)))
+
+
+def beam_search(run: Steps, decoding: Decoding, ends: Collection[int]) -> tuple[Answer, ...]:
+    """Beam search with transformers' stopping rule (``early_stopping=False``): until no running beam, scored at
+    its present length, beats the worst of ``beams`` finished ones."""
+    beams = decoding.beams
+    logits = run.start(beams)
+    running: list[list[int]] = [[] for _ in range(beams)]
+    scores = np.full(beams, _IMPOSSIBLE)
+    scores[0] = 0.0  # All beams are still the same one.
+    finished: list[tuple[float, Answer]] = []
+    for length in range(1, decoding.max_new + 1):
+        log_probabilities = log_softmax(logits)
+        if decoding.guard_loops:
+            log_probabilities = _without_loops(log_probabilities, running)
+        total = log_probabilities.astype(np.float64) + scores[:, None]
+        width = total.shape[1]
+        best = _top(total.reshape(-1), (1 + len(ends)) * beams)
+        survivors: list[tuple[float, int, int]] = []
+        for rank, index in enumerate(best):
+            beam, token = divmod(int(index), width)
+            score = float(total[beam, token])
+            last = length == decoding.max_new
+            if token not in ends and not last:
+                survivors.append((score, beam, token))
+            elif rank < beams and score > _IMPOSSIBLE / 2:
+                tokens = running[beam] if token in ends else [*running[beam], token]
+                answer = Answer(tuple(tokens), score, token in ends)
+                finished.append((score / length**decoding.length_penalty, answer))
+        finished = sorted(finished, key=lambda item: -item[0])[:beams]
+        survivors = survivors[:beams]
+        if not survivors or run.late():
+            break
+        if len(finished) == beams and survivors[0][0] / length**decoding.length_penalty <= finished[-1][0]:
+            break
+        running = [[*running[beam], token] for _, beam, token in survivors]
+        scores = np.array([score for score, _, _ in survivors])
+        logits = run.step(np.array([token for _, _, token in survivors]), np.array([beam for _, beam, _ in survivors]))
+    answers = [answer for _, answer in finished]
+    if len(answers) < beams and run.late():
+        answers += [Answer(tuple(part), float(score), False) for part, score in zip(running, scores, strict=True)]
+    return tuple(answers[:beams])
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """Log-probabilities over the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    result: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
+
+
+def looping(tokens: Sequence[int]) -> int | None:
+    """The token that would begin one copy too many of what the sequence ends with, or ``None``.
+
+    Runs of four and more tokens may stand twice in a row, shorter ones four times.
+    """
+    for period in range(1, _LONGEST_LOOP + 1):
+        copies = 2 if period >= 4 else 4
+        tail = tokens[-period * copies :]
+        if len(tail) == period * copies and tail[:-period] == tail[period:]:
+            return tokens[-period]
+    return None
+
+
+def _without_loops(log_probabilities: Floats, sequences: Sequence[Sequence[int]]) -> Floats:
+    result = log_probabilities
+    for beam, tokens in enumerate(sequences):
+        banned = looping(tokens)
+        if banned is not None:
+            result = result.copy() if result is log_probabilities else result
+            result[beam, banned] = _IMPOSSIBLE
+    return result
+
+
+def _sampled(log_probabilities: Floats, decoding: Decoding, random: np.random.Generator) -> NDArray[np.int64]:
+    """One token per row from the nucleus."""
+    scaled = log_softmax(log_probabilities / np.float32(max(decoding.temperature, 1e-4)))
+    chosen = np.empty(len(scaled), dtype=np.int64)
+    for row, values in enumerate(scaled):
+        order = np.argsort(-values)
+        probabilities = np.exp(values[order]).astype(np.float64)
+        kept = int(np.searchsorted(np.cumsum(probabilities), decoding.top_p)) + 1
+        nucleus = probabilities[:kept] / probabilities[:kept].sum()
+        chosen[row] = order[random.choice(len(nucleus), p=nucleus)]
+    return chosen
+
+
+def _top(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Indices of the largest values, the largest first."""
+    part = np.argpartition(-values, min(count, len(values) - 1))[:count]
+    result: NDArray[np.int64] = part[np.argsort(-values[part], kind="stable")]
+    return result

@@ -8,11 +8,12 @@ import pytest
 
 from codehunch.defects.kinds import kind_named
 from codehunch.syntax.parsing import parse
-from codehunch_training.corpus.classify import FileWords, NotADefect, Verdict, classify, names_of, words_of
+from codehunch_training.corpus.classify import classify
 from codehunch_training.corpus.difference import differences, reduce_node
 from codehunch_training.corpus.evidence import misspelt
 from codehunch_training.corpus.messages import promises_fix
 from codehunch_training.corpus.snippets import function_definitions
+from codehunch_training.corpus.verdict import FileWords, NotADefect, Verdict, names_of, words_of
 
 
 def verdict_of(before: str, after: str) -> tuple[Verdict, bytes]:

@@ -74,7 +74,12 @@ def examples_of(path: Path, name: str, package: str, baseline: bool = False) -> 
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return
-    if _GENERATED.search(text[:1500]):
+    yield from examples_in(text, name, package, baseline)
+
+
+def examples_in(text: str, name: str, package: str, baseline: bool = False) -> Iterator[dict[str, Any]]:
+    """The same for a file's text."""
+    if len(text) > MAX_FILE or _GENERATED.search(text[:1500]):
         return
     parsed = parse(text)
     if parsed.tree.root_node.has_error:

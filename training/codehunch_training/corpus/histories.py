@@ -19,7 +19,7 @@ from tree_sitter import Node
 
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.parsing import ParsedSource, parse
-from codehunch_training.corpus.classify import FileWords, NotADefect, Verdict, classify, names_of, words_of
+from codehunch_training.corpus.classify import classify
 from codehunch_training.corpus.commits import MAX_FILES, MAX_HUNKS, MAX_LINES, Commit, FileChange, patches, promising
 from codehunch_training.corpus.difference import LARGEST_TREE, differences, reduce_node
 from codehunch_training.corpus.edits import text_edits
@@ -34,6 +34,7 @@ from codehunch_training.corpus.snippets import (
     qualified_name_of,
     snippet,
 )
+from codehunch_training.corpus.verdict import FileWords, NotADefect, Verdict, names_of, words_of
 from codehunch_training.corpus.work import Notes, Unit
 
 NEIGHBOURS = 2

@@ -7,8 +7,8 @@ import re
 from tree_sitter import Node
 
 from codehunch.syntax.parsing import ParsedSource
-from codehunch_training.corpus.classify import NotADefect
 from codehunch_training.corpus.commits import Hunk
+from codehunch_training.corpus.verdict import NotADefect
 
 _HARMLESS = re.compile(rb"^\s*(?:#.*|import\s.*|from\s.*import.*|__version__\s*=.*|[)(,\w\s\\]*|\"\"\".*|'''.*|@\w.*)$")
 

@@ -93,7 +93,28 @@ class PairRow(Row):
     """Signatures of the functions next to this one."""
 
 
-ROW_TYPES: Mapping[str, type[Row]] = {"functions": FunctionRow, "defects": DefectRow, "pairs": PairRow}
+def _prompt(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(marker), str(text)) for marker, text in value)
+
+
+@attrs.frozen(kw_only=True)
+class BodyRow(Row):
+    """A prompt as the server builds it, and the body that stood there."""
+
+    kind: str
+    """``docstring``, ``comment``, ``sentence`` or ``signature``."""
+    prompt: tuple[tuple[str, str], ...] = attrs.field(converter=_prompt)
+    target: str
+    nearest: str = ""
+    """The body of the file's most similar other function: a baseline."""
+
+
+ROW_TYPES: Mapping[str, type[Row]] = {
+    "functions": FunctionRow,
+    "defects": DefectRow,
+    "pairs": PairRow,
+    "bodies": BodyRow,
+}
 """Names of row types in ``corpus.json``."""
 
 R = TypeVar("R", bound=Row)

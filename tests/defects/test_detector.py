@@ -7,7 +7,7 @@ import pytest
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.store import default_bundle
-from codehunch.defects.confidence import FEATURES, Evidence, confidence
+from codehunch.defects.confidence import FEATURES, Evidence, confidence, kind_feature
 from codehunch.defects.detector import CheckOptions, Detector
 from codehunch.defects.findings import Finding
 from codehunch.defects.rewrites import apply
@@ -143,3 +143,12 @@ def test_confidence_uses_each_reading(name: str) -> None:
         evidence = Evidence(suspicion=0.9, sequence=0.8, mended=0.1, sequence_mended=0.3, options=3)
     assert confidence(evidence, {"bias": 0.0, name: 1.0}) != pytest.approx(0.5)
     assert confidence(evidence, {}) == 0.9
+
+
+def test_confidence_knows_the_kind() -> None:
+    swap, other = (
+        Evidence(suspicion=0.9, sequence=0.8, mended=None, sequence_mended=None, options=0, kind=kind)
+        for kind in ("argument-swap", "off-by-one")
+    )
+    weights = {"bias": -1.0, "suspicion": 0.5, kind_feature("argument-swap"): 2.0}
+    assert confidence(swap, weights) > confidence(other, weights)

@@ -1,4 +1,4 @@
-"""From what the model saw to one calibrated number: logistic regression over five readings of a place."""
+"""From what the model saw to one calibrated number: logistic regression over the readings of a place and its kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import attrs
 
 FEATURES = ("bias", "suspicion", "sequence", "unmended", "margin", "relief", "options")
-"""Weights a fitted bundle carries, in this order."""
+"""Weights every fitted bundle carries, in this order; beside them one per kind, named by ``kind_feature``."""
 _LIMIT = 1e-6
 
 
@@ -26,10 +26,17 @@ class Evidence:
     """That the function is defective under the best rewrite."""
     options: int
     """Rewrites tried: the best of many is good by chance more easily than the best of one."""
+    kind: str = ""
+    """The likeliest kind: some look alike in clean code far more often than others."""
+
+
+def kind_feature(kind: str) -> str:
+    """Name of the weight that a kind adds."""
+    return f"kind:{kind}"
 
 
 def features(evidence: Evidence) -> dict[str, float]:
-    """The regression's inputs, by the names of ``FEATURES``."""
+    """The regression's inputs, by the names of ``FEATURES`` and ``kind_feature``."""
     before, whole = _logit(evidence.suspicion), _logit(evidence.sequence)
     mended = evidence.mended is not None
     return {
@@ -40,6 +47,7 @@ def features(evidence: Evidence) -> dict[str, float]:
         "margin": before - _logit(evidence.mended) if evidence.mended is not None else 0.0,
         "relief": whole - _logit(evidence.sequence_mended) if evidence.sequence_mended is not None else 0.0,
         "options": math.log1p(evidence.options),
+        kind_feature(evidence.kind): 1.0,
     }
 
 

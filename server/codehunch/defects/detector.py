@@ -65,6 +65,7 @@ def inspect(
             mended=best.suspicion if best is not None else None,
             sequence_mended=best.sequence if best is not None else None,
             options=len(trials),
+            kind=likely_kinds(place.reading, place.at, classifier.labels)[0],
         )
         found.append(Inspected(place, tuple(trials), evidence))
     return found

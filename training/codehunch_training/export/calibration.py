@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codehunch.bundles.bundle import Bundle
-from codehunch.defects.confidence import FEATURES, confidence, features
+from codehunch.defects.confidence import FEATURES, confidence, features, kind_feature
 from codehunch.defects.detector import Inspected, inspect
 from codehunch.defects.rewrites import apply
 from codehunch.defects.units import Unit
@@ -25,6 +26,7 @@ ALARM_BUDGETS = {"low": 0.3, "medium": 1.0, "high": 3.0}
 """Warnings per 1,000 lines of clean code that each sensitivity may cost."""
 CANDIDATES_PER_KLOC = 10.0
 """Places per 1,000 clean lines that are looked into, fixes tried: what bounds the cost of verification."""
+_LEAST_OF_A_KIND = 12
 PRIOR = 1 / 50
 """Defective functions among all, as assumed by the reported confidence."""
 
@@ -59,11 +61,13 @@ def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Cal
     classifier = Classifier(bundle)
     candidate = candidate_threshold(classifier, rows)
     clean, faulty = judge(classifier, rows, seed, candidate)
-    inputs = np.array([_row(item) for item in clean.places + faulty.places])
+    every = clean.places + faulty.places
+    names = (*FEATURES, *_common_kinds(every))
+    inputs = np.array([_row(item, names) for item in every])
     truth = np.concatenate([clean.right, faulty.right])
     # A faulty copy stands for one function in fifty; its places weigh that much less than the clean ones.
     weight = np.concatenate([np.full(len(clean.right), 1 - PRIOR), np.full(len(faulty.right), PRIOR)])
-    weights = dict(zip(FEATURES, _logistic_regression(inputs, truth, weight).tolist(), strict=True))
+    weights = dict(zip(names, _logistic_regression(inputs, truth, weight).tolist(), strict=True))
     scores = np.array([confidence(item.evidence, weights) for item in clean.places])
     thresholds, alarms = {}, {}
     for name, budget in ALARM_BUDGETS.items():
@@ -189,9 +193,15 @@ def _peaks(judged: Judged, functions: int) -> NDArray[np.float64]:
     return found
 
 
-def _row(item: Inspected) -> list[float]:
+def _common_kinds(places: Sequence[Inspected]) -> list[str]:
+    """Names of the weights of the kinds seen often enough to fit one; the others share the bias."""
+    seen = Counter(item.evidence.kind for item in places)
+    return [kind_feature(kind) for kind, count in sorted(seen.items()) if count >= _LEAST_OF_A_KIND]
+
+
+def _row(item: Inspected, names: Sequence[str]) -> list[float]:
     named = features(item.evidence)
-    return [named[name] for name in FEATURES]
+    return [named.get(name, 0.0) for name in names]
 
 
 def _logistic_regression(

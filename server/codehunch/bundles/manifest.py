@@ -26,8 +26,10 @@ DATA_SUFFIXES = frozenset({".onnx", ".onnx_data", ".data", ".safetensors", ".jso
 GET_ANOTHER = "get a complete copy of the bundle and install that"
 UPGRADE = "upgrade with `pip install -U codehunch`"
 
-Task = Literal["defects", "generation"]
-TASKS: tuple[Task, ...] = get_args(Task)
+Task = Literal["defects", "generation", "embedding"]
+TASKS: tuple[Task, ...] = ("defects", "generation")
+"""What the server and the commands serve. Embeddings are exported for other programs."""
+KINDS: tuple[Task, ...] = get_args(Task)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -82,11 +84,13 @@ class DefectSpec:
 
 @attrs.frozen
 class GenerationSpec:
-    """The encoder-decoder: its three graphs, its special tokens and its limits."""
+    """The generation model: its graphs, its special tokens and its limits."""
 
     encoder: str
+    """Empty in a decoder-only model."""
     decoder: str
     decoder_with_past: str
+    """Empty in a decoder-only model: its one graph takes a past of any length."""
     decoder_start_token_id: int
     eos_token_id: int
     pad_token_id: int
@@ -95,6 +99,26 @@ class GenerationSpec:
     max_new: int
     """Tokens of the longest answer."""
     thresholds: dict[str, float]
+    layout: Literal["encoder-decoder", "decoder-only"] = "encoder-decoder"
+    prompt: Literal["fields", "text", "infill", "middle"] = "fields"
+    """``fields``: marked fields, as this project trains; ``text``: the code before the place; ``infill``: the code
+    around it with one sentinel; ``middle``: prefix, suffix, middle (Bavarian et al. 2022)."""
+    prompt_tokens: tuple[str, ...] = ()
+    """The sentinel of ``infill``; the prefix, suffix and middle tokens of ``middle``."""
+    prefix: str = ""
+    """What every source begins with, such as the name of a task (T5)."""
+    end_token_ids: tuple[int, ...] = ()
+    """Tokens besides ``eos_token_id`` that finish an answer."""
+
+
+@attrs.frozen
+class EmbeddingSpec:
+    """An encoder that makes one unit vector of a text."""
+
+    graph: str
+    pooling: str
+    size: int
+    """Numbers in a vector."""
 
 
 @attrs.frozen
@@ -115,6 +139,7 @@ class Manifest:
     """Path inside the bundle, with forward slashes, to what lies there. The manifest itself is not listed."""
     defects: DefectSpec | None = None
     generation: GenerationSpec | None = None
+    embedding: EmbeddingSpec | None = None
     quantization: dict[str, Any] = attrs.field(factory=dict)
     parity: dict[str, Any] = attrs.field(factory=dict)
     """How far the quantised graphs are from the PyTorch model, measured at export."""
@@ -129,7 +154,10 @@ class Manifest:
         if self.defects is not None:
             yield self.defects.graph
         if self.generation is not None:
-            yield from (self.generation.encoder, self.generation.decoder, self.generation.decoder_with_past)
+            spec = self.generation
+            yield from (name for name in (spec.encoder, spec.decoder, spec.decoder_with_past) if name)
+        if self.embedding is not None:
+            yield self.embedding.graph
 
 
 def parse_manifest(data: bytes, where: Path | str, remedy: str = GET_ANOTHER) -> Manifest:
@@ -194,7 +222,7 @@ def _contradiction(manifest: Manifest) -> str | None:
             return f"`files`: {problem}"
         if not _SHA256.fullmatch(record.sha256) or record.size < 0:
             return f"`files`: {name!r} needs a SHA-256 in lower-case hexadecimal and a size"
-    for task in TASKS:
+    for task in KINDS:
         if (getattr(manifest, task) is not None) != (task == manifest.task):
             return f"the task is {manifest.task}, so exactly `{manifest.task}` must be filled in"
     missing = [name for name in manifest.needed_files() if name not in manifest.files]
@@ -202,7 +230,20 @@ def _contradiction(manifest: Manifest) -> str | None:
         return f"`files` does not list {', '.join(repr(name) for name in missing)}"
     if not 0 <= manifest.encoding.stride < manifest.encoding.window:
         return "`encoding`: the stride must be smaller than the window"
+    if manifest.generation is not None:
+        return _bad_generation(manifest.generation)
     return _bad_defects(manifest.defects) if manifest.defects is not None else None
+
+
+def _bad_generation(spec: GenerationSpec) -> str | None:
+    if not spec.decoder:
+        return "`generation.decoder`: a model needs its graph"
+    if (spec.layout == "encoder-decoder") != bool(spec.encoder and spec.decoder_with_past):
+        return f"`generation`: the layout is {spec.layout}, which does not fit its graphs"
+    wanted = {"infill": 1, "middle": 3}.get(spec.prompt, 0)
+    if len(spec.prompt_tokens) != wanted:
+        return f"`generation.prompt_tokens`: {spec.prompt} needs {wanted}, found {len(spec.prompt_tokens)}"
+    return None
 
 
 def _bad_defects(spec: DefectSpec) -> str | None:

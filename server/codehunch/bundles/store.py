@@ -115,6 +115,9 @@ def install(source: Path | str, *, activate: bool = True) -> Bundle:
     with open_source(Path(source)) as opened, _writing() as root:
         data = opened.manifest()
         manifest = parse_manifest(data, f"{opened.path}{os.sep}{MANIFEST_NAME}")
+        if manifest.task not in TASKS:
+            remedy = f"run {', '.join(manifest.needed_files())} with onnxruntime where it is"
+            raise BundleError(opened.path, f"no command here serves {manifest.task}", remedy)
         name = f"{manifest.id}-{hashlib.sha256(data).hexdigest()[:12]}"
         staged = stage(opened, data, manifest, root)
         target = root / "installed" / name

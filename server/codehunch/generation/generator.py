@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import attrs
@@ -12,6 +12,14 @@ from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.manifest import GenerationSpec
+from codehunch.generation.completion import (
+    Completion,
+    completion_body,
+    completion_of,
+    encode_completion,
+    finisher,
+    sentence_completion,
+)
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import (
     ALWAYS_KNOWN,
@@ -28,7 +36,8 @@ from codehunch.generation.filters import (
     without_repetition,
 )
 from codehunch.generation.prompt import Prompt, build_prompt, encode_prompt, sentence_prompt
-from codehunch.inference.decoding import Answer, Decoding
+from codehunch.inference.causal import Causal
+from codehunch.inference.decoding import Answer, Decoding, TextModel
 from codehunch.inference.errors import InferenceError
 from codehunch.inference.seq2seq import Graphs, Seq2Seq
 from codehunch.syntax.bodies import BodyRequest
@@ -92,12 +101,12 @@ class Generator:
         parsed = parse(source)
         context = FileContext(parsed)
         found = self._search(
-            build_prompt(context, request),
+            prompt := self._prompt(context, request),
             candidates,
             deadline,
             cancelled,
             least,
-            lambda answer: self._fit(context, request, answer),
+            lambda answer: self._fit(context, request, answer, prompt),
         )
         made = [Candidate(text, confidence, request.replace) for text, confidence in found.items()]
         return tuple(sorted(made, key=lambda item: self._doubt(parsed, item))[:candidates])
@@ -110,21 +119,28 @@ class Generator:
         cancelled: Callable[[], bool] | None = None,
     ) -> tuple[Candidate, ...]:
         """Whole functions for an English sentence, each with the sentence as its docstring; the span is empty."""
+        prompt = sentence_prompt(text) if self._spec.prompt == "fields" else sentence_completion(text)
+        lead = prompt.lead if isinstance(prompt, Completion) else ""
         found = self._search(
-            sentence_prompt(text), candidates, deadline, cancelled, 0.0, lambda answer: self._function(answer, text)
+            prompt, candidates, deadline, cancelled, 0.0, lambda answer: self._function(answer, text, lead)
         )
         return tuple(Candidate(code, confidence, Span(0, 0)) for code, confidence in found.items())[:candidates]
 
     def answers(
         self,
-        prompt: Prompt,
+        prompt: Prompt | Completion,
         decoding: Decoding | None = None,
         deadline: float | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> tuple[Answer, ...]:
         """What the model says to a prompt before any filter; ``deadline`` is a ``time.monotonic`` moment."""
-        ids = encode_prompt(self._tokenizer, prompt, self._spec.max_prompt)
-        return self._model.generate(ids, decoding or self.decoding(), deadline, cancelled)
+        chosen = decoding or self.decoding()
+        if isinstance(prompt, Completion):
+            ids = encode_completion(self._tokenizer, self._spec, prompt)
+            chosen = attrs.evolve(chosen, stop=finisher(self._text, prompt))
+        else:
+            ids = encode_prompt(self._tokenizer, prompt, self._spec.max_prompt)
+        return self._model.generate(ids, chosen, deadline, cancelled)
 
     def decoding(self, beams: int = BEAMS, sample: bool = False) -> Decoding:
         """The bundle's limits with so many beams, or so many samples."""
@@ -139,7 +155,7 @@ class Generator:
 
     def _search(
         self,
-        prompt: Prompt,
+        prompt: Prompt | Completion,
         candidates: int,
         deadline: float | None,
         cancelled: Callable[[], bool] | None,
@@ -166,9 +182,19 @@ class Generator:
         """An answer as a canonical block."""
         return clean_body(self._decode(answer))
 
-    def _fit(self, context: FileContext, request: BodyRequest, answer: Answer) -> str | None:
+    def _prompt(self, context: FileContext, request: BodyRequest) -> Prompt | Completion:
+        if self._spec.prompt == "fields":
+            return build_prompt(context, request)
+        return completion_of(context.parsed, request)
+
+    def _fit(
+        self, context: FileContext, request: BodyRequest, answer: Answer, prompt: Prompt | Completion
+    ) -> str | None:
         """An answer as it goes into the file, or ``None`` where it must not be shown."""
-        body = self.body(answer)
+        if isinstance(prompt, Completion):
+            body = completion_body(self._decode(answer), prompt, context.unit)
+        else:
+            body = self.body(answer)
         if not answer.finished:
             body = cut_to_whole(body, request)
         body = without_repetition(body, following_lines(context.parsed.text, request))
@@ -188,9 +214,9 @@ class Generator:
         clean = self._judge(after, Span(span.start, span.start + len(candidate.text)))
         return not clean, -candidate.confidence
 
-    def _function(self, answer: Answer, sentence: str) -> str | None:
+    def _function(self, answer: Answer, sentence: str, lead: str = "") -> str | None:
         """The function in the model's text, with the sentence as its docstring."""
-        lines = strip_control(self._decode(answer)).strip("\n").split("\n")
+        lines = strip_control(lead + self._decode(answer)).strip("\n").split("\n")
         while not answer.finished and len(lines) > 1 and not compiles("\n".join(lines)):
             lines.pop()
         code = "\n".join(line.rstrip() for line in lines)
@@ -212,7 +238,10 @@ class Generator:
         return result if compiles(result) else None
 
     def _decode(self, answer: Answer) -> str:
-        text: str = self._tokenizer.decode(list(answer.tokens), skip_special_tokens=True)
+        return self._text(answer.tokens)
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=True)
         return text
 
     @cached_property
@@ -224,8 +253,10 @@ class Generator:
             raise InferenceError(f"{path}: not a tokenizer ({error}); run `codehunch bundles verify`") from error
 
     @cached_property
-    def _model(self) -> Seq2Seq:
+    def _model(self) -> TextModel:
         spec, file = self._spec, self._bundle.file
+        if spec.layout == "decoder-only":
+            return Causal(file(spec.decoder), (spec.eos_token_id, *spec.end_token_ids), self._threads)
         graphs = Graphs(
             encoder=file(spec.encoder),
             decoder=file(spec.decoder),

@@ -32,6 +32,8 @@ class Decoding:
     seed: int = 0
     guard_loops: bool = False
     """Never begin a third copy of the same run of tokens, nor a fifth of a short one."""
+    stop: Callable[[Sequence[int]], bool] | None = None
+    """Asked after every token of an answer, with its tokens so far: True finishes it there."""
 
 
 @attrs.frozen
@@ -106,6 +108,7 @@ def draw(run: Steps, decoding: Decoding, ends: Collection[int]) -> tuple[Answer,
                 done[beam] = True
             else:
                 tokens[beam].append(int(chosen[beam]))
+                done[beam] = decoding.stop is not None and decoding.stop(tokens[beam])
         if done.all() or step + 1 == decoding.max_new or run.late():
             break
         logits = run.step(chosen)
@@ -135,12 +138,12 @@ def beam_search(run: Steps, decoding: Decoding, ends: Collection[int]) -> tuple[
         for rank, index in enumerate(best):
             beam, token = divmod(int(index), width)
             score = float(total[beam, token])
-            last = length == decoding.max_new
-            if token not in ends and not last:
+            tokens = running[beam] if token in ends else [*running[beam], token]
+            ended = token in ends or (decoding.stop is not None and decoding.stop(tokens))
+            if not ended and length < decoding.max_new:
                 survivors.append((score, beam, token))
             elif rank < beams and score > _IMPOSSIBLE / 2:
-                tokens = running[beam] if token in ends else [*running[beam], token]
-                answer = Answer(tuple(tokens), score, token in ends)
+                answer = Answer(tuple(tokens), score, ended)
                 finished.append((score / length**decoding.length_penalty, answer))
         finished = sorted(finished, key=lambda item: -item[0])[:beams]
         survivors = survivors[:beams]

@@ -227,6 +227,18 @@ def test_synonyms(wordnet: Path, tmp_path: Path) -> None:
         Synonyms(tmp_path)
 
 
+def test_synonyms_of_our_own() -> None:
+    names = Synonyms()
+    assert "build" in names.of("construct")
+    assert names.of("construct") == ["build", "assemble"]
+    assert names.of("quaternion") == []
+    for seed in range(20):
+        made = names.reworded("Remove the largest element", random.Random(seed))
+        assert made is not None
+        assert made.split()[1] == "the"
+        assert made != "Remove the largest element"
+
+
 def test_made_pairs_are_right() -> None:
     rows = [row for row, _ in zip(made_pairs(3), range(400), strict=False)]
     assert rows == [row for row, _ in zip(made_pairs(3), range(400), strict=False)]
@@ -246,7 +258,11 @@ def test_made_pairs_are_right() -> None:
 
 @pytest.mark.parametrize(
     ("options", "problem"),
-    [({"ways": ["magic"]}, "no such way: magic"), ({"ways": []}, "no such way"), ({"ways": ["synonyms"]}, "WordNet")],
+    [
+        ({"ways": ["magic"]}, "no such way: magic"),
+        ({"ways": []}, "no such way"),
+        ({"ways": ["synonyms"], "wordnet": Path("absent")}, "WordNet"),
+    ],
 )
 def test_bad_ways(options: dict[str, Any], problem: str, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=problem):

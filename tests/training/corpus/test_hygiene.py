@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from codehunch_training.corpus.confounds import area_under_curve
 from codehunch_training.corpus.folder import CorpusError, read_rows
 from codehunch_training.corpus.hygiene import Rules, clean
 from codehunch_training.corpus.near import NearIndex, tokens_of
-from codehunch_training.corpus.overlap import Benchmarks
+from codehunch_training.corpus.overlap import KNOWN, Benchmarks
 from codehunch_training.corpus.quality import file_problem
 from codehunch_training.corpus.rows import DefectRow, FunctionRow, Row, identified
 from codehunch_training.corpus.scrub import emails_in, mask, secrets_in
@@ -134,6 +135,44 @@ def test_benchmarks_do_not_train(tmp_path: Path) -> None:
     assert manifest["skipped"] == {"overlaps a benchmark": 1}
     assert not Benchmarks([bench]).touches("the sum of all even numbers that stand in")
     assert Benchmarks([bench]).touches("the SUM, of all (even) numbers that stand in the")
+
+
+PUBLISHED = Path(__file__).parents[4] / "shared" / "data"
+
+
+def test_known_benchmarks_come_as_digests() -> None:
+    known = Benchmarks([], known=True)
+    assert len(known) > 50_000
+    assert known.packed() == KNOWN.read_bytes()
+    assert not any(known.touches(body(seed)) for seed in range(50))
+    assert Rules().known_benchmarks
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["humaneval/HumanEval.jsonl.gz", "humanevalpack/humanevalpack_python.jsonl.gz", "mbpp/mbpp_release_v1.jsonl.gz"],
+)
+def test_every_published_task_is_known(name: str) -> None:
+    if not (PUBLISHED / name).is_file():
+        pytest.skip("the published benchmarks are not here")
+    known = Benchmarks([], known=True)
+    with gzip.open(PUBLISHED / name, "rt", encoding="utf-8") as lines:
+        tasks = [json.loads(line) for line in lines]
+    assert all(known.touches(task["prompt"] + task["canonical_solution"]) for task in tasks)
+
+
+def test_coverage_per_split(tmp_path: Path) -> None:
+    labels = ["off-by-one", "off-by-one", "missing-self", "clean"]
+    rows: list[Row] = [
+        DefectRow(text=body(n), label=label, project=f"p{n}", split="valid" if n == 2 else "train")
+        for n, label in enumerate(labels)
+    ]
+    _, manifest = cleaned(tmp_path, rows, "defects", split="given")
+    assert manifest["coverage"] == {
+        "train": {"labels": {"off-by-one": 2, "clean": 1}, "projects": 3, "missing": ["missing-self"]},
+        "valid": {"labels": {"missing-self": 1}, "projects": 1, "missing": ["clean", "off-by-one"]},
+    }
+    assert "coverage" in (tmp_path / "clean" / "report.html").read_text(encoding="utf-8")
 
 
 def test_unreadable_benchmarks(tmp_path: Path) -> None:

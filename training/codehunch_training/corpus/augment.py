@@ -44,7 +44,7 @@ def plan_augment(
             f"no such way: {', '.join(unknown) or '(none)'}; known are {', '.join((*CODE_WAYS, *TEXT_WAYS))}"
         )
     if "synonyms" in ways:
-        Synonyms(wordnet or Path("wordnet"))  # Says what is missing before the work begins.
+        Synonyms(wordnet)  # Says what is missing before the work begins.
     if words is not None:
         dictionary(words)
     kinds = {read_manifest(folder)["rows"] for folder in folders}
@@ -120,7 +120,9 @@ class Maker:
         known: dict[str, Way] = {**WAYS, "tokens": token_noise}
         self._code = [(name, known[name]) for name in ways if name in known]
         self._text = [name for name in ways if name in TEXT_WAYS]
-        self._synonyms = Synonyms(Path(options["wordnet"])) if "synonyms" in ways else None
+        self._synonyms = (
+            Synonyms(Path(options["wordnet"]) if options["wordnet"] else None) if "synonyms" in ways else None
+        )
         self._table = dictionary(Path(options["words"])) if options.get("words") else None
 
     def copy(self, group: Sequence[Row], rng: random.Random) -> list[Row] | None:

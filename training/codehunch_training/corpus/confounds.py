@@ -1,8 +1,8 @@
-"""What a classifier could cheat with: the size and the age of functions, and texts with two labels."""
+"""What a classifier could cheat with (size, age, texts with two labels), and what each split holds."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,3 +46,27 @@ class Confounds:
                     auc = area_under_curve(values["buggy"], values[name])
                     found[f"auc_{what}_buggy_over_{name}"] = round(auc, 3)
         return found
+
+
+class Coverage:
+    """Rows per split and label, and from how many projects they come."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Counter[str]] = defaultdict(Counter)
+        self._projects: dict[str, set[str]] = defaultdict(set)
+
+    def add(self, split: str, label: str, project: str) -> None:
+        self._rows[split][label] += 1
+        self._projects[split].add(project)
+
+    def report(self) -> Mapping[str, Any]:
+        """Per split: ``labels`` with counts, ``projects``, and the labels of other splits ``missing`` in it."""
+        every = {label for counts in self._rows.values() for label in counts}
+        return {
+            split: {
+                "labels": dict(counts.most_common()),
+                "projects": len(self._projects[split]),
+                "missing": sorted(every - set(counts)),
+            }
+            for split, counts in sorted(self._rows.items())
+        }

@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from codehunch_training.corpus.confounds import Confounds
+from codehunch_training.corpus.confounds import Confounds, Coverage
 from codehunch_training.corpus.folder import (
     CorpusError,
     RowWriter,
@@ -50,6 +50,9 @@ class Rules:
     licences: frozenset[str] = frozenset()
     """Empty: any."""
     benchmarks: tuple[Path, ...] = ()
+    """Further benchmark files whose ten-word runs must not train."""
+    known_benchmarks: bool = True
+    """Those of HumanEval, HumanEvalPack and MBPP."""
     scrub: bool = True
     most_per_label: int = 0
     """Most groups of one label in a split; 0: all."""
@@ -89,7 +92,7 @@ def clean(
         raise CorpusError("--out must be another folder than the corpora that are read")
     out.mkdir(parents=True, exist_ok=True)
     split = _split(folders, rules)
-    sieve = _Sieve(rules, split, Benchmarks(rules.benchmarks))
+    sieve = _Sieve(rules, split, Benchmarks(rules.benchmarks, known=rules.known_benchmarks))
     writer = RowWriter(out / "clean.gz")
     done = 0
     conflicts = _conflicts(folders)
@@ -112,6 +115,7 @@ def clean(
         "inputs": [{"fingerprint": read_manifest(folder)["fingerprint"], "path": str(folder)} for folder in folders],
         "masked": sieve.masked,
         "confounds": sieve.confounds.report(),
+        "coverage": sieve.coverage.report(),
         **about,
         "seconds": round(time.time() - started, 2),
     }
@@ -182,6 +186,7 @@ class _Sieve:
         self.skipped: Counter[str] = Counter()
         self.masked = 0
         self.confounds = Confounds()
+        self.coverage = Coverage()
 
     def begin(self, split: str) -> None:
         """A split starts: balance is counted anew."""
@@ -202,6 +207,7 @@ class _Sieve:
             tokens = tokens_of(text, row.language)
             label = getattr(row, "label", "")
             self.confounds.add(label, getattr(row, "role", ""), len(tokens), row.date, digest_of(tokens))
+            self.coverage.add(split, label or getattr(row, "kind", "") or "rows", row.project)
             yield attrs.evolve(row, split=split)
 
     def _refusal(self, group: Group, split: str) -> str | None:

@@ -1,10 +1,16 @@
-"""Overlap with benchmarks: what shares ten words in a row with a task of theirs must not train a model."""
+"""Overlap with benchmarks: what shares ten words in a row with a task of theirs must not train a model.
+
+``known-tasks.bin`` holds digests, no text, of the ten-word runs of HumanEval, HumanEvalPack and MBPP. It is made by
+``python -m codehunch_training.corpus.overlap FILE...`` from their published files.
+"""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +23,19 @@ _LEFT_OUT = ("test", "entry_point", "task_id", "id", "language", "declaration", 
 """Fields that hold no task text: tests, names, and the import lines every program shares."""
 
 
-class Benchmarks:
-    """The 10-grams of words of some benchmark files (JSON lines or JSON, gzipped or not)."""
+KNOWN = Path(__file__).with_name("known-tasks.bin")
+_DIGEST = 5
+"""Bytes: among 70,000 grams, one in 16 million strange ones is taken for a known one."""
 
-    def __init__(self, files: Iterable[Path]) -> None:
-        self._grams: set[int] = set()
+
+class Benchmarks:
+    """The 10-grams of words of benchmark files (JSON lines or JSON, gzipped or not), and of the known ones."""
+
+    def __init__(self, files: Iterable[Path], *, known: bool = False) -> None:
+        self._grams: set[bytes] = set()
+        if known:
+            packed = KNOWN.read_bytes()
+            self._grams.update(packed[at : at + _DIGEST] for at in range(0, len(packed), _DIGEST))
         for path in files:
             for text in _texts(path):
                 self._grams.update(_grams(text))
@@ -33,10 +47,16 @@ class Benchmarks:
         """Whether any ten words in a row stand in a benchmark too."""
         return bool(self._grams) and not self._grams.isdisjoint(_grams(text))
 
+    def packed(self) -> bytes:
+        """All digests one after the other, sorted."""
+        return b"".join(sorted(self._grams))
 
-def _grams(text: str) -> Iterator[int]:
+
+def _grams(text: str) -> Iterator[bytes]:
     words = _WORDS.findall(text.lower())
-    return (hash(tuple(words[i : i + GRAM])) for i in range(len(words) - GRAM + 1))
+    for start in range(len(words) - GRAM + 1):
+        gram = " ".join(words[start : start + GRAM]).encode("utf-8", "surrogatepass")
+        yield hashlib.blake2b(gram, digest_size=_DIGEST).digest()
 
 
 def _texts(path: Path) -> Iterator[str]:
@@ -58,3 +78,7 @@ def _texts(path: Path) -> Iterator[str]:
                 yield value
         # A prompt and its solution are one text where they stand one under the other.
         yield str(row.get("prompt", "")) + str(row.get("canonical_solution", ""))
+
+
+if __name__ == "__main__":
+    KNOWN.write_bytes(Benchmarks(map(Path, sys.argv[1:])).packed())

@@ -77,6 +77,7 @@ def _facts(manifest: Mapping[str, Any]) -> str:
 
 
 def _tables(manifest: Mapping[str, Any]) -> Iterator[str]:
+    yield from _coverage(manifest.get("coverage", {}))
     groups = {**manifest["counts"], "skipped": manifest["skipped"]}
     for name, counts in groups.items():
         if not counts:
@@ -93,6 +94,20 @@ def _tables(manifest: Mapping[str, Any]) -> Iterator[str]:
     if manifest["unreadable"]:
         lines = "".join(f"<tr><td>{escape(a)}<td>{escape(b)}" for a, b in manifest["unreadable"])
         yield f"<section><h2>inputs not read</h2><table>{lines}</table></section>"
+
+
+def _coverage(splits: Mapping[str, Any]) -> Iterator[str]:
+    """Labels down, splits across: what is rare or missing where."""
+    if not splits:
+        return
+    labels = sorted({label for split in splits.values() for label in split["labels"]})
+    head = "".join(f"<th>{escape(name)}" for name in splits)
+    lines = [
+        f"<tr><td>{escape(label)}" + "".join(f"<td class=n>{s['labels'].get(label, 0):,}" for s in splits.values())
+        for label in labels
+    ]
+    projects = "<tr><td>projects" + "".join(f"<td class=n>{split['projects']:,}" for split in splits.values())
+    yield f"<section><h2>coverage</h2><table><tr><th>{head}{''.join(lines)}{projects}</table></section>"
 
 
 def _plots(manifest: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -44,6 +44,30 @@ _MIXED: Mapping[str, Mapping[str, str]] = {
     },
 }  # fmt: skip
 """A few everyday words; a fuller table is given as a file."""
+_OWN_SYNONYMS = tuple(
+    tuple(group.split())
+    for group in """
+    append attach;begin start commence;build construct assemble;calculate compute determine;change modify alter;
+    check verify test;choose select pick;clean tidy;close shut;collect gather;combine merge join;compare contrast;
+    contain include hold;convert transform translate;copy duplicate replicate;correct right proper;count tally;
+    create make produce;current present;default standard;delete remove erase;describe explain;difference distance;
+    display show present;drop discard;element item member;empty blank;end finish stop;entire whole complete;
+    error mistake fault;examine inspect;execute run perform;expand extend;extract pull;fail break;fast quick rapid;
+    fetch retrieve obtain;field slot;filter sift;final last;find locate discover;first initial;flag mark;
+    folder directory;format layout;generate produce create;given specified provided;group cluster;handle process treat;
+    identical same equal;ignore skip disregard;index position;initialize prepare;input argument;insert add place;
+    invalid wrong bad;keep retain preserve;key identifier;largest biggest greatest;length size extent;limit bound cap;
+    list sequence series;load read;match fit;message note;missing absent;multiple several many;name title;new fresh;
+    number count amount;object thing;optional voluntary;output result;parse analyse interpret;part piece portion;
+    path route;prevent avoid;print show;quantity amount;raise throw;random arbitrary;range interval;receive accept;
+    remaining left;rename relabel;render draw;replace substitute;request query;reset restore;resolve settle;
+    reverse invert;save store persist;search look;send transmit dispatch;separate split divide;shape form;
+    single sole one;smallest least minimal;sort order arrange;source origin;specific particular;split divide;
+    string text;target goal;temporary transient;total sum;unique distinct;update refresh;use employ apply;
+    user person;valid correct;value content;wait pause;width breadth;wrap enclose;write record
+    """.replace("\n", " ").split(";")
+)
+"""Small and ours: words of descriptions that mean nearly the same; the one in front is the commonest."""
 _KEPT = frozenset(
     "none true false self int str list dict set tuple float bool bytes object class return returns".split()
 )
@@ -106,29 +130,38 @@ def noisy(text: str, rng: random.Random) -> str | None:
 
 
 class Synonyms:
-    """Synonyms from WordNet's own files (``index.*`` and ``data.*``, as packaged by every distribution)."""
+    """Synonyms from WordNet's own files (``index.*`` and ``data.*``, as packaged by every distribution), or, without
+    a folder, from a small table of our own. Raises CorpusError for a folder that is no WordNet."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        if not (folder / "index.noun").is_file():
+        self._own: dict[str, list[str]] = {}
+        if folder is None:
+            for group in _OWN_SYNONYMS:
+                for word in group:
+                    others = self._own.setdefault(word, [])
+                    others.extend(other for other in group if other != word and other not in others)
+        elif not (folder / "index.noun").is_file():
             raise CorpusError(
                 f"{folder} is no WordNet database (it has no index.noun); install wordnet-base, or give its dict folder"
             )
 
     def of(self, word: str) -> list[str]:
-        """One-word synonyms of a lower-case word in its commonest sense as verb or noun, in WordNet's order."""
+        """One-word synonyms of a lower-case word; WordNet's in its commonest sense as verb or noun, in its order."""
+        if self._folder is None:
+            return self._own.get(word, [])
         for part in ("verb", "noun"):
-            offset = self._index(part).get(word)
+            offset = self._index(self._folder, part).get(word)
             if offset is not None:
-                names = [name for name in self._words(part, offset) if name != word and name.isalpha()]
+                names = [name for name in self._words(self._folder, part, offset) if name != word and name.isalpha()]
                 if names:
                     return names
         return []
 
     @cache  # noqa: B019 (one object for a whole run)
-    def _index(self, part: str) -> Mapping[str, int]:
+    def _index(self, folder: Path, part: str) -> Mapping[str, int]:
         found: dict[str, int] = {}
-        with (self._folder / f"index.{part}").open(encoding="utf-8", errors="replace") as lines:
+        with (folder / f"index.{part}").open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if not line.startswith(" "):
                     fields = line.split()
@@ -136,8 +169,8 @@ class Synonyms:
                     found[fields[0]] = int(fields[6 + int(fields[3])])
         return found
 
-    def _words(self, part: str, offset: int) -> list[str]:
-        with (self._folder / f"data.{part}").open("rb") as data:
+    def _words(self, folder: Path, part: str, offset: int) -> list[str]:
+        with (folder / f"data.{part}").open("rb") as data:
             data.seek(offset)
             fields = data.readline().decode("utf-8", "replace").split()
         count = int(fields[3], 16)

@@ -25,8 +25,12 @@ def dedup(
     threshold: Annotated[float, typer.Option(min=0.3, max=1.0, help="Similarity of near-duplicates.")] = 0.8,
     exact: Annotated[bool, typer.Option("--exact", help="Inside a split, drop exact duplicates only.")] = False,
     benchmarks: Annotated[
-        list[Path], typer.Option("--benchmark", metavar="FILE", help="Leave out what shares 10 words in a row with it.")
+        list[Path],
+        typer.Option("--benchmark", metavar="FILE", help="Leave out what shares 10 words in a row with it, too."),
     ] = [],  # noqa: B006
+    known_benchmarks: Annotated[
+        bool, typer.Option(help="Leave out what shares 10 words in a row with HumanEval, HumanEvalPack or MBPP.")
+    ] = True,
     scrub: Annotated[bool, typer.Option(help="Mask secrets and e-mail addresses.")] = True,
     licences: Licences = "any",
     most_per_label: Annotated[int, typer.Option(min=0, help="Most rows of a label in a split; 0: all.")] = 0,
@@ -44,6 +48,7 @@ def dedup(
             near=not exact,
             licences=allowed(licences, []).licences,
             benchmarks=tuple(benchmarks),
+            known_benchmarks=known_benchmarks,
             scrub=scrub,
             most_per_label=most_per_label,
             clean_per_buggy=clean_per_buggy,

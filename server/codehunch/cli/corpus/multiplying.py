@@ -29,7 +29,9 @@ def augment(
         ),
     ] = "rename,dead-code,comment,reorder,equivalent",
     copies: Annotated[int, typer.Option(min=1, help="Most copies of a row.")] = 1,
-    wordnet: Annotated[Path | None, typer.Option(help="WordNet's database folder, for synonyms.")] = None,
+    wordnet: Annotated[
+        Path | None, typer.Option(help="WordNet's database folder, for more synonyms than the own table has.")
+    ] = None,
     words: Annotated[Path | None, typer.Option(help="Table of language, word, translation, for mixed.")] = None,
     seed: Annotated[int, typer.Option(help="Draws ways and places.")] = 0,
     jobs: Jobs = CORES,

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 DEMO_FILE := examples/todo.py
 DEMO_LINE := 11
 
-.PHONY: help demo test test-editors lint format clean
+.PHONY: help demo test test-editors lint docs format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ lint: $(VENV)/full ## Check formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(VENV)/docs ## Build the documentation site into build/site; a broken link fails it
+	cd .mkdocs && NO_MKDOCS_2_WARNING=1 ../$(BIN)/mkdocs build --quiet --strict
+
 format: $(VENV)/full ## Format the code and apply safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -45,6 +48,10 @@ $(VENV)/light: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/full: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[dev,train]'
+	@touch $@ $(VENV)/light
+
+$(VENV)/docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[docs]'
 	@touch $@ $(VENV)/light
 
 $(VENV)/bin/python:

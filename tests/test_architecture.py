@@ -12,6 +12,9 @@ from typing import TypeGuard
 import attrs
 import pytest
 
+from codehunch.inference.fallback import Placement
+from codehunch.settings import DEFAULTS
+
 ROOT = Path(__file__).parents[1]
 SERVER = ROOT / "server"
 TRAINING = ROOT / "training"
@@ -194,15 +197,32 @@ def test_no_room_loads_what_can_run_code() -> None:
 
 
 def test_no_room_opens_a_network_connection_by_itself() -> None:
-    """Start-up and checking never need the network. Only ``lsp`` and ``cli`` may know sockets, to be served on one."""
-    network = {"socket", "urllib.request", "http.client", "requests", "httpx", "aiohttp", "huggingface_hub"}
-    wrong = [
-        str(each)
+    """Start-up and checking never need the network. Only ``lsp`` and ``cli`` may know sockets, to be served on one,
+    and one module speaks to a model server: the one a person has set as ``inference.endpoint``, and no other."""
+    network = {"socket", "urllib.request", "http.client", "requests", "httpx", "aiohttp", "huggingface_hub", "ssl"}
+    remote = SERVER / "codehunch" / "inference" / "remote.py"
+    found = [
+        each
         for each in IMPORTS
         if any(each.target == name or each.target.startswith(f"{name}.") for name in network)
         and room_of(name_of(each.module, SERVER)) not in ("lsp", "cli")
     ]
-    assert wrong == []
+    assert [str(each) for each in found if each.module != remote] == []
+    assert {each.target for each in found} == {"http.client", "ssl"}
+
+
+def test_only_a_set_endpoint_leads_to_the_model_server() -> None:
+    """What connects is made in one place, where there is an endpoint, and no default names one."""
+    makers = [
+        f"{path.relative_to(SERVER / 'codehunch')}:{node.lineno}"
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if _calls(node, "RemoteModel", "RemoteFirst")
+    ]
+    assert {place.partition(":")[0] for place in makers} == {"inference/fallback.py"}
+    assert len(makers) == 2
+    assert Placement().endpoint is None
+    assert DEFAULTS.inference_endpoint is None
 
 
 @pytest.mark.parametrize(

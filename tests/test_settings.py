@@ -12,6 +12,7 @@ from codehunch.defects.kinds import KINDS
 from codehunch.patterns import PathPatterns
 from codehunch.settings import (
     DEFAULTS,
+    HOSTS_VARIABLE,
     Settings,
     SettingsProblem,
     SettingsReader,
@@ -327,3 +328,46 @@ def test_the_defaults_of_the_reference_read_back_as_the_defaults() -> None:
     settings, problems = parse_settings(tomllib.loads("\n".join(lines)), "x", os.sep)
     assert problems == ()
     assert settings == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts", "expected", "complaint"),
+    [
+        ('[inference]\nendpoint = "http://localhost:8080/"\n', "", "http://localhost:8080", ""),
+        ('inference.endpoint = "http://127.0.0.9"\n', "", "http://127.0.0.9", ""),
+        ('inference-endpoint = "https://[::1]:8000/models"\n', "", "https://[::1]:8000/models", ""),
+        (
+            '[inference]\nendpoint = "https://models.example"\n',
+            "a.example, Models.example",
+            "https://models.example",
+            "",
+        ),
+        ('[inference]\nendpoint = "https://models.example"\n', "", None, "is not named in the environment variable"),
+        (
+            '[inference]\nendpoint = "https://localhost.models.example"\n',
+            "models.example",
+            None,
+            "nothing is sent there",
+        ),
+        ('[inference]\nendpoint = "https://localhost@models.example"\n', "", None, "no name, password"),
+        ('[inference]\nendpoint = "https://me:secret@localhost"\n', "", None, "token stands in the environment"),
+        ('[inference]\nendpoint = "http://localhost/v1?key=1"\n', "", None, "query"),
+        ('[inference]\nendpoint = "ftp://localhost"\n', "", None, "no http or https address"),
+        ('[inference]\nendpoint = "http://"\n', "", None, "no http or https address"),
+        ('[inference]\nendpoint = "http://localhost:99999"\n', "", None, "no http or https address"),
+        ('[inference]\nendpoint = "http://local\\nhost"\n', "", None, "no http or https address"),
+        ("[inference]\nendpoint = 8080\n", "", None, "no http or https address"),
+        ('[inference]\nendpont = "http://localhost"\n', "", None, "did you mean 'inference.endpoint'"),
+        ('inference = "http://localhost"\n', "", None, "there is no such setting"),
+    ],
+)
+def test_a_model_server_is_asked_only_where_the_person_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, hosts: str, expected: str | None, complaint: str
+) -> None:
+    """A project's settings file is not the person's word: only hosts that the environment names are accepted."""
+    monkeypatch.setenv(HOSTS_VARIABLE, hosts)
+    (tmp_path / ".codehunch.toml").write_text(text)
+    told: list[SettingsProblem] = []
+    settings = load_settings(tmp_path, told.append)
+    assert settings.inference_endpoint == expected
+    assert [complaint in str(problem) for problem in told] == ([True] if complaint else [])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -18,13 +19,16 @@ from codehunch.patterns import PathPatterns
 SETTINGS_FILE = ".codehunch.toml"
 PYPROJECT = "pyproject.toml"
 MEGABYTE = 1_000_000
+HOSTS_VARIABLE = "CODEHUNCH_INFERENCE_HOSTS"
+"""Hosts, separated by commas, that a settings file may name as ``inference.endpoint``."""
 _CACHED_FOLDERS = 4096
 
 Sensitivity = Literal["low", "medium", "high"]
 
 
-def _about(parse: values.Parser, kind: str, help: str) -> dict[str, Any]:
-    return {"parse": parse, "kind": kind, "help": help}
+def _about(parse: values.Parser, kind: str, help: str, key: str | None = None) -> dict[str, Any]:
+    """``key`` is what the files call the setting, where that is not its name with dashes."""
+    return {"parse": parse, "kind": kind, "help": help, "key": key}
 
 
 @attrs.frozen
@@ -132,6 +136,26 @@ class Settings:
             "Threads a model may use. Unset: all but one of the cores.",
         ),
     )
+    inference_endpoint: str | None = attrs.field(
+        default=None,
+        metadata=_about(
+            values.endpoint,
+            "URL",
+            "Read functions on the model server that listens here and speaks the Open Inference Protocol; this machine "
+            "steps in where it fails. From a settings file only with a host of this machine, or one that the "
+            "environment variable `CODEHUNCH_INFERENCE_HOSTS` names. Read from the folder of the run.",
+            key="inference.endpoint",
+        ),
+    )
+    cache: bool = attrs.field(
+        default=True,
+        metadata=_about(
+            values.boolean,
+            "boolean",
+            "Keep findings of functions on disk, so that the next run reads only what has changed. "
+            "Read from the folder of the run.",
+        ),
+    )
     source: Path | None = None
     """The file these settings were read from; ``None`` for the defaults."""
 
@@ -172,7 +196,7 @@ def parse_settings(
     """
     problems: list[SettingsProblem] = []
     changes: dict[str, Any] = {}
-    for key, value in table.items():
+    for key, value in flat(table).items():
         field = _FIELDS.get(_attribute(key))
         if field is None:
             hint = values.nearest(key, [_key(name) for name in _FIELDS])
@@ -208,7 +232,14 @@ def read_settings_file(path: Path) -> tuple[Settings | None, tuple[SettingsProbl
     if not isinstance(table, dict):
         return fallback, (SettingsProblem(str(path), "tool.codehunch", "is not a table; using the defaults"),)
     root = os.path.abspath(path.parent)
-    return parse_settings(table, str(path), root, attrs.evolve(DEFAULTS, source=path))
+    settings, problems = parse_settings(table, str(path), root, attrs.evolve(DEFAULTS, source=path))
+    host = urlsplit(settings.inference_endpoint or "").hostname
+    if host is not None and not _may_be_asked(host):
+        # Whoever wrote a project's files is not the person at the keyboard: code does not leave on their word.
+        reason = f"{host} is not named in the environment variable {HOSTS_VARIABLE}; nothing is sent there"
+        problems = (*problems, SettingsProblem(str(path), "inference.endpoint", reason))
+        settings = attrs.evolve(settings, inference_endpoint=None)
+    return settings, problems
 
 
 class SettingsReader:
@@ -301,12 +332,29 @@ def setting_keys() -> tuple[str, ...]:
     return tuple(_key(name) for name in _FIELDS)
 
 
+def flat(table: Mapping[str, object]) -> dict[str, object]:
+    """The table with the keys of its own tables, such as ``inference``, as ``inference.endpoint``."""
+    found: dict[str, object] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and key in _TABLES:
+            found.update({f"{key}.{inner}": each for inner, each in value.items()})
+        else:
+            found[key] = value
+    return found
+
+
+def _may_be_asked(host: str) -> bool:
+    named = {name.strip().lower() for name in os.environ.get(HOSTS_VARIABLE, "").split(",")}
+    return values.is_this_machine(host) or host.lower() in named
+
+
 def _attribute(key: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower().replace("-", "_")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower().replace("-", "_").replace(".", "_")
 
 
 def _key(attribute: str) -> str:
-    return attribute.replace("_", "-")
+    field = _FIELDS.get(attribute)
+    return (field.metadata["key"] if field is not None else None) or attribute.replace("_", "-")
 
 
 def _shown(value: object) -> str:
@@ -328,3 +376,4 @@ def _shown(value: object) -> str:
 _FIELDS: dict[str, attrs.Attribute[Any]] = {
     field.name: field for field in attrs.fields(Settings) if "parse" in field.metadata
 }
+_TABLES = {_key(name).partition(".")[0] for name in _FIELDS if "." in _key(name)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from codehunch.defects.kinds import KINDS
 from codehunch.patterns import PathPatterns, invalid_pattern
@@ -133,6 +135,32 @@ def levels_by_code(value: object, complain: Complain, root: str) -> object:
         if isinstance(parsed, str):
             rows.update(dict.fromkeys(found, parsed))
     return tuple(sorted(rows.items()))
+
+
+def endpoint(value: object, complain: Complain, root: str) -> object:
+    """The address of a model server: ``http`` or ``https``, a host, perhaps a port and a path, nothing more."""
+    text = value.strip().rstrip("/") if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    good = parts.scheme in ("http", "https") and parts.hostname and text.isprintable() and " " not in text
+    if not good or port == 0:
+        complain(f"{show(value)} is no http or https address, such as http://localhost:8080")
+        return None
+    if parts.username is not None or parts.query or parts.fragment:
+        complain("the address may hold no name, password, query or fragment; a token stands in the environment")
+        return None
+    return text
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or address never leaves this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def codes(value: object, complain: Complain, root: str) -> object:

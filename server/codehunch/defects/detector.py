@@ -19,6 +19,7 @@ from codehunch.defects.units import Unit, cut
 from codehunch.defects.verification import Place, Trial, likely_kinds, suspicious_places, try_rewrites
 from codehunch.inference.classifier import Classifier
 from codehunch.inference.errors import InferenceError
+from codehunch.inference.fallback import Placement
 from codehunch.inference.textual import TextClassifier
 from codehunch.syntax.functions import Function, find_functions
 from codehunch.syntax.ignores import find_suppressions
@@ -74,10 +75,17 @@ def inspect(
 class Detector:
     """Findings by one bundle. Loads the model when first needed; not thread-safe."""
 
-    def __init__(self, bundle: Bundle, threads: int | None = None, cache: FindingCache | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        cache: FindingCache | None = None,
+        placement: Placement | None = None,
+    ) -> None:
+        """``placement`` says where the model runs and outranks ``threads``."""
         if bundle.manifest.defects is None:
             raise InferenceError(f"{bundle.path}: not a defect model; choose one with `codehunch bundles use`")
-        self._bundle, self._threads = bundle, threads
+        self._bundle, self._placement = bundle, placement or Placement(threads)
         self._spec = bundle.manifest.defects
         self._cache = cache if cache is not None else FindingCache()
         self._classifier: Classifier | None = None
@@ -87,7 +95,7 @@ class Detector:
     def classifier(self) -> Classifier:
         """The model, opened on first use."""
         if self._classifier is None:
-            self._classifier = Classifier(self._bundle, self._threads)
+            self._classifier = Classifier(self._bundle, placement=self._placement)
         return self._classifier
 
     def check(
@@ -129,7 +137,7 @@ class Detector:
     ) -> Iterator[Finding]:
         """Findings of a model that judges functions as a whole: the name stands for the function."""
         if self._textual is None:
-            self._textual = TextClassifier(self._bundle, self._threads)
+            self._textual = TextClassifier(self._bundle, placement=self._placement)
         for function in functions:
             text = function.span.of(parsed.text)
             key = unit_key(text)

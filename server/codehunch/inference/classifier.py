@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 import numpy as np
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import Bundle
+from codehunch.inference.batching import PROBED_IDS, BatchRunner
 from codehunch.inference.encoding import LexicalEncoder, Window
-from codehunch.inference.errors import Cancelled, InferenceError
-from codehunch.inference.session import create_session, require_names
+from codehunch.inference.errors import InferenceError
+from codehunch.inference.fallback import Placement, open_session
 from codehunch.syntax.lexemes import Lexeme
 
 _INPUTS = ("input_ids", "attention_mask", "identifier_ids")
@@ -37,20 +39,23 @@ class Reading:
 class Classifier:
     """One session over a bundle's graph. Not thread-safe: its encoder caches."""
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None, placement: Placement | None = None) -> None:
         manifest = bundle.manifest
         if manifest.defects is None or not manifest.defects.token_head:
             raise InferenceError(f"{bundle.path}: not a defect model with a token head")
         self.labels = manifest.defects.labels
         self._temperature = manifest.defects.temperature
-        graph = bundle.path / manifest.defects.graph
-        self._session = create_session(graph, threads)
-        require_names(self._session, graph, _INPUTS, _OUTPUTS)
         spec = manifest.encoding
-        self.encoder = LexicalEncoder(Tokenizer.from_file(str(bundle.path / spec.tokenizer)), spec.window, spec.stride)
+        tokenizer = Tokenizer.from_file(str(bundle.path / spec.tokenizer))
+        self.encoder = LexicalEncoder(tokenizer, spec.window, spec.stride)
+        session = open_session(bundle, manifest.defects.graph, placement or Placement(threads), _INPUTS, _OUTPUTS)
+        self._runner = BatchRunner(session, _OUTPUTS, dict(zip(_INPUTS, (self.encoder.pad, 0, 0), strict=True)))
+        ids = range(min(tokenizer.get_vocab_size(), PROBED_IDS))
+        self._runner.warm_up(dict(zip(_INPUTS, (ids, range(1, 2), range(4)), strict=True)), spec.window)
 
     def read(self, functions: Sequence[Sequence[Lexeme]], cancelled: Callable[[], bool] | None = None) -> list[Reading]:
-        """Read functions, one after the other. Raises Cancelled when asked to stop in between."""
+        """Read functions, each with the same result in any company. Raises Cancelled when asked to stop between two
+        runs of the graph."""
         windows: list[tuple[int, Window]] = []
         for number, lexemes in enumerate(functions):
             windows.extend((number, window) for window in self.encoder.encode(lexemes))
@@ -58,10 +63,9 @@ class Classifier:
         sequence: list[NDArray[np.float32] | None] = [None] * len(functions)
         for each in tokens:
             each[:, 0] = 1.0  # A lexeme without tokens (none today) reads as clean.
-        for number, window in windows:
-            if cancelled is not None and cancelled():
-                raise Cancelled
-            whole, each_token = self._forward(window)
+        for at, outputs in self._runner.run([_row(window) for _, window in windows], cancelled):
+            number, window = windows[at]
+            whole, each_token = (softmax(logits / self._temperature) for logits in outputs)
             first, last = window.core
             places = np.flatnonzero((window.lexemes >= first) & (window.lexemes < last))
             tokens[number][window.lexemes[places]] = each_token[places]
@@ -71,16 +75,13 @@ class Classifier:
         clean = np.eye(1, len(self.labels), dtype=np.float32)[0]
         return [Reading(t, s if s is not None else clean) for t, s in zip(tokens, sequence, strict=True)]
 
-    def _forward(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """One window, alone: dynamic quantisation takes its scale from the whole tensor, so what shares a
-        batch would change the answer. On CPUs a window fills the cores as well as a padded batch does."""
-        ids = window.input_ids[None]
-        feed = dict(zip(_INPUTS, (ids, np.ones_like(ids), window.identifier_ids[None]), strict=True))
-        whole, each = self._session.run(list(_OUTPUTS), feed)
-        return softmax(whole[0] / self._temperature), softmax(each[0] / self._temperature)
+
+def _row(window: Window) -> dict[str, NDArray[np.int64]]:
+    ids = window.input_ids
+    return dict(zip(_INPUTS, (ids, np.ones_like(ids), window.identifier_ids), strict=True))
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def softmax(logits: NDArray[Any]) -> NDArray[np.float32]:
     """Over the last axis."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     result: NDArray[np.float32] = (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)

@@ -75,7 +75,7 @@ def create_session(
             session = _open(file, threads, (CPU,))
         except Exception as error:  # onnxruntime's exceptions share no base but Exception.
             raise InferenceError(
-                f"{file}: not a graph onnxruntime {ort.__version__} can run ({_reason(error)});"
+                f"{file}: not a graph onnxruntime {ort.__version__} can run ({reason_of(error)});"
                 " run `codehunch bundles verify` and install the bundle again"
             ) from error
     return session
@@ -105,7 +105,7 @@ def _accelerated(file: Path, threads: int | None, chosen: tuple[str, ...]) -> or
         ort.set_default_logger_severity(4)
         session = _open(file, threads, chosen)
     except Exception as error:
-        logger.warning("%s failed to load %s (%s): falling back to the CPU", chosen[0], file.name, _reason(error))
+        logger.warning("%s failed to load %s (%s): falling back to the CPU", chosen[0], file.name, reason_of(error))
         return None
     finally:
         ort.set_default_logger_severity(2)
@@ -131,5 +131,6 @@ def _open(file: Path, threads: int | None, providers: Sequence[str]) -> ort.Infe
     return ort.InferenceSession(str(file), options, providers=list(providers), enable_fallback=0)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """The first line of what onnxruntime says."""
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

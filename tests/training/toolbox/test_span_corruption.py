@@ -28,7 +28,10 @@ def test_the_rate_and_the_mean_span_are_as_asked(length: int, density: float, me
     assert np.mean([mask.mean() for mask in masks]) == pytest.approx(density, abs=0.005)
     if length >= 200:
         assert np.mean([span for mask in masks for span in spans_of(mask)]) == pytest.approx(mean, rel=0.05)
-    assert not any(mask[0] for mask in masks)
+    # No place is spared; at the ends fewer spans fit.
+    each = np.mean(masks, axis=0)
+    assert each.min() > 0.2 * density
+    assert each.max() < 1.6 * density
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3])

@@ -18,7 +18,7 @@ from transformers import (
     RobertaForCausalLM,
 )
 
-from codehunch_training.bases import Base
+from codehunch_training.bases import Base, BaseError
 from codehunch_training.recipe import Recipe
 
 
@@ -76,5 +76,5 @@ def special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int, int]:
     start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.cls_token_id
     end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
     if start is None or end is None or tokenizer.pad_token_id is None:
-        raise ValueError("the tokenizer has no token to begin, to end or to pad a text with")
+        raise BaseError("the tokenizer has no token to begin, to end or to pad a text with")
     return int(start), int(end), int(tokenizer.pad_token_id)

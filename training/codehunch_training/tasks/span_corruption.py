@@ -21,10 +21,11 @@ MEAN_SPAN = 3.0
 def random_spans(
     length: int, rng: np.random.Generator, density: float = DENSITY, mean: float = MEAN_SPAN, most: int | None = None
 ) -> NDArray[np.bool_]:
-    """Which of ``length`` tokens to hide, as a mask of shape [length]; it begins with a kept token.
+    """Which of ``length`` tokens to hide, as a mask of shape [length].
 
     ``density * length`` tokens (rounded by chance, so that short texts keep the rate) fall into
-    ``hidden / mean`` spans, at most ``most``; spans never touch. A text of one token stays whole.
+    ``hidden / mean`` spans, at most ``most``; spans never touch. A text of one token stays whole. Unlike T5's own,
+    a span may stand at either end or not: with one span, as short texts have, the end alone would ever be hidden.
     """
     if not 0 < density < 1 or mean < 1:
         raise ValueError(f"density must lie between 0 and 1 and a span has at least one token: {density}, {mean}")
@@ -33,9 +34,9 @@ def random_spans(
     if hidden < 1:
         return mask
     count = max(1, min(round(hidden / mean), hidden, length - hidden, most or length))
-    spans, gaps = _parts(hidden, count, rng), _parts(length - hidden, count, rng)
-    at = 0
-    for gap, span in zip(gaps, spans, strict=True):
+    spans, gaps = _parts(hidden, count, rng), _parts(length - hidden + 2, count + 1, rng)
+    at = -1
+    for gap, span in zip(gaps[:-1], spans, strict=True):
         mask[at + gap : at + gap + span] = True
         at += gap + span
     return mask

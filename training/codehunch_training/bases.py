@@ -50,6 +50,7 @@ class Base:
     tokenizer: PreTrainedTokenizerBase
     fresh: bool
     """True for ``new:``: there are no weights to load."""
+    attention: str = "default"
     embeddings: int = 0
     """Rows the embedding is widened to, where tokens were added."""
 
@@ -80,6 +81,8 @@ class Base:
         Raises BaseError where weights of the body are missing, left over or of another shape.
         """
         config = copy.deepcopy(self.config)
+        if self.attention != "default":
+            config._attn_implementation = self.attention
         for name, value in changes.items():
             setattr(config, name, value)
         if self.fresh:
@@ -122,7 +125,7 @@ def load_base(spec: str, recipe: Recipe | None = None, texts: Iterable[str] = ()
                 f"{spec}: its tokenizer cannot be read ({_first_line(error)}); "
                 "it needs vocab.json with merges.txt, vocab.txt or tokenizer.json"
             ) from error
-    base = Base(spec, config, tokenizer, fresh=False)
+    base = Base(spec, config, tokenizer, False, recipe.hardware.attention)
     _check_tokenizer(base)
     return base
 
@@ -138,7 +141,7 @@ def _new(spec: str, recipe: Recipe, texts: Iterable[str]) -> Base:
             tokenizer = new_tokenizer(texts, recipe.model.vocabulary, recipe.model.whitespace == "collapse")
     except (OSError, ValueError) as error:
         raise BaseError(f"{spec}: {_first_line(error)}") from error
-    return Base(spec, new_config(body, recipe, tokenizer), tokenizer, fresh=True)
+    return Base(spec, new_config(body, recipe, tokenizer), tokenizer, True, recipe.hardware.attention)
 
 
 def family_of(config: PretrainedConfig) -> Family:

@@ -123,15 +123,13 @@ def checkpoints(folder: Path, complete: bool = True) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
 
 
-def save_best(
-    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, description: Mapping[str, Any]
-) -> None:
+def save_best(folder: Path, task: Any, model: PreTrainedModel, description: Mapping[str, Any]) -> None:
     """Write ``best/`` beside the one before, then swap."""
     fresh = folder / "best.part"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    model.save_pretrained(fresh, safe_serialization=True)
-    tokenizer.save_pretrained(fresh)
+    task.save_model(model, fresh)
+    task.tokenizer.save_pretrained(fresh)
     write_json(fresh / DESCRIPTION, description)
     swap_in(fresh, folder / "best")
 

@@ -162,7 +162,7 @@ class ToolboxTrainer(Trainer):
         for technique in self.techniques:
             model = technique.on_best(model)
         with _disk(self.folder / "best"):
-            save_best(self.folder, model, self.task.tokenizer, self.description)
+            save_best(self.folder, self.task, model, self.description)
         self.best = {"value": value, "step": self.state.global_step, "metrics": metrics, "metric": self.metric}
         self.best["greater_is_better"] = greater
         self.worse = 0

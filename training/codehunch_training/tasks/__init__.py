@@ -20,6 +20,9 @@ def _lazy(module: str, name: str) -> Callable[[], Task]:
 
 TASKS: Mapping[str, Callable[[], Task]] = {
     "classify": _lazy("classify", "Classify"),
+    "tokens": _lazy("tokens", "Tokens"),
+    "defects": _lazy("joint_defects", "JointDefects"),
+    "pretrain": _lazy("pretrain", "Pretrain"),
     "generation": _lazy("seq2seq", "Seq2Seq"),
     "causal": _lazy("causal", "Causal"),
     "search": _lazy("search", "Search"),

@@ -141,6 +141,10 @@ class Task:
         """Be as ``prepare`` left the task of the run that wrote ``description``."""
         self.recipe, self.tokenizer, self.max_length = recipe, tokenizer, int(description["window"])
 
+    def save_model(self, model: PreTrainedModel, folder: Path) -> None:
+        """Write the model as a plain Hugging Face checkpoint."""
+        model.save_pretrained(folder, safe_serialization=True)
+
     def load_model(self, folder: Path) -> PreTrainedModel:
         """The model of a run's ``best/``."""
         raise NotImplementedError

@@ -31,9 +31,9 @@ def _one_model(monkeypatch: pytest.MonkeyPatch) -> None:
 _opened: dict[str, Detector] = {}
 
 
-def _detector(bundle: Bundle, threads: int | None = None) -> Detector:
+def _detector(bundle: Bundle, **options: Any) -> Detector:
     if str(bundle.path) not in _opened:
-        _opened[str(bundle.path)] = Detector(bundle, threads)
+        _opened[str(bundle.path)] = Detector(bundle)
     return _opened[str(bundle.path)]
 
 

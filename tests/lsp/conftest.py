@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 HERE = str(Path(__file__).parent)
@@ -14,6 +15,14 @@ if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
 from lsp_client import FULL, InProcessClient, Start  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Models, feedback and caches of the person who runs the tests are left alone."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("CODEHUNCH_HOME", str(home))
+    return home
 
 
 @pytest_asyncio.fixture(name="start")

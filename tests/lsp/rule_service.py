@@ -79,6 +79,7 @@ def _finding(match: re.Match[str], text: str) -> Finding:
         ),
         alternatives=(Alternative("right", 0.9), Alternative("left", 0.05)),
         evidence=(Span(right, right + 5),) if right >= 0 else (),
+        fingerprint=f"{match.group()} {text[: match.start()].count('wrong')}",
     )
 
 

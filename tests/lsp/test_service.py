@@ -11,9 +11,9 @@ from lsp_client import FULL, InProcessClient, _ThreadEngine
 from codehunch.bundles import store
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.errors import BundleError
+from codehunch.defects import models
 from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
-from codehunch.lsp import service as services
 from codehunch.lsp.requests import CheckRequest, GenerateRequest, OffersQuery, ServiceOptions
 from codehunch.lsp.service import ModelService
 from codehunch.syntax.spans import Span
@@ -109,7 +109,7 @@ def _bundles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Bundles:
     assert shipped is not None
     bundles = _Bundles(shipped)
     monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(services, "active_bundle", bundles)
+    monkeypatch.setattr(models, "active_bundle", bundles)
     return bundles
 
 
@@ -134,11 +134,11 @@ def test_another_choice_takes_the_place_of_the_models(
     service: ModelService, bundles: _Bundles, events: list[tuple[str, object]], tmp_path: Path
 ) -> None:
     service.check(request(), never)
-    first = service._detector
+    first = service._detectors
     (tmp_path / "bundles").mkdir()
     (tmp_path / "bundles" / "state.json").write_text("{}")
     service.check(request(), never)
-    assert service._detector is not first
+    assert service._detectors is not first
     assert ("bundles-changed", None) in events
     bundles.problem = BundleError("here", "is gone", "install it")
     service.check(request(), never)  # Held open: what was loaded serves on.
@@ -157,7 +157,7 @@ def test_the_judge_reads_the_statements_around_the_new_text(
     read: list[str] = []
 
     class Detector:
-        def __init__(self, bundle: Bundle, threads: int | None) -> None:
+        def __init__(self, bundle: Bundle, **options: object) -> None:
             pass
 
         def reads_clean(self, source: SourceText, span: Span) -> bool:
@@ -174,5 +174,5 @@ def test_the_judge_reads_the_statements_around_the_new_text(
         assert service._reads_clean(SourceText(text), Span(start, start + len(word))) == (word == "good")
     assert read == ["def f():\n    bad", "def g():\n    good"]
     bundles.problem = BundleError("here", "is gone", "install it")
-    service._bundles.clear()
+    service._detectors = None
     assert service._reads_clean(SourceText(text), Span(0, 1))

@@ -36,6 +36,8 @@ class Report:
     findings: tuple[Finding, ...]
     sure: float
     """See CheckReply.sure."""
+    bundle: str
+    """See CheckReply.bundle."""
     drawn: dict[str, tuple[list[types.Diagnostic], str]] = attrs.field(factory=dict)
     """Document to its diagnostics and their result id, once somebody has asked."""
 
@@ -51,7 +53,8 @@ class Analysis:
     """Shares one computation per version among all who ask: diagnostics, hover, code actions.
 
     ``request_of`` turns a snapshot into what the command line would check, or ``None`` where the settings say
-    that the file is not checked; ``failed`` hears why a text could not be checked.
+    that the file is not checked; ``wanted`` leaves out what the person does not want to see; ``failed`` hears why a
+    text could not be checked.
     """
 
     def __init__(
@@ -59,11 +62,13 @@ class Analysis:
         documents: DocumentStore,
         engine: Callable[[], Engine],
         request_of: Callable[[Snapshot], Awaitable[CheckRequest | None]],
+        wanted: Callable[[Snapshot, CheckReply], Awaitable[tuple[Finding, ...]]],
         failed: Callable[[WorkerError], None],
     ) -> None:
         self._documents = documents
         self._engine = engine
         self._request_of = request_of
+        self._wanted = wanted
         self._failed = failed
         self._rhythms: dict[str, TypingRhythm] = {}
         self._running: dict[str, _Work] = {}
@@ -133,7 +138,7 @@ class Analysis:
         # Decided in the same step as the answer arrives: nothing of an older version is ever kept.
         if cancel.cancelled or not self._documents.is_current(snapshot):
             raise Superseded
-        report = self._done[snapshot.uri] = Report(snapshot, reply.findings, reply.sure)
+        report = self._done[snapshot.uri] = Report(snapshot, reply.findings, reply.sure, reply.bundle)
         return report
 
     async def _ask(self, snapshot: Snapshot, cancel: CancelToken) -> CheckReply:
@@ -148,7 +153,7 @@ class Analysis:
             try:
                 reply = await self._engine().call("check", request, priority=DOCUMENT, cancel=cancel)
                 assert isinstance(reply, CheckReply)
-                return reply
+                return attrs.evolve(reply, findings=await self._wanted(snapshot, reply))
             except WorkerDied as error:
                 if attempt == 2:  # Twice on the same text is no accident.
                     self._failed(error)

@@ -40,6 +40,7 @@ class Client:
     workspace_folders: bool = False
     inlay_hints: bool = False
     notebooks: bool = False
+    show_document: bool = False
     status: bool = False
 
 
@@ -73,6 +74,7 @@ def flatten(capabilities: types.ClientCapabilities) -> Client:
         workspace_folders=bool(_get(capabilities, "workspace.workspace_folders")),
         inlay_hints=_get(capabilities, f"{text}.inlay_hint") is not None,
         notebooks=_get(capabilities, "notebook_document") is not None,
+        show_document=bool(_get(capabilities, "window.show_document.support")),
         status=_experimental(capabilities, "codehunchStatus"),
     )
 

@@ -7,6 +7,7 @@ and the ones below, which only an editor needs.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -48,10 +49,44 @@ class EditorSettings:
     generation: bool = attrs.field(
         default=True, metadata=_about(values.boolean, "boolean", "Offer a body for a docstring or a comment.")
     )
+    generation_trigger: str = attrs.field(
+        default="automatic",
+        metadata=_about(
+            values.choice("automatic", "invoked"),
+            '`"automatic"` or `"invoked"`',
+            "Show ghost text after a pause, or only when it is asked for by key.",
+        ),
+    )
     generation_seconds: float = attrs.field(
         default=4.0,
         metadata=_about(
             values.at_least(0.1, whole=False), "number of seconds", "Give up on a body that takes longer than this."
+        ),
+    )
+    workspace_index: bool = attrs.field(
+        default=True,
+        metadata=_about(
+            values.boolean,
+            "boolean",
+            "Index the functions of the workspace in the background, so that a body can follow the most similar ones.",
+        ),
+    )
+    severity: tuple[tuple[str, str], ...] = attrs.field(
+        default=(),
+        metadata=_about(
+            values.levels_by_code,
+            "table of code or kind to severity",
+            'Show a rule as `"error"`, `"warning"`, `"information"` or `"hint"`, such as `{"ALL": "hint"}`. '
+            "Without it, as a warning or information by confidence.",
+        ),
+    )
+    record_feedback: bool = attrs.field(
+        default=True,
+        metadata=_about(
+            values.boolean,
+            "boolean",
+            "Keep which fixes and bodies were accepted or rejected in a file on this machine, for `codehunch feedback` "
+            "and retraining.",
         ),
     )
     idle_unload: float = attrs.field(
@@ -80,9 +115,17 @@ def editor_settings_table() -> str:
     """The reference of the editor's own settings as a Markdown table, generated from the class."""
     rows = ["| setting | type | default | meaning |", "|---|---|---|---|"]
     for name, field in _EDITOR_FIELDS.items():
-        default = str(field.default).lower() if isinstance(field.default, bool) else f"{field.default:g}"
-        rows.append(f"| `{_camel(name)}` | {field.metadata['kind']} | `{default}` | {field.metadata['help']} |")
+        rows.append(
+            f"| `{_camel(name)}` | {field.metadata['kind']} | `{_shown(field.default)}` | {field.metadata['help']} |"
+        )
     return "\n".join(rows) + "\n"
+
+
+def _shown(value: object) -> str:
+    """A value as JSON writes it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return json.dumps({} if value == () else value)
 
 
 class Configuration:
@@ -146,7 +189,7 @@ class Configuration:
                 if parsed is not None:
                     changes[field.name] = parsed
                 for text in complaints:
-                    self._tell(SettingsProblem(SOURCE, str(key), f"{text}; using {field.default}"))
+                    self._tell(SettingsProblem(SOURCE, str(key), f"{text}; using {_shown(field.default)}"))
         return EditorSettings(**changes), {key: value for key, value in shared.items() if value is not None}
 
     def _tell(self, problem: SettingsProblem) -> None:

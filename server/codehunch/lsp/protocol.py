@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import cattrs
@@ -225,7 +225,11 @@ class Protocol(LanguageServerProtocol):
 
     def ask(self, method: str, params: Any) -> None:
         """Send a request whose answer changes nothing here; a refusal is logged."""
-        _report_failure(asyncio.ensure_future(self.request(method, params)), method)
+        self.background(self.request(method, params), method)
+
+    def background(self, work: Coroutine[Any, Any, Any], what: str) -> None:
+        """Do something that nobody waits for; a failure is logged."""
+        _report_failure(asyncio.ensure_future(work), what)
 
     def _receive_response(self, message: dict[str, Any]) -> None:
         request_id = _valid_id(message.get("id"))

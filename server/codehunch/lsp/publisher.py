@@ -58,7 +58,7 @@ class Publisher:
         # No other code runs between this check and the messages.
         for view in server.documents.views(program) if server.documents.is_current(program) else ():
             document = view.own.snapshot
-            found, _ = draw(view, report, server.client)
+            found, _ = draw(view, report, server.client, server.style(report.sure))
             server.text_document_publish_diagnostics(
                 types.PublishDiagnosticsParams(document.uri, found, document.version)
             )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import attrs
 from lsprotocol import types
 
 from codehunch.defects.findings import Edit, Finding
@@ -24,7 +25,23 @@ CONFIDENT = 0.8
 PREFERRED_MARGIN = 0.5
 """A fix whose rewritten function reads that much cleaner is the one an editor may apply by a single key."""
 
+_SEVERITIES = {
+    "error": types.DiagnosticSeverity.Error,
+    "warning": types.DiagnosticSeverity.Warning,
+    "information": types.DiagnosticSeverity.Information,
+    "hint": types.DiagnosticSeverity.Hint,
+}
 _rule_uri = lru_cache(rule_uri)
+
+
+@attrs.frozen
+class Style:
+    """How strongly findings are shown."""
+
+    sure: float = CONFIDENT
+    """From this confidence on a finding is a warning."""
+    severities: Mapping[str, str] = attrs.field(factory=dict)
+    """Rule code to what the person wants it to be."""
 
 
 def own_findings(view: View, findings: Iterable[Finding]) -> list[Finding]:
@@ -32,18 +49,16 @@ def own_findings(view: View, findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if view.holds(finding.span)]
 
 
-def diagnostics_of(
-    view: View, findings: Iterable[Finding], client: Client, sure: float = CONFIDENT
-) -> list[types.Diagnostic]:
+def diagnostics_of(view: View, findings: Iterable[Finding], client: Client, style: Style) -> list[types.Diagnostic]:
     """One diagnostic per finding of this document, in the client's coordinates and within its capabilities."""
-    return [_diagnostic(view, finding, client, sure) for finding in own_findings(view, findings)]
+    return [_diagnostic(view, finding, client, style) for finding in own_findings(view, findings)]
 
 
-def draw(view: View, report: Report, client: Client) -> tuple[list[types.Diagnostic], str]:
+def draw(view: View, report: Report, client: Client, style: Style) -> tuple[list[types.Diagnostic], str]:
     """The diagnostics of one document of the report's program and their result id; made once."""
     uri = view.own.snapshot.uri
     if uri not in report.drawn:
-        made = diagnostics_of(view, report.findings, client, report.sure)
+        made = diagnostics_of(view, report.findings, client, style)
         report.drawn[uri] = made, result_id_of(made)
     return report.drawn[uri]
 
@@ -53,12 +68,15 @@ def result_id_of(diagnostics: list[types.Diagnostic]) -> str:
     return hashlib.sha256(repr(diagnostics).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def severity_of(finding: Finding, sure: float = CONFIDENT) -> types.DiagnosticSeverity:
+def severity_of(finding: Finding, style: Style) -> types.DiagnosticSeverity:
     """A warning for what is likely, or reported even at low sensitivity; information for the rest.
 
-    Never an error: a hunch may be wrong, and the program may be right.
+    Never an error unless the person says so: a hunch may be wrong, and the program may be right.
     """
-    if finding.confidence >= min(sure, CONFIDENT):
+    wanted = style.severities.get(finding.code)
+    if wanted is not None:
+        return _SEVERITIES[wanted]
+    if finding.confidence >= min(style.sure, CONFIDENT):
         return types.DiagnosticSeverity.Warning
     return types.DiagnosticSeverity.Information
 
@@ -94,12 +112,12 @@ def workspace_edit(view: View, edits: Sequence[Edit], client: Client) -> types.W
     )
 
 
-def _diagnostic(view: View, finding: Finding, client: Client, sure: float) -> types.Diagnostic:
+def _diagnostic(view: View, finding: Finding, client: Client, style: Style) -> types.Diagnostic:
     uri = _rule_uri(finding.code) if client.code_description else None
     return types.Diagnostic(
         range=range_in(view, finding.span, client),
         message=finding.message,
-        severity=severity_of(finding, sure),
+        severity=severity_of(finding, style),
         code=finding.code,
         code_description=types.CodeDescription(uri) if uri is not None else None,
         source=SOURCE,
@@ -125,6 +143,7 @@ def _data(view: View, finding: Finding, client: Client) -> dict[str, Any]:
     """What a tool may want beyond the standard fields. Plain JSON."""
     return {
         "kind": finding.kind,
+        "fingerprint": finding.fingerprint,
         "confidence": round(finding.confidence, 4),
         "function": finding.function,
         "fixes": [

@@ -14,6 +14,11 @@ class ServiceOptions:
     """What a worker is started with."""
 
     threads: int | None = None
+    models: tuple[tuple[str, str], ...] = ()
+    """Pairs of language and bundle, see ``codehunch.settings.Settings``."""
+    generation_model: str | None = None
+    index: str | None = None
+    """Folder of the session; the index of its functions is opened for retrieval. ``None`` for no retrieval."""
 
 
 @attrs.frozen
@@ -63,6 +68,8 @@ class OffersQuery:
 class BodyPlace:
     """A described place without code."""
 
+    start: int
+    """Where the function or the comment that asks begins."""
     replace: Span
     at_cursor: bool
     """Whether ghost text at the cursor can show the body."""
@@ -98,6 +105,8 @@ class GenerateRequest:
     """No candidate after this long."""
     automatic: bool = False
     """Nobody asked by name: what the model is not sure of stays unsaid."""
+    path: str = ""
+    """Where the text lies on disk; empty for untitled ones."""
 
 
 @attrs.frozen
@@ -106,9 +115,13 @@ class Body:
 
     text: str
     confidence: float
+    origin: str = ""
+    """Where it was adapted from, ``path: name``; empty for what the model wrote."""
 
 
 @attrs.frozen
 class GenerateReply:
     place: BodyPlace | None
     bodies: tuple[Body, ...] = ()
+    bundle: str = ""
+    """Id and version of the bundle that wrote them."""

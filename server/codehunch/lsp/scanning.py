@@ -69,6 +69,7 @@ class WorkspaceScan:
         """
         server = self._server
         self.changed.clear()
+        await server.start_options()
         languages = await server.engine.call("languages", None, priority=BACKGROUND, cancel=cancel)
         assert isinstance(languages, tuple)
         reader = server.configuration.reader
@@ -87,11 +88,14 @@ class WorkspaceScan:
         view = server.documents.view(uri)
         if view is not None:
             try:
-                drawn = draw(view, await server.analysis.report(view.program), server.client)
+                report = await server.analysis.report(view.program)
+                drawn = draw(view, report, server.client, server.style(report.sure))
             except Superseded:  # Being typed in: its own diagnostics follow the typing.
                 return None
             return Scanned(uri, view.own.snapshot.version, *drawn)
         settings = await asyncio.to_thread(reader.for_file, file.path)
+        if settings.languages and file.language not in settings.languages:
+            return None
         stamp = await asyncio.to_thread(_stamp, file.path)
         seen = self._seen.get(uri)
         if stamp is None or (seen is not None and (seen.stamp, seen.settings) == (stamp, settings)):
@@ -106,7 +110,8 @@ class WorkspaceScan:
         reply = await server.engine.call("check", request, priority=BACKGROUND, cancel=cancel)
         assert isinstance(reply, CheckReply)
         view = view_of(Snapshot(uri, 0, file.language, source))
-        diagnostics = diagnostics_of(view, reply.findings, server.client, reply.sure)
+        findings = await server.opinions.wanted(view.program, reply)
+        diagnostics = diagnostics_of(view, findings, server.client, server.style(reply.sure))
         scanned = Scanned(uri, None, diagnostics, result_id_of(diagnostics))
         self._seen[uri] = _Seen(stamp, settings, scanned)
         return scanned

@@ -29,13 +29,16 @@ from codehunch.lsp.configuration import Configuration
 from codehunch.lsp.connections import Address, Connection, StdioConnection, serve_tcp, serve_websocket
 from codehunch.lsp.documents import DocumentStore
 from codehunch.lsp.notices import ClientLog, Notices, Progress, Status
+from codehunch.lsp.opinions import Opinions
 from codehunch.lsp.protocol import Protocol
 from codehunch.lsp.publisher import Publisher
+from codehunch.lsp.rendering import CONFIDENT, Style
 from codehunch.lsp.requests import CheckRequest, ServiceOptions
 from codehunch.lsp.scanning import WorkspaceScan
 from codehunch.lsp.snapshots import Snapshot
 from codehunch.lsp.suggestions import Suggestions
 from codehunch.lsp.watchdog import watch
+from codehunch.settings import Settings
 from codehunch.syntax.languages import LANGUAGES
 
 logger = logging.getLogger(__name__)
@@ -63,7 +66,10 @@ class CodeHunchServer(LanguageServer):
         """What the person can stop at its progress bar."""
         self._loading: dict[str, Progress] = {}
         self.engine = WorkerClient(service, ServiceOptions(), on_event=self._worker_event)
-        self.analysis = Analysis(self.documents, lambda: self.engine, self.check_request, self.worker_failed)
+        self.opinions = Opinions(self)
+        self.analysis = Analysis(
+            self.documents, lambda: self.engine, self.check_request, self.opinions.wanted, self.worker_failed
+        )
         self.suggestions = Suggestions(self)
         self.publisher = Publisher(self)
         self.scan = WorkspaceScan(self)
@@ -77,23 +83,43 @@ class CodeHunchServer(LanguageServer):
         """The folder that speaks for documents without a place."""
         return self.roots[0] if self.roots else None
 
+    async def settings_of(self, snapshot: Snapshot) -> Settings:
+        """What holds for a document; untitled ones belong to the first folder."""
+        path = snapshot.path or (self.root / "untitled" if self.root else None)
+        return await self.configuration.for_path(path)
+
     async def check_request(self, snapshot: Snapshot) -> CheckRequest | None:
         """What the command line would check for this file; ``None`` where nothing is to be checked."""
-        if not self.configuration.editor.diagnostics or snapshot.language not in _LANGUAGES:
+        language = snapshot.language
+        if not self.configuration.editor.diagnostics or language not in _LANGUAGES:
+            return None
+        settings = await self.settings_of(snapshot)
+        await self.start_options()
+        if settings.languages and language not in settings.languages:
             return None
         path = snapshot.path
-        settings = await self.configuration.for_path(path or (self.root / "untitled" if self.root else None))
-        await self._use_threads(settings.threads)
         if path is not None and settings.exclude.verdict(str(path)):
             return None
         ignore = settings.codes_ignored_in(path) if path is not None else settings.ignore
         text = snapshot.source.text
-        return CheckRequest(snapshot.uri, text, snapshot.language, settings.sensitivity, settings.select, ignore)
+        return CheckRequest(snapshot.uri, text, language, settings.sensitivity, settings.select, ignore)
 
-    async def _use_threads(self, threads: int | None) -> None:
-        """The thread count is the worker's, so the first file that needs the worker decides for the session."""
-        if self.engine.starts == 0 and self.engine.options != ServiceOptions(threads):
-            self.engine.options = ServiceOptions(threads)
+    async def start_options(self) -> None:
+        """Threads and models are the worker's: the settings of the first folder decide when it starts."""
+        if self.engine.starts == 0:
+            options = await self.wanted_options()
+            if self.engine.starts == 0 and self.engine.options != options:
+                self.engine.options = options
+
+    async def wanted_options(self) -> ServiceOptions:
+        """What a worker started now should be started with."""
+        settings = await self.configuration.for_path(self.root / "untitled" if self.root else None)
+        index = str(self.root) if self.root is not None and self.configuration.editor.workspace_index else None
+        return ServiceOptions(settings.threads, settings.models, settings.generation_model, index)
+
+    def style(self, sure: float = CONFIDENT) -> Style:
+        """How findings are shown; ``sure`` is what the bundle reports even at low sensitivity."""
+        return Style(sure, dict(self.configuration.editor.severity))
 
     def apply_limits(self) -> None:
         """Make the worker's keeper follow the settings."""
@@ -105,11 +131,24 @@ class CodeHunchServer(LanguageServer):
         """Make the session follow settings that may have changed; open documents are looked at again."""
         self.apply_limits()
         self.refresh()
+        if self.engine.starts:
+            self.protocol.background(self._follow_options(), "following the settings")
+
+    async def _follow_options(self) -> None:
+        """A worker that runs with other models or threads than are wanted by now is replaced."""
+        options = await self.wanted_options()
+        if self.engine.options not in (options, None):
+            self.engine.options = options
+            await self.engine.restart()
 
     def refresh(self) -> None:
         """What is known about open documents holds no longer: ask the client to pull, or push again."""
-        self.analysis.invalidate()
         self.suggestions.forget()
+        self.redraw()
+
+    def redraw(self) -> None:
+        """The same texts may be shown with other findings."""
+        self.analysis.invalidate()
         self.scan.forget()
         if not self.client.pull_diagnostics:
             for program in self.documents.programs():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
-from codehunch.bundles.store import BundleError, active_bundle, store_folder
+from codehunch.bundles.store import BundleError, active_bundle, find, open_entry, store_folder
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.requests import (
     Body,
@@ -29,7 +29,7 @@ from codehunch.syntax.text import SourceText
 
 if TYPE_CHECKING:
     from codehunch.bundles.bundle import Bundle
-    from codehunch.defects.detector import Detector
+    from codehunch.defects.models import Detectors
     from codehunch.generation.generator import Generator
     from codehunch.inference.protocol import Emit
     from codehunch.lsp.incremental import IncrementalChecker
@@ -46,39 +46,40 @@ class ModelService:
     def __init__(self, options: ServiceOptions, emit: Emit) -> None:
         self._options = options
         self._emit = emit
-        self._detector: Detector | None = None
-        self._checker: IncrementalChecker | None = None
+        self._detectors: Detectors | None = None
+        self._checkers: dict[str, IncrementalChecker] = {}
+        self._generation: Bundle | None = None
         self._generator: Generator | None = None
-        self._bundles: dict[str, Bundle] = {}
         self._store_state = _store_state()
 
     def check(self, request: CheckRequest, cancelled: IsCancelled) -> CheckReply:
-        """Findings of one text. A language the bundle was not made for has none."""
-        from codehunch.defects.detector import CheckOptions
+        """Findings of one text. A language no bundle was made for has none."""
+        from codehunch.defects.options import CheckOptions
 
         self._follow_store()
-        bundle = self._bundle("defects")
-        if request.language not in bundle.manifest.languages:
+        detectors = self._open_detectors()
+        bundle = detectors.bundle(request.language)
+        if bundle is None:
             return CheckReply((), "")
         if cancelled():
             raise Cancelled
         options = CheckOptions(sensitivity=request.sensitivity, select=request.select, ignore=request.ignore)
-        checker = self._open_checker(bundle)
         if request.uri:
+            checker = self._checker(request.language)
             findings = checker.check(request.uri, request.text, request.language, options, cancelled)
         else:
             source = SourceText(request.text)
-            findings = self._open_detector(bundle).check(source, request.language, options, cancelled)
+            findings = detectors.detector(request.language).check(source, request.language, options, cancelled)
         if cancelled():
             raise Cancelled
         spec = bundle.manifest.defects
         sure = spec.thresholds.get("low", 1.0) if spec is not None else 1.0
-        return CheckReply(tuple(findings), f"{bundle.manifest.id} {bundle.manifest.version}", sure)
+        return CheckReply(tuple(findings), _name(bundle), sure)
 
     def languages(self, payload: None, cancelled: IsCancelled) -> tuple[str, ...]:
-        """What the defect model reads."""
+        """What the defect models read."""
         self._follow_store()
-        return self._bundle("defects").manifest.languages
+        return self._open_detectors().languages
 
     def offers(self, query: OffersQuery, cancelled: IsCancelled) -> Offers:
         """What could be written at an offset, and how findings could be silenced. Needs no model."""
@@ -96,7 +97,7 @@ class ModelService:
         if parsed is None or found is None:
             return GenerateReply(None)
         self._follow_store()
-        bundle = self._bundle("generation")
+        bundle = self._generation_bundle()
         if request.language not in bundle.manifest.languages:
             return GenerateReply(None)
         if cancelled():
@@ -112,42 +113,76 @@ class ModelService:
         )
         if cancelled():
             raise Cancelled
-        return GenerateReply(_place(found), tuple(Body(each.text, each.confidence) for each in candidates))
+        bodies = tuple(Body(each.text, each.confidence) for each in candidates)
+        return GenerateReply(_place(found), bodies, _name(bundle))
 
     def debug(self, payload: None, cancelled: IsCancelled) -> dict[str, object]:
         """What is loaded here, for the command that shows it."""
         return {
             "pid": os.getpid(),
-            "bundles": {task: f"{b.manifest.id} {b.manifest.version}" for task, b in self._bundles.items()},
-            "loaded": [name for name, model in (("defects", self._detector), ("generation", self._generator)) if model],
+            "bundles": {task: [_name(bundle) for bundle in held] for task, held in self.bundles().items()},
+            "loaded": [
+                *(self._detectors.open if self._detectors is not None else ()),
+                *([_name(self._generation)] if self._generator is not None and self._generation is not None else []),
+            ],
         }
 
-    def _bundle(self, task: Literal["defects", "generation"]) -> Bundle:
-        bundle = self._bundles.get(task)
-        if bundle is None:
+    def cards(self, payload: None, cancelled: IsCancelled) -> tuple[str, ...]:
+        """Paths of the model cards of the bundles in use; a bundle without one gives its manifest."""
+        self._open_detectors()
+        self._generation_bundle()
+        found = []
+        for bundle in (bundle for held in self.bundles().values() for bundle in held):
+            card = bundle.path / "MODEL_CARD.md"
+            found.append(str(card if card.is_file() else bundle.path / "manifest.json"))
+        return tuple(found)
+
+    def bundles(self) -> dict[str, list[Bundle]]:
+        """The bundles that were opened so far, by task."""
+        generation = [self._generation] if self._generation is not None else []
+        return {
+            "defects": list(self._detectors.bundles) if self._detectors is not None else [],
+            "generation": generation,
+        }
+
+    def _open_detectors(self) -> Detectors:
+        if self._detectors is None:
+            from codehunch.defects.models import Detectors
+
+            self._detectors = Detectors(
+                self._options.models,
+                self._options.threads,
+                lambda bundle: self._emit("loading", "defects"),
+                lambda bundle: self._emit("loaded", "defects"),
+            )
+            for text in self._detectors.warnings:
+                self._emit("warning", text)
+        return self._detectors
+
+    def _generation_bundle(self) -> Bundle:
+        if self._generation is None:
             warnings: list[str] = []
-            bundle = self._bundles[task] = active_bundle(task, warnings)
+            name = self._options.generation_model
+            if name is not None:
+                try:
+                    bundle = open_entry(find(name))
+                    bundle.verify()
+                    self._generation = bundle if bundle.manifest.task == "generation" else None
+                    if self._generation is None:
+                        warnings.append(f"{name} is no model that writes code; it is not used")
+                except BundleError as error:
+                    warnings.append(f"{error} (the setting `generation-model` names it)")
+            self._generation = self._generation or active_bundle("generation", warnings)
             for text in warnings:
                 self._emit("warning", text)
-        return bundle
+        return self._generation
 
-    def _open_detector(self, bundle: Bundle) -> Detector:
-        if self._detector is None:
-            from codehunch.defects.detector import Detector
-
-            self._emit("loading", "defects")
-            try:
-                self._detector = Detector(bundle, threads=self._options.threads)
-            finally:
-                self._emit("loaded", "defects")
-        return self._detector
-
-    def _open_checker(self, bundle: Bundle) -> IncrementalChecker:
-        if self._checker is None:
+    def _checker(self, language: str) -> IncrementalChecker:
+        if language not in self._checkers:
             from codehunch.lsp.incremental import IncrementalChecker
 
-            self._checker = IncrementalChecker(self._open_detector(bundle))
-        return self._checker
+            self._checkers[language] = IncrementalChecker(self._open_detectors().detector(language))
+        return self._checkers[language]
 
     def _open_generator(self, bundle: Bundle) -> Generator:
         if self._generator is None:
@@ -166,8 +201,8 @@ class ModelService:
         It reads the statements around the new text, not the file: a person waits.
         """
         try:
-            detector = self._open_detector(self._bundle("defects"))
-        except BundleError:
+            detector = self._open_detectors().detector("python")
+        except (BundleError, KeyError):
             return True
         parsed = parse(source)
         around = [own for node in parsed.tree.root_node.children if (own := parsed.span(node)).overlaps(span)]
@@ -181,8 +216,8 @@ class ModelService:
         state = _store_state()
         if state != self._store_state:
             self._store_state = state
-            self._bundles.clear()
-            self._detector = self._checker = self._generator = None
+            self._detectors = self._generation = self._generator = None
+            self._checkers.clear()
             self._emit("bundles-changed", None)
 
 
@@ -200,7 +235,12 @@ def _parse(text: str, language: str) -> ParsedSource | None:
 
 def _place(request: BodyRequest) -> BodyPlace:
     name = request.function.qualified_name if request.function is not None else ""
-    return BodyPlace(request.replace, request.at_cursor, name, request.kind)
+    start = request.function.span.start if request.function is not None else request.replace.start
+    return BodyPlace(start, request.replace, request.at_cursor, name, request.kind)
+
+
+def _name(bundle: Bundle) -> str:
+    return f"{bundle.manifest.id} {bundle.manifest.version}"
 
 
 def _store_state() -> int:

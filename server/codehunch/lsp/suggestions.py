@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import attrs
 
 from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
 from codehunch.inference.protocol import INTERACTIVE, CancelToken
+from codehunch.lsp.remembered import Memory, Suggestion, Written
 from codehunch.lsp.requests import Body, BodyPlace, GenerateReply, GenerateRequest
 from codehunch.lsp.snapshots import Snapshot
 from codehunch.syntax.spans import Span
@@ -16,32 +16,9 @@ from codehunch.syntax.spans import Span
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
 
-logger = logging.getLogger(__name__)
+__all__ = ["Suggestion", "Suggestions"]
 
 _SUPPORTED = {"python"}
-_KEPT = 4
-
-
-@attrs.frozen
-class Suggestion:
-    """A text that can stand in place of ``replace`` in the program it was asked for."""
-
-    text: str
-    replace: Span
-    confidence: float
-    at_cursor: bool
-    name: str
-
-
-@attrs.frozen
-class _Remembered:
-    """A body with its surroundings, so that it is recognised while the person types it."""
-
-    before: str
-    original: str
-    """What the suggestions replace."""
-    after: str
-    suggestions: tuple[Suggestion, ...]
 
 
 class Suggestions:
@@ -49,7 +26,7 @@ class Suggestions:
 
     def __init__(self, server: CodeHunchServer) -> None:
         self._server = server
-        self._remembered: dict[str, list[_Remembered]] = {}
+        self.memory = Memory(server.opinions.keep)
         self._running: dict[str, CancelToken] = {}
 
     async def at(
@@ -61,49 +38,78 @@ class Suggestions:
         ``automatic`` leaves out what the model is not sure of; ``patient`` waits ten times as long, for a person
         who asked for this body by name.
         """
-        server = self._server
-        editor = server.configuration.editor
-        if not editor.generation or program.language not in _SUPPORTED:
+        if not self._serves(program):
             return ()
-        remembered = self.known(program, offset, candidates)
+        remembered = self.memory.known(program, offset, candidates)
         if remembered is not None:
             return remembered
-        self.edited(program.uri)
-        token = self._running[program.uri] = CancelToken()
-        request = GenerateRequest(
-            program.source.text,
-            program.language,
-            offset,
-            candidates,
-            editor.generation_seconds * (10 if patient else 1),
-            automatic,
-        )
-        try:
-            reply = await self._ask(request, token)
-        finally:
-            if self._running.get(program.uri) is token:
-                del self._running[program.uri]
-        if token.cancelled or not server.documents.is_current(program):
-            raise Cancelled
+        request = self._request(program, program.source.text, offset, candidates, patient)
+        reply = await self._only(program, attrs.evolve(request, automatic=automatic))
         if reply.place is None:
             return ()
-        suggestions = tuple(_suggestion(body, reply.place) for body in reply.bodies)
-        self._remember(program, reply.place.replace, suggestions)
+        place = reply.place
+        suggestions = tuple(_suggestion(body, place, reply.bundle) for body in reply.bodies)
+        self.memory.remember(program, place, suggestions)
         return suggestions
 
-    def edited(self, uri: str) -> None:
-        """What is being computed for an older version or an older question is no longer wanted."""
+    async def another(self, program: Snapshot, written: Written) -> Suggestion | None:
+        """A body other than the ones the person has seen, in place of one that was accepted; ``None`` without one.
+
+        Raises Cancelled when the document moves on.
+        """
+        span = written.find(program)
+        if span is None or not self._serves(program):
+            return None
+        text = program.source.text
+        asked = f"{text[: span.start]}{written.original}{text[span.end :]}"
+        offset = span.start + min(written.cursor, len(written.original))
+        reply = await self._only(program, self._request(program, asked, offset, len(written.seen) + 2, True))
+        if reply.place is None:
+            return None
+        fresh = [body for body in reply.bodies if body.text not in written.seen]
+        if not fresh:
+            return None
+        suggestion = attrs.evolve(_suggestion(fresh[0], reply.place, reply.bundle), replace=span)
+        self.memory.regenerated(program, written, suggestion)
+        return suggestion
+
+    def edited(self, before: Snapshot | None, program: Snapshot) -> None:
+        """A newer version is there: what is computed for an older one is no longer wanted."""
+        self._give_up(program.uri)
+        self.memory.edited(before, program)
+
+    def forget(self, uri: str | None = None) -> None:
+        """Drop what is remembered about one document or about all."""
+        if uri is not None:
+            self._give_up(uri)
+        self.memory.forget(uri)
+
+    def _serves(self, program: Snapshot) -> bool:
+        return self._server.configuration.editor.generation and program.language in _SUPPORTED
+
+    def _request(self, program: Snapshot, text: str, offset: int, candidates: int, patient: bool) -> GenerateRequest:
+        seconds = self._server.configuration.editor.generation_seconds * (10 if patient else 1)
+        path = str(program.path or "")
+        return GenerateRequest(text, program.language, offset, candidates, seconds, path=path)
+
+    def _give_up(self, uri: str) -> None:
         token = self._running.pop(uri, None)
         if token is not None:
             token.cancel()
 
-    def forget(self, uri: str | None = None) -> None:
-        """Drop what is remembered about one document or about all."""
-        if uri is None:
-            self._remembered.clear()
-        else:
-            self.edited(uri)
-            self._remembered.pop(uri, None)
+    async def _only(self, program: Snapshot, request: GenerateRequest) -> GenerateReply:
+        """The worker's answer to the only open question of a program. Raises Cancelled when it is overtaken."""
+        self._give_up(program.uri)
+        token = self._running[program.uri] = CancelToken()
+        try:
+            await self._server.start_options()
+            reply = await self._ask(request, token)
+        finally:
+            if self._running.get(program.uri) is token:
+                del self._running[program.uri]
+        if token.cancelled or not self._server.documents.is_current(program):
+            raise Cancelled
+        return reply
 
     async def _ask(self, request: GenerateRequest, token: CancelToken) -> GenerateReply:
         for attempt in (1, 2):
@@ -119,30 +125,9 @@ class Suggestions:
                 break
         return GenerateReply(None)
 
-    def _remember(self, program: Snapshot, replace: Span, suggestions: tuple[Suggestion, ...]) -> None:
-        text = program.source.text
-        kept = self._remembered.setdefault(program.uri, [])
-        kept.append(_Remembered(text[: replace.start], replace.of(text), text[replace.end :], suggestions))
-        del kept[:-_KEPT]
 
-    def known(self, program: Snapshot, offset: int, candidates: int = 1) -> tuple[Suggestion, ...] | None:
-        """What was suggested here, also while the person types along; ``None`` where the worker has to be asked."""
-        text = program.source.text
-        for known in reversed(self._remembered.get(program.uri, [])):
-            start, end = len(known.before), len(text) - len(known.after)
-            if not (start <= offset <= end and text.startswith(known.before) and text.endswith(known.after)):
-                continue
-            typed = text[start:end]
-            if typed == known.original:
-                if len(known.suggestions) >= candidates:
-                    return known.suggestions[:candidates]
-            elif typed.strip():
-                fitting = [each for each in known.suggestions if each.text.startswith(typed) and each.text != typed]
-                if fitting:
-                    here = Span(start, end)
-                    return tuple(attrs.evolve(each, replace=here, at_cursor=True) for each in fitting[:candidates])
-        return None
-
-
-def _suggestion(body: Body, place: BodyPlace) -> Suggestion:
-    return Suggestion(body.text, place.replace, body.confidence, place.at_cursor, place.name)
+def _suggestion(body: Body, place: BodyPlace, bundle: str) -> Suggestion:
+    origin = Span(place.start, place.replace.start)
+    return Suggestion(
+        body.text, place.replace, body.confidence, place.at_cursor, place.name, origin, body.origin, bundle
+    )

@@ -12,17 +12,16 @@ from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.inference.errors import WorkerError
 from codehunch.inference.protocol import INTERACTIVE
 from codehunch.lsp.capabilities import Client
+from codehunch.lsp.commands import DISMISS, GENERATE
 from codehunch.lsp.positions import span_of
 from codehunch.lsp.programs import View
-from codehunch.lsp.rendering import CONFIDENT, PREFERRED_MARGIN, diagnostics_of, own_findings, workspace_edit
-from codehunch.lsp.requests import BodyPlace, Flagged, Offers, OffersQuery, Silence
+from codehunch.lsp.rendering import CONFIDENT, PREFERRED_MARGIN, Style, diagnostics_of, own_findings, workspace_edit
+from codehunch.lsp.requests import Flagged, Offers, OffersQuery, Silence
 from codehunch.syntax.spans import Span
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
 
-
-GENERATE = "codehunch.generateBody"
 _OFFERS_SECONDS = 0.25
 
 
@@ -32,7 +31,7 @@ class _Scene:
 
     view: View
     client: Client
-    sure: float
+    style: Style
 
 
 async def handle(
@@ -54,7 +53,7 @@ async def handle(
         offers = await _offers(server, view, asked.start, touched)
     if not server.documents.is_current(view.program):
         return None
-    scene = _Scene(view, server.client, report.sure if report is not None else CONFIDENT)
+    scene = _Scene(view, server.client, server.style(report.sure if report is not None else CONFIDENT))
     actions: list[types.CodeAction | None] = []
     if fixes:
         for finding in touched:
@@ -62,8 +61,15 @@ async def handle(
         actions += [_fix_all(scene, code, findings) for code in dict.fromkeys(each.code for each in touched)]
         for finding, silence in zip(touched, offers.silences, strict=False):
             actions += _silence(scene, finding, silence)
+        actions += [_dismiss(scene, finding) for finding in touched if finding.fingerprint]
+        if report is not None:
+            offered = [(finding, fix) for finding in touched for fix in finding.fixes]
+            server.opinions.offered(view.program, offered, report.bundle)
     if bodies and offers.place is not None:
-        actions.append(_body(scene, offers.place, params.range.start))
+        actions.append(_body(scene, f"Generate body from {offers.place.described_by}", "generate", params.range.start))
+    resolves = scene.client.code_action_resolves_edit and scene.client.code_action_data
+    if bodies and resolves and server.suggestions.memory.written_at(view.program, asked.start) is not None:
+        actions.append(_body(scene, "Regenerate body", "regenerate", params.range.start))
     return [action for action in actions if action is not None]
 
 
@@ -120,21 +126,31 @@ def _quick_fix(
     return types.CodeAction(
         title=title,
         kind=types.CodeActionKind.QuickFix,
-        diagnostics=diagnostics_of(scene.view, findings, scene.client, scene.sure),
+        diagnostics=diagnostics_of(scene.view, findings, scene.client, scene.style),
         is_preferred=True if preferred and scene.client.is_preferred else None,
         edit=edit,
     )
 
 
-def _body(scene: _Scene, place: BodyPlace, position: types.Position) -> types.CodeAction:
-    title = f"Generate body from {place.described_by}"
+def _dismiss(scene: _Scene, finding: Finding) -> types.CodeAction:
+    title = f"{finding.code}: not a defect, never show it again"
+    where = {"uri": scene.view.own.snapshot.uri, "fingerprint": finding.fingerprint}
+    return types.CodeAction(
+        title=title,
+        kind=types.CodeActionKind.QuickFix,
+        diagnostics=diagnostics_of(scene.view, [finding], scene.client, scene.style),
+        command=types.Command(title, DISMISS, arguments=[where]),
+    )
+
+
+def _body(scene: _Scene, title: str, what: str, position: types.Position) -> types.CodeAction:
     action = types.CodeAction(title=title, kind=types.CodeActionKind.RefactorRewrite)
     if scene.client.llm_generated_tag:
         action.tags = [types.CodeActionTag.LlmGenerated]
     document = scene.view.own.snapshot
     where = {"uri": document.uri, "line": position.line, "character": position.character}
     if scene.client.code_action_resolves_edit and scene.client.code_action_data:
-        action.data = {"generate": {**where, "version": document.version}}
+        action.data = {what: {**where, "version": document.version}}
     else:
         action.command = types.Command(title, GENERATE, arguments=[where])
     return action

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 async def handle(server: CodeHunchServer, action: types.CodeAction) -> types.CodeAction:
     """The same action with its edit. ContentModified when the text has changed since the action was offered."""
-    where = action.data.get("generate") if isinstance(action.data, dict) else None
+    data = action.data if isinstance(action.data, dict) else {}
+    where = data.get("generate") or data.get("regenerate")
     if where is None:
         return action
     try:
@@ -31,11 +32,15 @@ async def handle(server: CodeHunchServer, action: types.CodeAction) -> types.Cod
         raise content_modified()
     offset = view.to_program(offset_of(view.own.snapshot.source, position, server.client.encoding))
     try:
-        suggestions = await server.suggestions.at(view.program, offset, patient=True)
+        if "regenerate" in data:
+            written = server.suggestions.memory.written_at(view.program, offset)
+            best = await server.suggestions.another(view.program, written) if written is not None else None
+        else:
+            best = next(iter(await server.suggestions.at(view.program, offset, patient=True)), None)
     except Cancelled:
         raise content_modified() from None
-    if not suggestions:
-        raise failed("no body for this description is good enough to be shown")
-    best = suggestions[0]
+    if best is None:
+        other = "other " if "regenerate" in data else ""
+        raise failed(f"no {other}body for this description is good enough to be shown")
     action.edit = workspace_edit(view, [Edit(best.replace, best.text)], server.client)
     return action

@@ -23,6 +23,9 @@ async def handle(server: CodeHunchServer, params: types.CompletionParams) -> typ
     view = server.documents.view(params.text_document.uri)
     if view is None:
         return None
+    by_key = params.context is None or params.context.trigger_kind == types.CompletionTriggerKind.Invoked
+    if not by_key and server.configuration.editor.generation_trigger == "invoked":
+        return types.CompletionList(is_incomplete=False, items=[])
     offset = view.to_program(offset_of(view.own.snapshot.source, params.position, server.client.encoding))
     await asyncio.sleep(server.analysis.quiet_in(view.program.uri))
     if not server.documents.is_current(view.program):
@@ -45,10 +48,20 @@ def _item(server: CodeHunchServer, view: View, offset: int, suggestion: Suggesti
     return types.CompletionItem(
         label=first if len(first) <= 60 else f"{first[:57]}...",
         kind=types.CompletionItemKind.Snippet,
-        detail=f"CodeHunch: body of {suggestion.name}" if suggestion.name else "CodeHunch",
+        detail=_detail(suggestion),
         sort_text="0",
         filter_text="",
         insert_text_format=types.InsertTextFormat.PlainText,
         text_edit=types.TextEdit(range_in(view, place, server.client), text),
-        data={"code": suggestion.text.strip("\r\n"), "confidence": round(suggestion.confidence, 4)},
+        data={
+            "code": suggestion.text.strip("\r\n"),
+            "confidence": round(suggestion.confidence, 4),
+            "origin": suggestion.origin,
+        },
     )
+
+
+def _detail(suggestion: Suggestion) -> str:
+    if suggestion.origin:
+        return f"CodeHunch: adapted from {suggestion.origin}"
+    return f"CodeHunch: body of {suggestion.name}" if suggestion.name else "CodeHunch"

@@ -16,10 +16,12 @@ def handle(server: CodeHunchServer, item: types.CompletionItem) -> types.Complet
     code, confidence = data.get("code"), data.get("confidence")
     if not isinstance(code, str) or not isinstance(confidence, int | float):
         return item
+    origin = data.get("origin")
+    told = f"Adapted from {origin}" if origin and isinstance(origin, str) else f"Confidence: {confidence:.0%}"
     if server.client.completion_markdown:
         fence = "`" * (3 if "```" not in code else 8)
-        text = f"{fence}python\n{code}\n{fence}\nConfidence: {confidence:.0%}"
+        text = f"{fence}python\n{code}\n{fence}\n{told}"
         item.documentation = types.MarkupContent(types.MarkupKind.Markdown, text)
     else:
-        item.documentation = f"{code}\n\nConfidence: {confidence:.0%}"
+        item.documentation = f"{code}\n\n{told}"
     return item

@@ -16,6 +16,7 @@ def handle(server: CodeHunchServer, params: types.DidCloseTextDocumentParams) ->
     was_open = server.documents.close(uri)
     server.analysis.forget(uri)
     server.suggestions.forget(uri)
+    server.opinions.forget(uri)
     server.scan.changed.set()
     if was_open and not server.client.pull_diagnostics:
         server.publisher.clear(uri)

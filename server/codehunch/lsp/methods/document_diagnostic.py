@@ -27,7 +27,7 @@ async def handle(
         raise superseded() from None
     if not server.documents.is_current(view.program):
         raise superseded()
-    diagnostics, result_id = draw(view, report, server.client)
+    diagnostics, result_id = draw(view, report, server.client, server.style(report.sure))
     if result_id == params.previous_result_id:
         return types.RelatedUnchangedDocumentDiagnosticReport(result_id=result_id)
     return types.RelatedFullDocumentDiagnosticReport(items=diagnostics, result_id=result_id)

@@ -28,9 +28,11 @@ async def handle(server: CodeHunchServer, params: types.InlineCompletionParams) 
     if view is None:
         return None
     invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+    if not invoked and server.configuration.editor.generation_trigger == "invoked":
+        return None
     offset = view.to_program(offset_of(view.own.snapshot.source, params.position, server.client.encoding))
     candidates = INVOKED_CANDIDATES if invoked else 1
-    if not invoked and server.suggestions.known(view.program, offset) is None:
+    if not invoked and server.suggestions.memory.known(view.program, offset) is None:
         await asyncio.sleep(server.analysis.quiet_in(view.program.uri))
         if not server.documents.is_current(view.program):
             return None

@@ -16,13 +16,15 @@ logger = logging.getLogger(__name__)
 
 def handle(server: CodeHunchServer, params: types.DidChangeNotebookDocumentParams) -> None:
     """A change of one cell is a change of the program; findings of cells that are gone are cleared."""
+    before = server.documents.snapshot(params.notebook_document.uri)
     changed = server.documents.change_notebook(params.notebook_document, params.change)
     if changed is None:
         logger.warning("ignored a change of %s, which is not open", params.notebook_document.uri)
         return
     program, gone = changed
     server.analysis.edited(program.uri)
-    server.suggestions.edited(program.uri)
+    server.suggestions.edited(before, program)
+    server.opinions.edited(before, program)
     if not server.client.pull_diagnostics:
         for uri in gone:
             server.publisher.clear(uri)

@@ -16,6 +16,7 @@ def handle(server: CodeHunchServer, params: types.DidCloseNotebookDocumentParams
     cells = server.documents.close_notebook(uri, [cell.uri for cell in params.cell_text_documents])
     server.analysis.forget(uri)
     server.suggestions.forget(uri)
+    server.opinions.forget(uri)
     server.publisher.cancel(uri)
     if not server.client.pull_diagnostics:
         for cell in cells:

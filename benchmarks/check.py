@@ -110,7 +110,7 @@ def copy_sample(tree: Path, out: Path, limit: int | None) -> tuple[int, int]:
 
 def tools(peers: Sequence[str], threads: int | None) -> Iterator[tuple[str, str, list[str]]]:
     """Name, version and command of codehunch and of every peer that is installed."""
-    own = [sys.executable, "-m", "codehunch", "check", "--format", "json"]
+    own = [sys.executable, "-m", "codehunch", "check", "--no-cache", "--format", "json"]
     yield "codehunch", __version__, [*own, "--threads", str(threads)] if threads else own
     options = {
         "ruff": ["check", "--isolated", "--no-cache", "--exit-zero", "--output-format", "json"],

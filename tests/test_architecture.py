@@ -12,7 +12,7 @@ from typing import TypeGuard
 import attrs
 import pytest
 
-from codehunch.inference.fallback import Placement
+from codehunch.inference.placement import Placement
 from codehunch.settings import DEFAULTS
 
 ROOT = Path(__file__).parents[1]

@@ -352,7 +352,9 @@ def test_the_same_findings_from_a_pipe_a_file_and_another_process(
 ) -> None:
     write(project, a_py=WRONG)
     from_file = process("check", "a.py", *HIGH, "--format", "json")
-    from_pipe = process("check", "-", *HIGH, "--format", "json", stdin=WRONG.encode())
+    from_cache = process("check", "a.py", *HIGH, "--format", "json")
+    from_pipe = process("check", "-", *HIGH, "--no-cache", "--format", "json", stdin=WRONG.encode())
+    assert from_cache.out == from_file.out
     assert without_names(json.loads(from_file.out)) == without_names(json.loads(from_pipe.out)) == rows
 
 

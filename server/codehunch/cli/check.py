@@ -50,6 +50,9 @@ def check(
     no_feedback: Annotated[
         bool, typer.Option("--no-feedback", help="Report what was dismissed as `not a defect` as well.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Read every function anew; keep nothing on disk.")
+    ] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads the model may use.")] = None,
 ) -> None:
     """Warn about defects in files and folders.
@@ -68,7 +71,7 @@ def check(
         raise typer.BadParameter("--fix writes files, and stdin is none; --diff shows what it would change")
     if diff and format is not Format.TEXT:
         raise typer.BadParameter("--diff prints a patch; it has no other --format")
-    settings = _settings(sensitivity, select, ignore, exclude, threads, baseline, changed_since)
+    settings = _settings(sensitivity, select, ignore, exclude, threads, baseline, changed_since, no_cache)
     if baseline is not None and not write_baseline and not os.path.lexists(baseline):
         raise typer.BadParameter(
             f"{baseline}: there is no such file; --write-baseline makes one", param_hint="--baseline"
@@ -95,6 +98,7 @@ def _settings(
     threads: int | None,
     baseline: str | None,
     changed_since: str | None,
+    no_cache: bool,
 ) -> SettingsReader:
     """A reader in which every option that was given outranks the files. Wrong values are usage errors."""
     from codehunch import settings_values as values
@@ -107,6 +111,8 @@ def _settings(
         overrides["sensitivity"] = sensitivity.value
     if threads is not None:
         overrides["threads"] = threads
+    if no_cache:
+        overrides["cache"] = False
     if baseline is not None:
         overrides["baseline"] = os.path.abspath(baseline)
     if changed_since is not None:

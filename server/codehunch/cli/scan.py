@@ -98,7 +98,11 @@ def scan(
 ) -> int:
     """Check ``paths`` (``["-"]`` for stdin) and give back the exit code."""
     here = settings.for_folder(os.curdir)
-    detectors = Detectors(here.models, here.threads)
+    if here.inference_endpoint is not None:
+        console.note(f"functions are read by the model server {here.inference_endpoint}")
+    detectors = Detectors(
+        here.models, here.threads, endpoint=here.inference_endpoint, notify=console.warning, cached=here.cache
+    )
     for text in detectors.warnings:
         console.warning(text)
     languages = detectors.languages

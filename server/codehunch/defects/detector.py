@@ -19,7 +19,7 @@ from codehunch.defects.units import Unit, cut
 from codehunch.defects.verification import Place, Trial, likely_kinds, suspicious_places, try_rewrites
 from codehunch.inference.classifier import Classifier
 from codehunch.inference.errors import InferenceError
-from codehunch.inference.fallback import Placement
+from codehunch.inference.placement import Placement
 from codehunch.inference.textual import TextClassifier
 from codehunch.syntax.functions import Function, find_functions
 from codehunch.syntax.ignores import find_suppressions

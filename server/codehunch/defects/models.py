@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from codehunch.bundles.store import active_bundle, find, open_entry
+from codehunch.inference.placement import placement_of
 
 if TYPE_CHECKING:
     from codehunch.bundles.bundle import Bundle
@@ -21,12 +22,21 @@ class Detectors:
         threads: int | None = None,
         opening: Callable[[Bundle], None] = lambda bundle: None,
         opened: Callable[[Bundle], None] = lambda bundle: None,
+        *,
+        endpoint: str | None = None,
+        notify: Callable[[str], None] | None = None,
+        cached: bool = False,
     ) -> None:
         """``chosen`` are pairs of language and the name of an installed bundle. Raises BundleError for a name that
-        is not installed, and where there is no bundle at all."""
+        is not installed, and where there is no bundle at all.
+
+        ``endpoint`` is a model server that is asked first; ``notify`` hears when it fails. ``cached`` keeps findings
+        on disk.
+        """
         self.warnings: list[str] = []
         """Why the embedded bundle had to step in; for the person."""
-        self._threads = threads
+        self._placement = placement_of(threads, endpoint, notify)
+        self._cached = cached
         self._opening, self._opened = opening, opened
         self._detectors: dict[str, Detector] = {}
         active = active_bundle("defects", self.warnings)
@@ -51,6 +61,7 @@ class Detectors:
 
     def detector(self, language: str) -> Detector:
         """The detector of a language, opened when first asked for. KeyError where nothing checks it."""
+        from codehunch.defects.cache import open_cache
         from codehunch.defects.detector import Detector
 
         bundle = self._bundles[language]
@@ -58,7 +69,8 @@ class Detectors:
         if key not in self._detectors:
             self._opening(bundle)
             try:
-                self._detectors[key] = Detector(bundle, threads=self._threads)
+                cache = open_cache(bundle) if self._cached else None
+                self._detectors[key] = Detector(bundle, cache=cache, placement=self._placement)
             finally:
                 self._opened(bundle)
         return self._detectors[key]

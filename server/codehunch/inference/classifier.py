@@ -14,7 +14,8 @@ from codehunch.bundles.bundle import Bundle
 from codehunch.inference.batching import PROBED_IDS, BatchRunner
 from codehunch.inference.encoding import LexicalEncoder, Window
 from codehunch.inference.errors import InferenceError
-from codehunch.inference.fallback import Placement, open_session
+from codehunch.inference.fallback import open_session
+from codehunch.inference.placement import Placement
 from codehunch.syntax.lexemes import Lexeme
 
 _INPUTS = ("input_ids", "attention_mask", "identifier_ids")

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import attrs
 from numpy.typing import NDArray
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.inference.errors import InferenceError
-from codehunch.inference.remote import Endpoint, RemoteError, RemoteModel
+from codehunch.inference.placement import Endpoint, Placement
+from codehunch.inference.remote import RemoteError, RemoteModel
 from codehunch.inference.session import create_session, reason_of, require_names
 
 logger = logging.getLogger(__name__)
@@ -41,18 +41,6 @@ class Named(Protocol):
 
     @property
     def name(self) -> str: ...
-
-
-@attrs.frozen
-class Placement:
-    """How the graphs of a bundle are run."""
-
-    threads: int | None = None
-    """Threads of a local session; None: all cores but one."""
-    endpoint: Endpoint | None = None
-    """A model server that is asked first."""
-    notify: Callable[[str], None] = attrs.field(default=logger.warning, eq=False)
-    """Hears, in a sentence for the person, when the server fails and when it is back."""
 
 
 def model_name(bundle: Bundle, graph: str) -> str:

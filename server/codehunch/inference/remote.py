@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from codehunch import __version__
 from codehunch.inference.errors import InferenceError
+from codehunch.inference.placement import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -52,21 +53,6 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 class RemoteError(InferenceError):
     """The model server did not give the answer. The message names the endpoint and the reason."""
-
-
-@attrs.frozen
-class Endpoint:
-    """Where a model server listens, and how long it may take."""
-
-    url: str
-    """``http://`` or ``https://``, host, optional port and path; what stands before ``/v2``."""
-    timeout: float = 10.0
-    """Seconds for one answer, all attempts together."""
-    connect_timeout: float = 2.0
-    """Seconds for one connection."""
-    attempts: int = 3
-    pause: float = 0.2
-    """Seconds before the second attempt, on average; every later pause is twice as long."""
 
 
 @attrs.frozen
@@ -273,12 +259,10 @@ def _answer(outputs: Sequence[str], header_length: str | None, body: bytes) -> l
 
 
 def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"
 
 
 def _of(error: Exception) -> str:

@@ -12,7 +12,8 @@ from codehunch.bundles.bundle import Bundle
 from codehunch.inference.batching import PROBED_IDS, BatchRunner
 from codehunch.inference.classifier import softmax
 from codehunch.inference.errors import InferenceError
-from codehunch.inference.fallback import Placement, open_session
+from codehunch.inference.fallback import open_session
+from codehunch.inference.placement import Placement
 
 _OPTIONAL_INPUTS = ("attention_mask", "token_type_ids")
 _PADS = ("<pad>", "[PAD]", "<|pad|>", "<|endoftext|>")

@@ -107,7 +107,7 @@ def load_base(spec: str, recipe: Recipe | None = None, texts: Iterable[str] = ()
     if spec.startswith("new:"):
         return _new(spec, recipe, texts)
     folder = Path(spec)
-    if folder.is_dir():
+    if spec and folder.is_dir():
         _check_folder(folder)
     elif folder.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1 or not spec:
         raise BaseError(

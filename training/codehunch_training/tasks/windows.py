@@ -26,6 +26,8 @@ def encode_text(
     """
     long = recipe.data.long
     options: dict[str, Any] = {"return_offsets_mapping": offsets, "return_attention_mask": False}
+    if tokenizer.is_fast:
+        options["split_special_tokens"] = True
     if long == "windows" and tokenizer.is_fast:
         options |= {"return_overflowing_tokens": True, "stride": min(recipe.model.stride, length // 2)}
     where = "only_first" if second is not None and long == "windows" else True

@@ -19,30 +19,9 @@ from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.corpus.docstrings import examples_of, prompt_of, python_files
 from codehunch_training.corpus.harvest import harvest
 from codehunch_training.evaluation.defects import localisation
-from codehunch_training.models.encoder import DefectModel, DefectOutput
+from codehunch_training.export.parity import GraphModel
+from codehunch_training.models.encoder import DefectModel
 from codehunch_training.tasks.generation_data import encode_target
-
-
-class GraphModel:
-    """A bundle's defect graph where a DefectModel is called: same names, tensors in and out.
-
-    Every row is run alone, as it is served: dynamic quantisation takes its scale from the whole input.
-    """
-
-    device = torch.device("cpu")
-
-    def __init__(self, path: Path) -> None:
-        self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-
-    def __call__(self, **inputs: torch.Tensor) -> DefectOutput:
-        lengths = inputs["attention_mask"].sum(-1).tolist()
-        longest, whole, each = inputs["input_ids"].shape[1], [], []
-        for row, length in enumerate(lengths):
-            feed = {name: tensor[row : row + 1, :length].numpy() for name, tensor in inputs.items()}
-            logits, tokens = self._session.run(["logits", "token_logits"], feed)
-            whole.append(torch.from_numpy(logits[0]))
-            each.append(torch.nn.functional.pad(torch.from_numpy(tokens[0]), (0, 0, 0, longest - length)))
-        return DefectOutput(logits=torch.stack(whole), token_logits=torch.stack(each))
 
 
 def compare_defects(bundle: Bundle, checkpoint: Path, texts: Sequence[str]) -> dict[str, dict[str, Any]]:

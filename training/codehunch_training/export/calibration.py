@@ -73,7 +73,8 @@ def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Cal
     for name, budget in ALARM_BUDGETS.items():
         thresholds[name] = threshold_for(scores, clean.lines, budget)
         alarms[name] = round(1000 * float((scores >= thresholds[name]).sum()) / clean.lines, 3)
-    return Calibration(1.0, candidate, weights, thresholds, alarms)
+    temperature = bundle.manifest.defects.temperature if bundle.manifest.defects is not None else 1.0
+    return Calibration(temperature, candidate, weights, thresholds, alarms)
 
 
 def candidate_threshold(classifier: Classifier, rows: Sequence[FunctionRow]) -> float:

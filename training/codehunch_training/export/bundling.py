@@ -1,0 +1,361 @@
+"""From a subject to a bundle: graphs, fewer bits, the parity gate, thresholds, card; whole or not there at all."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from codehunch.bundles.bundle import Bundle, write_bundle
+from codehunch.bundles.manifest import DefectSpec, EmbeddingSpec, GenerationSpec, InputSpec, Manifest
+from codehunch_training.export import graphs, quantisation, thresholds
+from codehunch_training.export.card import CARD_NAME, render_card
+from codehunch_training.export.parity import Bounds, GraphModel, gate, measure_encoder, measure_generation
+from codehunch_training.export.quantisation import SCHEMES, Precision, Scheme
+from codehunch_training.export.subject import ExportError, Say, Subject, recorded, standard_library
+from codehunch_training.export.writers import add_cache_feeds, decoder_feeds, reference_of, variant_of
+
+WEIGHTS = "weights.onnx_data"
+SENSITIVITY_FEEDS = 16
+"""Examples a graph is run on to decide what stays in floats."""
+CLEAN_FUNCTIONS = 400
+
+
+@attrs.frozen
+class Options:
+    """What the person chose."""
+
+    precision: Precision = "int8"
+    scheme: Scheme = SCHEMES["reduced"]
+    bounds: Bounds = attrs.field(factory=Bounds)
+    error_limit: float = quantisation.LIMIT
+    identifier: str = ""
+    version: str = "1"
+    languages: tuple[str, ...] = ()
+    """Empty: what the run or the checkpoint says, else Python."""
+    license: str = "unknown"
+
+
+def write(subject: Subject, out: Path, options: Options, say: Say = lambda _: None) -> Bundle:
+    """Make the bundle of a subject in ``out``, replacing what is there once it is complete.
+
+    Raises ParityError where the graphs are not the model, ExportError where something does not fit together.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as work:
+        folder = Path(work) / "bundle"
+        folder.mkdir()
+        plain = Path(work) / "fp32"
+        writes = subject.kind in ("encoder-decoder", "decoder-only")
+        torch.set_grad_enabled(True)
+        say("tracing the graphs")
+        made = _write_graphs(subject, plain) if writes else {"model": _encoder_graph(subject, plain)}
+        say(f"{options.precision}: {', '.join(made)}")
+        shipped, quantization = _fewer_bits(subject, made, folder, options, say)
+        say("comparing with PyTorch")
+        name = f"onnx_{options.precision}"
+        report = _parity(subject, made, shipped, name, options)
+        gated = gate(report, options.bounds)
+        if writes:
+            _share(folder, list(shipped.values()))
+        subject.tokenizer.save(str(folder / "tokenizer.json"))
+        quantization["graphs"] = {path.name: graphs.checked(path) for path in shipped.values()}
+        manifest = _manifest(subject, options, quantization, gated)
+        bundle = write_bundle(folder, manifest)
+        if manifest.defects is not None:
+            say("fitting temperature and thresholds")
+            manifest = _calibrated(subject, bundle, manifest)
+        (folder / CARD_NAME).write_text(render_card(manifest), encoding="utf-8")
+        write_bundle(folder, manifest)
+        _swap(folder, out)
+    return write_bundle(out, manifest)
+
+
+def _swap(folder: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    folder.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _encoder_graph(subject: Subject, folder: Path) -> Path:
+    path = folder / graphs.SINGLE
+    if subject.kind == "embedding":
+        graphs.export_embedder(subject.model, subject.pooling, path)
+    elif subject.kind == "tokens":
+        graphs.export_encoder(_TokenHead(subject.model), path, ("token_logits",))
+    else:
+        graphs.export_encoder(subject.model, path, ("logits", "token_logits") if subject.kind == "joint" else ())
+    return path
+
+
+def _write_graphs(subject: Subject, folder: Path) -> dict[str, Path]:
+    if subject.kind == "decoder-only":
+        return {"decoder": graphs.export_decoder(subject.model, folder)}
+    return graphs.export_encoder_decoder(subject.model, folder)
+
+
+class _TokenHead(torch.nn.Module):
+    """A token labeller whose output is called what the server calls it."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model, self.config = model, model.config
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"token_logits": self.model(input_ids=input_ids, attention_mask=attention_mask).logits}
+
+
+def _fewer_bits(
+    subject: Subject, made: dict[str, Path], folder: Path, options: Options, say: Say
+) -> tuple[dict[str, Path], dict[str, Any]]:
+    """The graphs in the chosen precision, in ``folder``, and what the manifest says of them."""
+    shipped = {part: folder / path.name for part, path in made.items()}
+    if options.precision == "fp32":
+        for part, path in made.items():
+            _copy(path, shipped[part])
+        return shipped, {"method": "none", "weights": "float32"}
+    if options.precision == "fp16":
+        reports = [quantisation.half(path, shipped[part]) for part, path in made.items()]
+        return shipped, reports[0]
+    writes = subject.kind in ("encoder-decoder", "decoder-only")
+    feeds: dict[str, Any] = {"model": list(subject.feeds[:SENSITIVITY_FEEDS])}
+    scheme = options.scheme
+    if writes:
+        feeds = decoder_feeds(subject, made.get("encoder"))
+        if "decoder_with_past" in made:
+            add_cache_feeds(feeds, made["decoder"])
+        # The embedding table is the output matrix too: there the last rounding decides between two tokens.
+        scheme = attrs.evolve(scheme, embeddings=False)
+    details: dict[str, Any] = {}
+    for part, path in made.items():
+        if writes:
+            _tie(path)
+        details[part] = quantisation.quantise(path, shipped[part], scheme, feeds[part], options.error_limit, say)
+    first = next(iter(details.values()))
+    shared = ("method", "scheme", "weights", "activations", "embeddings")
+    report = {key: first[key] for key in shared} | {
+        "parts": {part: {k: v for k, v in row.items() if k not in shared} for part, row in details.items()}
+    }
+    report["bytes_fp32"] = sum(_size(path) for path in made.values())
+    report["bytes"] = sum(_size(path) for path in shipped.values())
+    return shipped, report
+
+
+def _parity(
+    subject: Subject, made: dict[str, Path], shipped: dict[str, Path], name: str, options: Options
+) -> dict[str, Any]:
+    variants = {"onnx_fp32": made} | ({name: shipped} if name != "onnx_fp32" else {})
+    if subject.kind in ("encoder-decoder", "decoder-only"):
+        reference = reference_of(subject)
+        limit = min(32, subject.max_new)
+        return measure_generation(
+            reference.logits,
+            reference.generate,
+            {key: variant_of(subject, paths) for key, paths in variants.items()},
+            subject.prompts,
+            subject.targets,
+            limit,
+        )
+    model: torch.nn.Module = subject.model.eval()
+    if subject.kind == "embedding":
+        model = _pooled(subject)
+    elif subject.kind == "tokens":
+        model = _TokenHead(subject.model).eval()
+    evaluate = subject.evaluate
+    paths = {key: graph["model"] for key, graph in variants.items()}
+    if evaluate is None:
+        return measure_encoder(model, paths, subject.feeds)
+    # The task calls its own model by its own names; a graph answers to both.
+    own = subject.model.eval()
+    return measure_encoder(
+        model, paths, subject.feeds, lambda each: evaluate(own if each is model else each), subject.metric
+    )
+
+
+def _pooled(subject: Subject) -> torch.nn.Module:
+    from codehunch_training.models.embedding import pool
+
+    def call(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        hidden = subject.model(input_ids=input_ids, attention_mask=attention_mask)[0]
+        return {"embedding": pool(hidden, attention_mask, subject.pooling)}
+
+    return graphs.Named(subject.model, call, subject.model.config).eval()
+
+
+def _manifest(subject: Subject, options: Options, quantization: dict[str, Any], parity: dict[str, Any]) -> Manifest:
+    packages = ("onnx", "onnxruntime", "optimum-onnx", "torch", "transformers")
+    defects = generation = embedding = None
+    if subject.kind in ("classifier", "tokens", "joint"):
+        token_head = subject.kind != "classifier"
+        defects = DefectSpec(
+            labels=subject.labels if token_head else (),
+            sequence_labels=subject.labels if subject.kind != "tokens" else (),
+            token_head=token_head,
+            temperature=1.0,
+            thresholds=dict(thresholds.FALLBACK),
+            alarms_per_kloc={},
+            graph=graphs.SINGLE,
+        )
+    elif subject.kind == "embedding":
+        embedding = EmbeddingSpec(graphs.SINGLE, subject.pooling, int(subject.model.config.hidden_size))
+    else:
+        generation = _generation(subject)
+    return Manifest(
+        id=options.identifier or subject.name,
+        version=options.version,
+        task="defects" if defects else "embedding" if embedding else "generation",
+        languages=subject.languages,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        license=subject.license,
+        encoding=InputSpec(
+            kind="lexical" if subject.kind == "joint" else "text", window=subject.window, stride=subject.stride
+        ),
+        defects=defects,
+        generation=generation,
+        embedding=embedding,
+        quantization=quantization,
+        parity=parity,
+        metrics=dict(subject.metrics),
+        provenance={
+            **subject.provenance,
+            "model": recorded(subject.model),
+            "export_versions": {name: version(name) for name in packages},
+        },
+    )
+
+
+def _generation(subject: Subject) -> GenerationSpec:
+    start, end, pad = subject.starts
+    single = subject.kind == "decoder-only"
+    names = graphs.ENCODER_DECODER
+    return GenerationSpec(
+        encoder="" if single else names["encoder"],
+        decoder=graphs.DECODER_ONLY,
+        decoder_with_past="" if single else names["decoder_with_past"],
+        decoder_start_token_id=start,
+        eos_token_id=end,
+        pad_token_id=pad,
+        max_prompt=subject.window,
+        max_new=subject.max_new,
+        thresholds={"automatic": 0.5},
+        layout=subject.kind if single else "encoder-decoder",  # type: ignore[arg-type]
+        prompt=subject.prompt,
+        prompt_tokens=subject.prompt_tokens,
+        prefix=subject.prefix,
+        end_token_ids=subject.ends,
+    )
+
+
+def _calibrated(subject: Subject, bundle: Bundle, manifest: Manifest) -> Manifest:
+    """The manifest with temperature, thresholds and what they cost on clean code."""
+    assert manifest.defects is not None
+    if subject.kind == "joint":
+        return _calibrated_joint(subject, bundle, manifest)
+    clean = [each.text for each in subject.calibration if each.label == 0]
+    source = subject.calibration_source
+    if len(clean) < 20 and "python" in subject.languages:
+        clean, source = standard_library(CLEAN_FUNCTIONS), "Python's standard library"
+    fitted = thresholds.fit(_logits_of(subject, bundle), subject.calibration, clean, source)
+    spec = attrs.evolve(
+        manifest.defects,
+        temperature=fitted.temperature,
+        thresholds=fitted.thresholds,
+        alarms_per_kloc=fitted.alarms_per_kloc,
+    )
+    return attrs.evolve(manifest, defects=spec, metrics={**manifest.metrics, "calibration": fitted.report})
+
+
+def _calibrated_joint(subject: Subject, bundle: Bundle, manifest: Manifest) -> Manifest:
+    from codehunch_training.corpus.rows import FunctionRow
+    from codehunch_training.export.calibration import calibrate, report
+
+    assert manifest.defects is not None
+    texts = [each.text for each in subject.calibration if each.label == 0]
+    source = subject.calibration_source
+    if len(texts) < 20 and "python" in subject.languages:
+        texts, source = standard_library(CLEAN_FUNCTIONS), "Python's standard library"
+    rows = [FunctionRow(project=source, path="", name="", text=text) for text in texts]
+    half = len(rows) // 2
+    if half < 2:
+        return manifest
+    temperature = thresholds.token_temperature(bundle, rows[:half])
+    spec = attrs.evolve(manifest.defects, temperature=temperature)
+    bundle = write_bundle(bundle.path, attrs.evolve(manifest, defects=spec))
+    fitted = calibrate(bundle, rows[:half])
+    spec = attrs.evolve(
+        spec,
+        candidate=fitted.candidate,
+        confidence=fitted.weights,
+        thresholds=fitted.thresholds,
+        alarms_per_kloc=fitted.alarms_per_kloc,
+    )
+    bundle = write_bundle(bundle.path, attrs.evolve(manifest, defects=spec))
+    metrics = {**manifest.metrics, "calibration": {"source": source, "clean_functions": half}}
+    return attrs.evolve(manifest, defects=spec, metrics=metrics | {"held_out": report(bundle, rows[half:])})
+
+
+def _logits_of(subject: Subject, bundle: Bundle) -> Any:
+    """Logits [labels] of a text's least clean window, through the bundle's own graph and tokenizer."""
+    assert bundle.manifest.defects is not None
+    graph = GraphModel(bundle.path / bundle.manifest.defects.graph)
+    tokenizer = type(subject.tokenizer).from_file(str(bundle.path / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(subject.window, stride=subject.stride)
+
+    def logits_of(text: str) -> NDArray[np.float32]:
+        whole = tokenizer.encode(text)
+        found = []
+        for window in (whole, *whole.overflowing):
+            output = graph(torch.tensor([window.ids]))
+            logits = (output["logits"][0] if "logits" in output else output["token_logits"][0]).numpy()
+            if logits.ndim == 2:  # A labeller of tokens speaks through its most suspicious one.
+                own = np.flatnonzero(np.array(window.special_tokens_mask) == 0)
+                logits = logits[own[int((logits[own, 1:].max(-1) - logits[own, 0]).argmax())] if len(own) else 0]
+            found.append(logits)
+        return min(found, key=lambda each: float(each[0] - each[1:].max()))
+
+    return logits_of
+
+
+def _tie(path: Path) -> None:
+    from codehunch_training.export.generation import tie_head
+
+    tie_head(path)
+
+
+def _share(folder: Path, paths: Sequence[Path]) -> None:
+    """The weights of all graphs in one file, equal ones once."""
+    from codehunch_training.export.generation import share_weights
+
+    share_weights(folder, [path.name for path in paths], WEIGHTS)
+    for path in paths:
+        path.with_name(path.name + "_data").unlink(missing_ok=True)
+        path.with_name(path.name + ".data").unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    model = onnx.load(source)
+    large = _size(source) > 1_500_000_000
+    onnx.save(model, target, save_as_external_data=large, location=target.name + "_data")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size + sum(
+        other.stat().st_size for suffix in ("_data", ".data") if (other := path.with_name(path.name + suffix)).exists()
+    )
+
+
+__all__ = ["ExportError", "Options", "write"]

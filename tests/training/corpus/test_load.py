@@ -15,7 +15,7 @@ import pytest
 
 from codehunch_training.corpus.edits import apply_edits
 from codehunch_training.corpus.folder import CorpusError, read_rows
-from codehunch_training.corpus.load import Columns, plan_load
+from codehunch_training.corpus.load import Columns, plan_load, split_of
 from codehunch_training.corpus.rows import DefectRow, PairRow
 from codehunch_training.corpus.work import run
 
@@ -141,6 +141,21 @@ def test_labels_by_name_and_by_map(tmp_path: Path) -> None:
     path = as_json_lines(tmp_path / "t", table)
     rows, _ = loaded(path, tmp_path / "out", {"ok": "clean", "CWE-79": "wrong-call"}, text="f", label="l")
     assert [row.label for row in rows] == ["clean", "wrong-call", "off-by-one", "defective-function"]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("set/train.jsonl.gz", "train"),
+        ("set/val.csv", "valid"),
+        ("set/conala-test.json.gz", "test"),
+        ("set/validation/data-00000-of-00001.arrow", "valid"),
+        ("train/data.csv", ""),  # The folder a person named is no split.
+        ("set/latest.csv", ""),
+    ],
+)
+def test_splits_by_name(name: str, split: str) -> None:
+    assert split_of(name) == split
 
 
 BAD = [

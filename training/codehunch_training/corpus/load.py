@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import attrs
@@ -19,6 +20,10 @@ from codehunch_training.corpus.work import Notes, Plan, Unit
 _DEFECTIVE = {"1", "1.0", "true", "yes", "y", "bad", "buggy", "bug", "defective", "vulnerable", "vul"}
 _CLEAN = {"0", "0.0", "-1", "false", "no", "n", "good", "clean", "fixed", "benign", "non-vulnerable", "safe"}
 _KIND_NAMES = {kind.name for kind in KINDS}
+_SPLITS = {
+    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 WHOLE = "defective-function"
 """The label of rows that only say that something is wrong."""
 
@@ -47,6 +52,7 @@ class Columns:
     project: str = ""
     commit: str = ""
     split: str = ""
+    """Without it, files and folders named train, valid, test and the like tell the split."""
     licence: str = ""
 
     def needed(self) -> list[str]:
@@ -105,6 +111,13 @@ def map_load(payload: tuple[str, str], options: Mapping[str, Any], notes: Notes)
             yield identified(DefectRow(text=text, label=label, role="labelled", **common))
 
 
+def split_of(name: str) -> str:
+    """The split a file's own name or its folder's gives, where it is one of the usual words; else none."""
+    parts = [part.lower() for part in PurePath(name).parts[1:]]
+    words = [word for part in parts for word in re.split(r"[-_.]", part)]
+    return next((_SPLITS[word] for word in words if word in _SPLITS), "")
+
+
 def _common(columns: Columns, values: Mapping[str, Any], name: str, number: int) -> dict[str, Any]:
     def value(column: str) -> str:
         return str(values[column]) if column and values.get(column) is not None else ""
@@ -117,7 +130,7 @@ def _common(columns: Columns, values: Mapping[str, Any], name: str, number: int)
         "path": path or f"{name}:{number}",
         "commit": value(columns.commit),
         "licence": value(columns.licence),
-        "split": value(columns.split),
+        "split": value(columns.split) if columns.split else split_of(name),
         "language": {"py": "python", "c++": "cpp", "js": "javascript", "ts": "typescript"}.get(
             language.lower(), language.lower()
         ),

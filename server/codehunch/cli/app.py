@@ -39,6 +39,7 @@ COMMANDS = (
     Command("doctor", "codehunch.cli.doctor", "doctor"),
     Command("corpus", "codehunch.cli.corpus", "app"),
     Command("train", "codehunch.cli.train", "train"),
+    Command("retrain", "codehunch.cli.retrain", "retrain"),
 )
 
 

@@ -129,11 +129,18 @@ def rollback(task: Annotated[str, typer.Argument(help="defects or generation.")]
 def export(
     reference: Reference,
     out: Annotated[Path, typer.Option("--out", "-o", help="A .tar.gz or .zip file, or a folder.")] = Path(),
+    model_repository: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write what NVIDIA Triton and MLServer load instead.")
+    ] = None,
 ) -> None:
-    """Write a bundle as one archive."""
+    """Write a bundle as one archive, or for a model server."""
     from codehunch.bundles import store
+    from codehunch.cli.model_repository import export_repository
 
     with _errors():
+        if model_repository is not None:
+            export_repository(reference, model_repository)
+            return
         typer.echo(f"wrote {store.export(reference, out)}")
 
 

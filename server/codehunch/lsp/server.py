@@ -28,6 +28,7 @@ from codehunch.lsp.capabilities import Client
 from codehunch.lsp.configuration import Configuration
 from codehunch.lsp.connections import Address, Connection, StdioConnection, serve_tcp, serve_websocket
 from codehunch.lsp.documents import DocumentStore
+from codehunch.lsp.hot_swap import follow_store
 from codehunch.lsp.notices import ClientLog, Notices, Progress, Status
 from codehunch.lsp.opinions import Opinions
 from codehunch.lsp.protocol import Protocol
@@ -192,6 +193,7 @@ class CodeHunchServer(LanguageServer):
         self.protocol.connection = connection
         reading = asyncio.ensure_future(self._read(connection))
         ended = asyncio.ensure_future(self._ended.wait())
+        following = asyncio.ensure_future(follow_store(self))
         log = ClientLog(self._log)
         logging.getLogger("codehunch").addHandler(log)
         try:
@@ -201,6 +203,7 @@ class CodeHunchServer(LanguageServer):
             logging.getLogger("codehunch").removeHandler(log)
             reading.cancel()
             ended.cancel()
+            following.cancel()
             self.protocol.cancel_all()
             self.protocol.abandon_client_requests()
             with contextlib.suppress(TimeoutError):

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from codehunch.bundles.store import BundleError, active_bundle, find, open_entry, store_folder
+from codehunch.bundles.store import BundleError, active_bundle, find, open_entry
 from codehunch.inference.errors import Cancelled
+from codehunch.lsp.hot_swap import Successor, store_state
 from codehunch.lsp.requests import (
     Body,
     BodyPlace,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from codehunch.lsp.incremental import IncrementalChecker
 
 IsCancelled = Callable[[], bool]
+_SMALL = "def f(a):\n    return a\n"
 
 
 class ModelService:
@@ -50,7 +52,8 @@ class ModelService:
         self._checkers: dict[str, IncrementalChecker] = {}
         self._generation: Bundle | None = None
         self._generator: Generator | None = None
-        self._store_state = _store_state()
+        self._store_state = store_state()
+        self._successor = Successor[ModelService](lambda: emit("bundles-changed", None))
 
     def check(self, request: CheckRequest, cancelled: IsCancelled) -> CheckReply:
         """Findings of one text. A language no bundle was made for has none."""
@@ -211,14 +214,38 @@ class ModelService:
         start, end = around[0].start, around[-1].end
         return detector.reads_clean(SourceText(source.text[start:end]), Span(span.start - start, span.end - start))
 
+    def follow(self, payload: None, cancelled: IsCancelled) -> None:
+        """The store may hold another choice: begin to load it, or switch to what is loaded."""
+        self._follow_store()
+
     def _follow_store(self) -> None:
-        """Let go of the models when a person has chosen other bundles, so that the next use loads those."""
-        state = _store_state()
+        """When a person has chosen other bundles, load those beside the ones in use; switch once they are there."""
+        state = store_state()
         if state != self._store_state:
             self._store_state = state
-            self._detectors = self._generation = self._generator = None
-            self._checkers.clear()
-            self._emit("bundles-changed", None)
+            if self._detectors is None and self._generation is None:  # Nothing serves yet.
+                self._emit("bundles-changed", None)
+            else:
+                self._successor.begin(self._load_successor)
+        taken = self._successor.take()
+        if taken is None:
+            return
+        (other,) = taken
+        self._checkers.clear()
+        self._detectors = other._detectors if other is not None else None
+        self._generation = other._generation if other is not None else None
+        self._generator = None
+
+    def _load_successor(self) -> ModelService:
+        """The same models opened anew. Runs in a thread: touches nothing of this service but what it is."""
+        other = ModelService(self._options, self._emit)
+        if self._detectors is not None:
+            detectors = other._open_detectors()
+            for language in [each for each in self._checkers if each in detectors.languages]:
+                detectors.detector(language).check(SourceText(_SMALL), language)  # Opens the session.
+        if self._generation is not None:
+            other._generation_bundle()
+        return other
 
 
 def create(options: object, emit: Emit) -> ModelService:
@@ -241,10 +268,3 @@ def _place(request: BodyRequest) -> BodyPlace:
 
 def _name(bundle: Bundle) -> str:
     return f"{bundle.manifest.id} {bundle.manifest.version}"
-
-
-def _store_state() -> int:
-    try:
-        return (store_folder() / "state.json").stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -1,0 +1,238 @@
+"""``codehunch retrain``: the models, made better on a person's own repositories."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from codehunch.cli.console import CommandError, note
+
+if TYPE_CHECKING:
+    from codehunch_training.retraining.options import Options
+
+NOT_BETTER = 1
+INTERRUPTED = 130
+_NICE = 10
+
+
+def retrain(
+    repositories: Annotated[
+        list[str], typer.Option("--repo", "-r", metavar="PATH|URL", help="A git repository; repeat for more.")
+    ] = ["."],  # noqa: B006
+    task: Annotated[Literal["defects", "generation", "both"], typer.Option(help="Which model.")] = "defects",
+    budget: Annotated[str, typer.Option(help="Wall time for everything: 30m, 90s, 2h.")] = "30m",
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="A recipe; else the one that ships.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Mine, judge the present model, estimate the time; train nothing.")
+    ] = False,
+    promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Make a better model the active one.")] = True,
+    feedback: Annotated[
+        bool, typer.Option("--feedback/--no-feedback", help="Learn from dismissed findings and accepted fixes.")
+    ] = True,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="DIR", help="Folder of the run; else beside the bundles.")
+    ] = None,
+    licences: Annotated[
+        str, typer.Option(help="Only repositories under these licences (SPDX, comma separated); empty: any.")
+    ] = "",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that mine.")] = 1,
+    watch: Annotated[
+        str,
+        typer.Option(
+            "--watch", metavar="TIME", help="Stay, and retrain this often (12h, say) if there are new commits."
+        ),
+    ] = "",
+) -> None:
+    """Retrain on your own repositories and keep the better model.
+
+    The history before a split in time trains, what came later judges. A model that is not better on the later
+    code, or has forgotten general code, is not promoted. Ctrl-C stops; the same command goes on. Nothing is sent
+    anywhere, and nothing of a repository is executed.
+
+    Exits with 0 when a better model was promoted, 1 when the present one stays, 2 when something went wrong.
+    """
+    options_of = _training()
+    options = options_of(repositories, task, budget, recipe, promote, feedback, jobs, licences)
+    if hasattr(os, "nice"):
+        os.nice(_NICE)  # A person may be working beside it.
+    if not watch:
+        raise typer.Exit(_once(options, run, dry_run))
+    from codehunch_training.retraining.options import parse_budget
+
+    pause = _readable(parse_budget, watch)
+    known: list[str] = []
+    while True:
+        now = _heads(options)
+        if now != known:
+            _once(options, run, dry_run)
+            known = now
+        note(f"next look in {watch}; Ctrl-C ends")
+        time.sleep(pause)
+
+
+def _training() -> Any:
+    try:
+        import codehunch_training.retraining.pipeline  # noqa: F401 - tells at once which library is missing
+        from codehunch_training.retraining.options import DEFAULT_RECIPE as default
+        from codehunch_training.retraining.options import TASKS, Options, Recipe, parse_budget, read_recipe
+    except ImportError as error:
+        raise CommandError(f"{error.name or error} is missing: pip install 'codehunch[train]'") from error
+
+    def options(
+        repositories: list[str],
+        task: str,
+        budget: str,
+        recipe: Path | None,
+        promote: bool,
+        feedback: bool,
+        jobs: int,
+        licences: str,
+    ) -> Options:
+        made: Recipe = _readable(read_recipe, recipe or default)
+        return Options(
+            repositories=tuple(dict.fromkeys(repositories)),
+            tasks=TASKS if task == "both" else (task,),
+            seconds=_readable(parse_budget, budget),
+            recipe=made,
+            promote=promote,
+            feedback=feedback,
+            jobs=jobs,
+            licences=frozenset(name.strip() for name in licences.split(",") if name.strip()),
+        )
+
+    return options
+
+
+def _readable(function: Any, value: Any) -> Any:
+    from codehunch_training.retraining.options import RetrainError
+
+    try:
+        return function(value)
+    except RetrainError as error:
+        raise CommandError(str(error)) from error
+
+
+def _heads(options: Options) -> list[str]:
+    from codehunch_training.retraining.remotes import head_of
+
+    return [head_of(name) for name in options.repositories]
+
+
+def _once(options: Options, run: Path | None, dry: bool) -> int:
+    """One run; its exit code."""
+    from codehunch_training.retraining.cluster import join
+    from codehunch_training.retraining.options import RetrainError
+    from codehunch_training.retraining.pipeline import retrain as work
+    from codehunch_training.retraining.telling import Stopped
+
+    cluster = join()
+    try:
+        with _stoppable(cluster.is_first) as stop, _shown() as teller:
+            outcome = work(options, cluster=cluster, run=run, dry=dry, teller=teller, stop=stop)
+    except RetrainError as error:
+        raise CommandError(str(error)) from error
+    except Stopped:
+        note("stopped; nothing is lost: the same command goes on from here, and the installed models are as they were")
+        return INTERRUPTED
+    finally:
+        cluster.leave()
+    if outcome is None:
+        return 0
+    for name, found in outcome.result["tasks"].items():
+        if outcome.result.get("dry"):
+            continue
+        state = "promoted" if found["promoted"] else "better, but not promoted" if found["better"] else "kept as it was"
+        print(f"{name}: {state}: {found['why']}")
+    if not outcome.result.get("dry"):
+        print(f"report: {outcome.folder / 'report.html'}")
+        if outcome.promoted:
+            note("running editors switch by themselves; `codehunch bundles rollback TASK` returns to the model before")
+    return 0 if outcome.promoted or outcome.result.get("dry") else NOT_BETTER
+
+
+@contextlib.contextmanager
+def _stoppable(first: bool) -> Iterator[Any]:
+    """The first Ctrl-C, or SIGTERM, ends the run between two steps; a second one ends it at once."""
+    pressed: list[int] = []
+
+    def press(number: int, frame: object) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(number)
+        note("stopping after this step (once more: at once)")
+
+    numbers = [number for name in ("SIGINT", "SIGTERM") if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, press if first else signal.SIG_IGN)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Lines:
+    """Progress as plain lines, for logs: a line a stage, and one now and then."""
+
+    _EVERY = 20.0
+
+    def __init__(self) -> None:
+        self._stage, self._told = "", time.monotonic()
+
+    def note(self, text: str) -> None:
+        note(text)
+
+    def stage(self, name: str) -> None:
+        self._stage, self._told = name, time.monotonic()
+        note(f"{name} ...")
+
+    def progress(self, done: float, total: float, detail: str = "") -> None:
+        if time.monotonic() - self._told > self._EVERY:
+            self._told = time.monotonic()
+            note(f"  {self._stage}: {100 * done / max(1e-9, total):.0f} % ({detail})")
+
+
+class _Bar:
+    """A bar a stage on a terminal."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress, self._task = progress, progress.add_task("", total=1.0, detail="")
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
+
+    def stage(self, name: str) -> None:
+        self._progress.reset(self._task, description=name, total=1.0, detail="")
+
+    def progress(self, done: float, total: float, detail: str = "") -> None:
+        self._progress.update(self._task, completed=done / max(1e-9, total), detail=detail)
+
+
+@contextlib.contextmanager
+def _shown() -> Iterator[_Lines | _Bar]:
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = ("{task.description}", "{task.fields[detail]}")
+    with Progress(
+        TextColumn(columns[0], markup=False),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn(columns[1], markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        yield _Bar(progress)

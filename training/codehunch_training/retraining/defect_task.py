@@ -1,0 +1,176 @@
+"""The defect model of a retraining: what it reads, and how it becomes a bundle again."""
+
+from __future__ import annotations
+
+import datetime
+import random
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from codehunch.bundles.bundle import Bundle, write_bundle
+from codehunch.bundles.manifest import DefectSpec
+from codehunch.inference.classifier import Classifier
+from codehunch.inference.encoding import LexicalEncoder
+from codehunch_training.corpus.rows import DefectRow, FunctionRow
+from codehunch_training.export.calibration import calibrate
+from codehunch_training.export.defects import AGREEMENT, export_graph, parity, quantize
+from codehunch_training.models.encoder import DefectModel
+from codehunch_training.retraining.options import RetrainError, Tuning
+from codehunch_training.retraining.state import made_folder
+from codehunch_training.tasks.defect_data import (
+    Example,
+    Known,
+    Mixture,
+    batches,
+    collate,
+    corrupt,
+    label_index,
+    make_examples,
+    stream,
+)
+
+MIXTURE = Mixture(clean=0.3, dense=0.15)
+"""As in the last stretch of the shipped model's training: one defect or none, clean twins beside them."""
+_POOL = 96
+_VALIDATED = 96
+"""Functions kept aside that choose the best weights."""
+
+
+@attrs.frozen(eq=False)
+class DefectData:
+    """Texts and rows a defect model learns from."""
+
+    texts: tuple[str, ...]
+    general: tuple[str, ...]
+    valid: tuple[str, ...]
+    fixes: tuple[tuple[Known, ...], ...] = ()
+    feedback: tuple[Known, ...] = ()
+
+
+def known_fixes(rows: Sequence[DefectRow], labels: Sequence[str]) -> tuple[tuple[Known, ...], ...]:
+    """Mined groups as the training stream takes them; kinds the model has no label for lend their clean rows only."""
+    groups: dict[str, list[Known]] = {}
+    for row in rows:
+        if row.role != "buggy":
+            groups.setdefault(row.group, []).append(Known(row.text, {}))
+        elif row.label in labels:
+            groups.setdefault(row.group, []).append(Known(row.text, {start: row.label for start, _ in row.spans}))
+    return tuple(tuple(group) for group in groups.values())
+
+
+class DefectLearner:
+    """See ``loop.Learner``."""
+
+    def __init__(self, checkpoint: Path, bundle: Bundle, data: DefectData, tuning: Tuning, seed: int) -> None:
+        spec = bundle.manifest
+        assert spec.defects is not None
+        self.model: nn.Module = DefectModel.from_pretrained(checkpoint)
+        self.labels = spec.defects.labels
+        self.encoder = LexicalEncoder(
+            Tokenizer.from_file(str(checkpoint / "tokenizer.json")), spec.encoding.window, spec.encoding.stride
+        )
+        self.index = label_index(self.labels)
+        self.data, self.tuning, self.seed = data, tuning, seed
+
+    def batches(self, seed: str) -> Iterator[dict[str, Tensor]]:
+        rng = random.Random(f"{self.seed}:{seed}")
+        return batches(self._examples(rng), self.tuning.batch_tokens, self.encoder.pad, rng, _POOL)
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        loss: Tensor = self.model(**batch).loss
+        return loss
+
+    def validation(self) -> list[dict[str, Tensor]]:
+        rng = random.Random(self.seed)
+        examples: list[Example] = []
+        for text in self.data.valid[:_VALIDATED]:
+            injected = corrupt(text, Mixture(clean=0.0, dense=0.0), rng)
+            if injected is not None:
+                examples += make_examples(injected.text, injected.labels, injected.originals, self.encoder, self.index)
+            examples += make_examples(text, {}, {}, self.encoder, self.index)
+        examples.sort(key=lambda example: len(example.window))
+        return [collate(examples[at : at + 16], self.encoder.pad) for at in range(0, len(examples), 16)]
+
+    def _examples(self, rng: random.Random) -> Iterator[Example]:
+        data, tuning = self.data, self.tuning
+        mixture = attrs.evolve(MIXTURE, mined=tuning.mined if data.fixes else 0.0)
+        own = stream(data.texts, self.encoder, self.index, lambda: mixture, random.Random(rng.random()), data.fixes)
+        general = stream(data.general, self.encoder, self.index, lambda: MIXTURE, random.Random(rng.random()))
+        while True:
+            drawn = rng.random()
+            if data.feedback and drawn < tuning.feedback:
+                known = rng.choice(data.feedback)
+                yield from make_examples(known.text, known.labels, {}, self.encoder, self.index)
+            elif data.general and rng.random() < tuning.general:
+                yield next(general)
+            else:
+                yield next(own)
+
+
+def export_defects(
+    model: DefectModel,
+    old: Bundle,
+    tokenizer: Path,
+    out: Path,
+    *,
+    calibration: Sequence[FunctionRow],
+    checked: Sequence[FunctionRow],
+    provenance: dict[str, Any],
+) -> Bundle:
+    """The int8 bundle of a fine-tuned model: parity gated, thresholds fitted on ``calibration``.
+
+    Raises RetrainError where the int8 graph points elsewhere than the PyTorch model too often.
+    """
+    with made_folder(out) as folder:
+        work = folder.with_name("graph")
+        shutil.rmtree(work, ignore_errors=True)
+        model = model.eval().cpu()
+        plain = export_graph(model, work)
+        quantization = quantize(plain, folder / "model.onnx")
+        shutil.copyfile(tokenizer, folder / "tokenizer.json")
+        spec = old.manifest.defects
+        assert spec is not None
+        manifest = attrs.evolve(
+            old.manifest,
+            id=retrained_id(old.manifest.id),
+            version=time.strftime("%Y%m%d.%H%M%S"),
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            defects=attrs.evolve(spec, graph="model.onnx", temperature=1.0),
+            encoding=attrs.evolve(old.manifest.encoding, tokenizer="tokenizer.json"),
+            quantization=quantization,
+            metrics={},
+            provenance=provenance,
+        )
+        bundle = write_bundle(folder, manifest)
+        found = parity(model, Classifier(bundle), list(checked), plain)
+        if found["agreement_int8"] < AGREEMENT:
+            raise RetrainError(
+                f"the int8 model points at another token in {1 - found['agreement_int8']:.1%} of functions"
+                f" ({1 - AGREEMENT:.0%} are allowed), so the old model stays"
+            )
+        fitted = calibrate(bundle, list(calibration))
+        new: DefectSpec = attrs.evolve(
+            bundle.manifest.defects,
+            temperature=fitted.temperature,
+            candidate=fitted.candidate,
+            confidence=fitted.weights,
+            thresholds=fitted.thresholds,
+            alarms_per_kloc=fitted.alarms_per_kloc,
+        )
+        write_bundle(folder, attrs.evolve(bundle.manifest, defects=new, parity=found))
+        shutil.rmtree(work, ignore_errors=True)
+    from codehunch.bundles.bundle import load_bundle
+
+    return load_bundle(out)
+
+
+def retrained_id(name: str) -> str:
+    """The id of a retrained bundle: the same from night to night, so that the store keeps the last two."""
+    return name if name.endswith("-retrained") else f"{name}-retrained"

@@ -1,0 +1,207 @@
+"""Steps that both tasks share: restore, judge, plan, train, and say how it came about."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import attrs
+from safetensors.torch import load_file
+
+from codehunch.bundles.bundle import Bundle, load_bundle, write_bundle
+from codehunch_training.export.restore import restore
+from codehunch_training.retraining import defect_measure, generation_measure
+from codehunch_training.retraining.loop import BEST, Moment, Speed, Trained, measure_speed
+from codehunch_training.retraining.options import RetrainError, Task
+from codehunch_training.retraining.pipeline import Context, train_together
+from codehunch_training.retraining.state import made_folder, read_json, write_json
+from codehunch_training.retraining.telling import Stopped, stopper
+
+_JUDGING = 0.1
+"""Share of a task's time the first judgement may take; the second costs about the same."""
+CHECKED = 40
+"""Functions or prompts on which the int8 graphs are compared with the PyTorch model."""
+_EXPORT_SECONDS = 15.0
+_LEAST_TRAINING = 5.0
+
+
+@attrs.frozen(eq=False)
+class Judge:
+    """Reads the same rows with the old and the new bundle, each once per run."""
+
+    context: Context
+    task: Task
+    later: Sequence[Any]
+    general: Sequence[Any]
+
+    def before(self, old: Bundle) -> dict[str, Any]:
+        """Readings of the old bundle, within a share of the budget, and what one function cost."""
+        path = self.context.folder.file(self.task, "before.json")
+        if not path.is_file():
+            self.context.teller.stage(f"judging the present {self.task} model")
+            share = _JUDGING * self.context.share_of_budget(self.task)
+            started = time.monotonic()
+            # What tells about forgetting goes first: it is small, and always wanted.
+            general = self._read(old, self.general, 0.4 * share)
+            later = self._read(old, self.later, share)
+            write_json(path, {"general": general, "later": later, "seconds": time.monotonic() - started})
+        found: dict[str, Any] = read_json(path)
+        return found
+
+    def after(self, new: Bundle, before: Mapping[str, Any]) -> dict[str, Any]:
+        """Readings of the new bundle on the rows the old one has read."""
+        path = self.context.folder.file(self.task, "after.json")
+        if not path.is_file():
+            self.context.teller.stage(f"judging the new {self.task} model")
+            read = {name: self._read(new, rows[: len(before[name])], float("inf"))
+                    for name, rows in (("general", self.general), ("later", self.later))}  # fmt: skip
+            write_json(path, read)
+        found: dict[str, Any] = read_json(path)
+        return found
+
+    def _read(self, bundle: Bundle, rows: Sequence[Any], seconds: float) -> list[Any]:
+        stop = stopper(self.context.stop)
+
+        def tell(done: int, total: int) -> None:
+            self.context.folder.tick()
+            self.context.teller.progress(done, total, "functions")
+
+        if self.task == "defects":
+            return list(defect_measure.measure(bundle, rows, seconds=seconds, stop=stop, tell=tell,
+                                               threads=self.context.threads))  # fmt: skip
+        write = bool(rows) and rows[0] in self.later[:1]
+        return list(generation_measure.measure(bundle, rows, write=write, seconds=seconds, stop=stop, tell=tell))
+
+
+def enough(count: int, least: int, what: str) -> None:
+    if count < least:
+        raise RetrainError(
+            f"only {count} {what} came or changed after the split, and {least} are the least to tell which model is"
+            " better; the present model stays (a larger `later` in a recipe moves the split back)"
+        )
+
+
+def restored(context: Context, task: Task, old: Bundle) -> Path:
+    path = context.folder.file(task, "start")
+    if not path.is_dir():
+        context.teller.stage(f"turning {old.manifest.id} back into a model that can learn")
+        try:
+            with made_folder(path) as folder:
+                restore(old, folder)
+        except ValueError as error:
+            raise RetrainError(f"{error}; only models of this kind can be retrained") from error
+        context.check()
+    return path
+
+
+def plan_of(
+    context: Context, task: Task, learner: Any, before: Mapping[str, Any], ends: float, calibrated: float
+) -> dict[str, Any]:
+    """How long to train: what the budget leaves after a measured step and the work that follows. Told, and kept."""
+    path = context.folder.file(task, "plan.json")
+    if path.is_file():
+        kept: dict[str, Any] = read_json(path)
+        return kept
+    context.teller.stage("measuring a step")
+    speed: Speed = measure_speed(learner, context.cluster.device)
+    readings = sum(1 + len((row or {}).get("hits", ())) for name in ("general", "later") for row in before[name])
+    each = before["seconds"] / max(1, readings)
+    rest = _EXPORT_SECONDS + 1.2 * before["seconds"] + each * calibrated + 0.04 * context.options.seconds
+    seconds = ends - context.folder.elapsed - rest
+    if seconds < _LEAST_TRAINING:
+        needed = (context.options.seconds - seconds + 60) / 60
+        raise RetrainError(
+            f"{task}: after judging and export ({rest / 60:.1f} minutes here) the budget leaves no time to train in;"
+            f" give --budget {max(1, round(needed))}m or more"
+        )
+    tuning = getattr(context.options.recipe, task)
+    plan = {
+        "seconds": round(seconds, 1),
+        "rest_seconds": round(rest, 1),
+        "step_seconds": round(speed.seconds, 4),
+        "steps": tuning.most_steps or max(1, int(seconds / max(1e-4, speed.seconds))),
+        "half": speed.half,
+        "device": str(context.cluster.device),
+        "processes": context.cluster.size,
+        "threads": context.threads,
+    }
+    context.teller.note(
+        f"{task}: one step takes {speed.seconds:.2f} s here ({'bf16' if speed.half else 'fp32'},"
+        f" {context.cluster.device}); about {plan['steps']:,} steps in {seconds / 60:.1f} minutes, then"
+        f" {rest / 60:.1f} minutes of export and judging"
+    )
+    write_json(path, plan)
+    return plan
+
+
+def trained_by(context: Context, task: Task, learner: Any, plan: Mapping[str, Any]) -> Trained:
+    """Train, or load the weights of a training that came to its end."""
+    folder = context.folder.file(task, "train")
+    done = context.folder.file(task, "trained.json")
+    if done.is_file():
+        learner.model.load_state_dict(load_file(folder / BEST))
+        return Trained(**{**read_json(done), "losses": tuple(map(tuple, read_json(done)["losses"]))})
+    context.teller.stage(f"training the {task} model")
+    last = [time.monotonic()]
+
+    def tell(moment: Moment) -> None:
+        context.teller.progress(
+            moment.done, 1.0, f"step {moment.step}, loss {moment.loss:.3f}, {moment.seconds_left / 60:.1f} min left"
+        )
+        if time.monotonic() - last[0] > 5:
+            context.folder.tick()
+            last[0] = time.monotonic()
+
+    trained: Trained = train_together(context, learner, task, plan["seconds"], plan["half"], folder, tell)
+    context.folder.tick()
+    if not trained.finished:
+        raise Stopped
+    write_json(done, attrs.asdict(trained))
+    return trained
+
+
+def provenance_of(
+    context: Context, task: Task, old: Bundle, model: Any, trained: Trained, plan: Mapping[str, Any]
+) -> dict[str, Any]:
+    recipe = context.options.recipe
+    parts = ("functions", "fixes") if task == "defects" else ("bodies",)
+    return {
+        "task": f"retrain {task}",
+        "repositories": [line.provenance for line in context.lines],
+        "started_from": {
+            "id": old.manifest.id, "version": old.manifest.version, "fingerprint": old.fingerprint,
+            "before": old.manifest.provenance.get("started_from"),
+        },
+        "model": {"architecture": type(model).__name__, "config": _plain(model.config.to_dict())},
+        "recipe": {**_plain(attrs.asdict(recipe)), "minutes": round(plan["seconds"] / 60, 2)},
+        "seed": recipe.seed,
+        "data": {name: context.mined.facts[name]["fingerprint"] for name in parts},
+        "rows": {name: context.mined.facts[name]["splits"] for name in parts},
+        "feedback": context.opinions.counts,
+        "general": "the standard library of Python " + ".".join(map(str, _python())),
+        "steps": trained.steps,
+        "best_step": trained.best_step,
+        "seconds": round(trained.seconds, 1),
+        "hardware": f"{plan['device']}, {plan['threads']} thread(s), {plan['processes']} process(es)",
+        "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "onnxruntime")},
+    }  # fmt: skip
+
+
+def _python() -> tuple[int, ...]:
+    return sys.version_info[:3]
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what JSON can hold."""
+    found: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return found
+
+
+def into_manifest(out: Path, metrics: dict[str, Any]) -> None:
+    bundle = load_bundle(out)
+    write_bundle(out, attrs.evolve(bundle.manifest, metrics={**bundle.manifest.metrics, **metrics}))

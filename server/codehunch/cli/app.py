@@ -39,6 +39,8 @@ COMMANDS = (
     Command("doctor", "codehunch.cli.doctor", "doctor"),
     Command("corpus", "codehunch.cli.corpus", "app"),
     Command("train", "codehunch.cli.train", "train"),
+    Command("export", "codehunch.cli.export", "export"),
+    Command("evaluate", "codehunch.cli.evaluate", "evaluate"),
     Command("retrain", "codehunch.cli.retrain", "retrain"),
 )
 

@@ -160,7 +160,8 @@ def program_of(row: Mapping[str, Any], answer: str) -> str:
     entry = str(row.get("entry_point") or "")
     if entry and row.get("test"):
         prompt, whole = str(row.get("prompt") or ""), f"def {entry}(" in answer
-        body = answer if whole or not answer or answer[0] in " \t" else _indented(answer)
+        first = next((line for line in answer.split("\n") if line.strip()), "")
+        body = answer if whole or not first or first[0] in " \t" else _indented(answer)
         head = prompt if not whole else _before_definition(prompt, entry)
         return f"{head}{body}\n\n{row['test']}\n\ncheck({entry})\n"
     tests = row.get("tests") or row.get("test_list") or row.get("test") or ""

@@ -3,19 +3,14 @@
     python benchmarks/corpus.py history REPOSITORY [--commits N]
     python benchmarks/corpus.py inject CORPUS [--rows N]
     python benchmarks/corpus.py near CORPUS [--rows N]
-    python benchmarks/corpus.py sample CORPUS [--rows N] [--seed S] > judge.txt
-    python benchmarks/corpus.py precision JUDGEMENTS.csv
 
 Times are CPU seconds of this process and of the git processes it waited for, so that other work on the
 machine does not count. Peers that are not installed are left out (pygit2, pydriller, libcst, datasketch).
-
-``sample`` draws mined fixes to be read by eye, and ``precision`` counts what was read, kind by kind.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import importlib.util
 import os
 import random
@@ -35,7 +30,7 @@ from codehunch_training.corpus.near import BANDS, GRAM, SIGNATURE, NearIndex, to
 from codehunch_training.corpus.paths import is_source, is_test
 from codehunch_training.corpus.preferences import load_preferences
 from codehunch_training.corpus.repositories import Repository, open_repository, read_blobs
-from codehunch_training.corpus.rows import DefectRow, FunctionRow
+from codehunch_training.corpus.rows import FunctionRow
 
 
 def cpu_seconds() -> float:
@@ -220,40 +215,6 @@ def near(corpus: Path, limit: int) -> None:
     table(f"near-duplicates: {len(functions)} functions", "functions", len(functions), rows)
 
 
-def sample(corpus: Path, count: int, seed: int) -> None:
-    """Mined fixes, drawn at random: the buggy function with the flagged lexemes, and below it what the fix changed."""
-    rows = [row for row in read_rows(corpus) if isinstance(row, DefectRow) and row.role == "buggy"]
-    rows.sort(key=lambda row: row.id)
-    for number, row in enumerate(random.Random(seed).sample(rows, min(count, len(rows))), 1):
-        print(f"{'=' * 100}\n{number},{row.project},{row.commit},{row.label}  {row.path}:{row.line}")
-        print(row.text.rstrip())
-        print(f"{'-' * 40} flagged: {[row.text[start:end] for start, end in row.spans]}")
-        for start, end, content in row.edits:
-            line = row.text.count("\n", 0, start) + 1
-            print(f"line {line}: {_around(row.text, start, end, row.text[start:end])}")
-            print(f"     ->  {_around(row.text, start, end, content)}")
-
-
-def _around(text: str, start: int, end: int, middle: str) -> str:
-    """A piece with the rest of its lines around it."""
-    before, after = text[:start].rpartition("\n")[2], text[end:].partition("\n")[0]
-    return f"{before}[{middle}]{after}".replace("\n", "\n         ")
-
-
-def precision(judgements: Path) -> None:
-    """Per sample and kind: rows read, and how many showed their bug."""
-    with judgements.open(encoding="utf-8", newline="") as source:
-        rows = list(csv.DictReader(source))
-    for name in dict.fromkeys(row["sample"] for row in rows):
-        read = [row for row in rows if row["sample"] == name]
-        print(f"\n{name:28} {'read':>6} {'visible':>8} {'share':>6}")
-        kinds = Counter(row["kind"] for row in read)
-        seen = Counter(row["kind"] for row in read if row["verdict"] == "visible")
-        for kind, count in [*kinds.most_common(), ("all", len(read))]:
-            visible = seen[kind] if kind != "all" else seen.total()
-            print(f"{kind:28} {count:6} {visible:8} {visible / count:6.0%}")
-
-
 def resident_bytes() -> int:
     """Resident memory now; Linux says, elsewhere 0."""
     try:
@@ -264,18 +225,13 @@ def resident_bytes() -> int:
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("history", "inject", "near", "sample", "precision"))
+    parser.add_argument("part", choices=("history", "inject", "near"))
     parser.add_argument("input", type=Path)
     parser.add_argument("--commits", type=int, default=0, help="the newest N only")
-    parser.add_argument("--rows", type=int, default=0, help="the first N only; of a sample: how many")
-    parser.add_argument("--seed", type=int, default=0, help="draws the sample")
+    parser.add_argument("--rows", type=int, default=0, help="the first N only")
     given = parser.parse_args(arguments)
     if given.part == "history":
         history(given.input, given.commits)
-    elif given.part == "sample":
-        sample(given.input, given.rows or 60, given.seed)
-    elif given.part == "precision":
-        precision(given.input)
     else:
         (inject if given.part == "inject" else near)(given.input, given.rows)
 

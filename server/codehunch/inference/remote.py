@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import ssl
-import struct
 import time
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
@@ -92,11 +91,12 @@ class RemoteModel:
     Every call either answers or raises RemoteError within the endpoint's time-out.
     """
 
+    _connection: http.client.HTTPConnection | None = None
+
     def __init__(self, endpoint: Endpoint, name: str) -> None:
         self.endpoint, self.name = endpoint, name
         self._parts = urlsplit(endpoint.url)
         self._token = token_for(endpoint.url)
-        self._connection: http.client.HTTPConnection | None = None
         self._tensors: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] | None = None
         self._binary = False
         self._random = random.Random()
@@ -121,13 +121,16 @@ class RemoteModel:
         got, body = self._exchange("POST", path, head + tail, headers)
         try:
             return _answer(wanted, got.get(_HEADER_LENGTH.lower()), body)
-        except (AttributeError, LookupError, TypeError, ValueError, OverflowError, struct.error) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise self._failed(f"gave an answer that is not of the protocol ({error!r:.100})") from error
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def __del__(self) -> None:
+        self.close()
 
     def _described(self, answer: Mapping[str, Any], key: str) -> tuple[Tensor, ...]:
         try:
@@ -193,6 +196,9 @@ class RemoteModel:
             if size > _MOST_BYTES:
                 raise http.client.HTTPException("the answer has no end")
             self._limit(connection, deadline)
+        if response.length:
+            raise http.client.IncompleteRead(b"", response.length)
+        response.close()  # read1 leaves an answer open that it has read to its end.
         if response.will_close:
             self.close()
         return response.status, {name.lower(): value for name, value in response.getheaders()}, b"".join(parts)

@@ -191,10 +191,10 @@ def forced_agreement(
             input_ids=torch.tensor([list(prompt)]), decoder_input_ids=torch.tensor([[start, *target]])
         ).logits[0]
     expected = logits.softmax(-1).numpy()
-    step, cache, mask = graphs.first(prompt)
+    step, cache = graphs.first(prompt)
     rows = [step[0]]
     for token in target:
-        rows.append(graphs.following(np.array([token], dtype=np.int64), cache, mask)[0])
+        rows.append(graphs.following(np.array([token], dtype=np.int64), cache)[0])
     found = torch.from_numpy(np.stack(rows)).softmax(-1).numpy()
     equal = int((expected.argmax(-1) == found.argmax(-1)).sum())
     return equal, len(rows), float(np.abs(expected - found).max())

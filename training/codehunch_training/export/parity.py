@@ -43,6 +43,8 @@ class ParityError(ValueError):
     def __init__(self, reasons: Sequence[str], report: Mapping[str, Any]) -> None:
         super().__init__("; ".join(reasons))
         self.report = dict(report)
+        self.names = tuple(dict.fromkeys(reason.partition(":")[0] for reason in reasons))
+        """The graphs that did not pass."""
 
 
 class GraphModel(nn.Module):
@@ -126,8 +128,8 @@ def compare_outputs(
             equal = _same_decisions(right, changed)
             same, count = same + int(equal.sum()), count + equal.size
     return {
-        "largest_difference": round(worst, 6),
-        "median_difference": round(float(np.median(medians)), 6),
+        "largest_difference": float(f"{worst:.3g}"),
+        "median_difference": float(f"{np.median(medians):.3g}"),
         "agreement": round(same / max(1, count), 5),
         "decisions": count,
     }

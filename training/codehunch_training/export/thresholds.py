@@ -37,15 +37,19 @@ class Fitted:
 
 
 def fit(
-    logits_of: Callable[[str], NDArray[np.float32]], examples: Sequence[Judged], clean: Sequence[str], source: str
+    logits_of: Callable[[str], NDArray[np.float32]],
+    examples: Sequence[Judged],
+    clean: Sequence[str],
+    sources: tuple[str, str] = ("", ""),
 ) -> Fitted:
     """Fit on held-out code.
 
     ``logits_of`` gives the logits [labels] of a text's least clean window. ``examples`` fit the temperature (Guo et al.
     2017, section 4.2: one number, by the negative log-likelihood); ``clean`` are functions without a defect: the
-    thresholds are where they would draw as many warnings per 1,000 lines as each sensitivity may cost.
+    thresholds are where they would draw as many warnings per 1,000 lines as each sensitivity may cost. ``sources``
+    say where both come from.
     """
-    report: dict[str, Any] = {"source": source}
+    report: dict[str, Any] = {}
     temperature = 1.0
     if len({each.label for each in examples}) > 1:
         logits = np.stack([logits_of(each.text) for each in examples])
@@ -53,6 +57,7 @@ def fit(
         temperature = fit_temperature(logits, truth)
         report |= {
             "examples": len(examples),
+            "examples_source": sources[0],
             "nll_before": round(nll(logits, truth, 1.0), 5),
             "nll": round(nll(logits, truth, temperature), 5),
             "calibration_error_before": round(calibration_error(logits, truth, 1.0), 5),
@@ -64,7 +69,7 @@ def fit(
     lines = sum(text.rstrip("\n").count("\n") + 1 for text in clean)
     thresholds = {name: threshold_for(scores, lines, budget) for name, budget in ALARM_BUDGETS.items()}
     alarms = {name: round(1000 * float((scores >= least).sum()) / lines, 3) for name, least in thresholds.items()}
-    report |= {"clean_functions": len(clean), "clean_lines": lines}
+    report |= {"clean_functions": len(clean), "clean_lines": lines, "clean_source": sources[1]}
     return Fitted(temperature, thresholds, alarms, report)
 
 

@@ -125,10 +125,12 @@ class ToolboxTrainer(Trainer):
         """The task's metrics on the validation rows; keeps the best model."""
         boxed: list[Any] = [None]
         if self.args.process_index == 0:
-            model = self.accelerator.unwrap_model(self.model)
+            trained = model = self.accelerator.unwrap_model(self.model)
+            for technique in self.techniques:
+                model = technique.to_measure(model)
             with torch.random.fork_rng(), self.compute_loss_context_manager():
                 metrics = self.task.evaluate(model, self.valid)
-            model.train()
+            trained.train()
             self._keep_best(model, metrics)
             row = {"step": self.state.global_step, "epoch": self.epoch_at(self.state.global_step), **metrics}
             append_log(self.folder, row)
@@ -200,6 +202,7 @@ class ToolboxTrainer(Trainer):
                 write_json(staged / COMPLETE, {"step": self.state.global_step})
                 shutil.rmtree(place / name, ignore_errors=True)
                 staged.rename(place / name)
+                staged.parent.rmdir()
         if self.args.process_index == 0:
             from codehunch_training.run_folder import checkpoints
 

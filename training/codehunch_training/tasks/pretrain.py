@@ -31,6 +31,7 @@ from codehunch_training.tasks.defect_data import Mixture, corrupt
 from codehunch_training.tasks.masking import mask_tokens, next_block
 from codehunch_training.tasks.specification import IGNORED, Batch, Features, Loss, Task, batches_of
 from codehunch_training.tasks.tokens import trimmed
+from codehunch_training.tasks.windows import frame_of
 
 OBJECTIVES = ("mlm", "nsp", "rtd", "corruption")
 KINDS = ("clean", *sorted(name for name, weight in KIND_WEIGHTS.items() if weight > 0))
@@ -83,6 +84,7 @@ class Pretrain(Task):
 
     def _vocabulary(self) -> None:
         self.selection_metric = "mlm_accuracy" if "mlm" in self.objectives else f"{self.objectives[0]}_score"
+        self.frame = frame_of(self.tokenizer)
         self.specials = set(self.tokenizer.all_special_ids)
         self.words = [at for at in range(len(self.tokenizer)) if at not in self.specials]
 
@@ -101,7 +103,8 @@ class Pretrain(Task):
     def features(self, rows: Sequence[Row]) -> list[Features]:
         """Blocks of tokens without specials: half a window each for nsp, else a window; corruption keeps the text."""
         pairs = "nsp" in self.objectives
-        room = (self.max_length - 3) // 2 if pairs else self.max_length - 2
+        around = len(self.frame.pair([], []))
+        room = (self.max_length - around) // 2 if pairs else self.max_length - len(self.frame.single([]))
         found: list[Features] = []
         for row in rows:
             text = str(row.get(self.text_name) or "")
@@ -125,22 +128,21 @@ class Pretrain(Task):
     def length(self, features: Features) -> int:
         if "input_ids" in features:
             return len(features["input_ids"])
-        return (2 if "nsp" in self.objectives else 1) * len(features["ids"]) + 3
+        return (2 if "nsp" in self.objectives else 1) * len(features["ids"]) + 4
 
     def draw(self, features: Features, rng: random.Random) -> Features:
         drawn: dict[str, Any] = {}
-        build = self.tokenizer.build_inputs_with_special_tokens
         if "corruption" in self.objectives:
             ids, drawn["corruption_labels"] = self._corrupted(features["text"], rng)
         elif "nsp" in self.objectives:
             at, follows = next_block(features["at"], features["following"], len(self.blocks), rng)
-            ids = build(features["ids"], self.blocks[at]["ids"])
+            ids = self.frame.pair(features["ids"], self.blocks[at]["ids"])
             drawn["nsp_labels"] = follows
             if self.segments:
-                first = len(build(features["ids"]))
+                first = len(self.frame.single(features["ids"]))
                 drawn["token_type_ids"] = [int(place >= first) for place in range(len(ids))]
         else:
-            ids = build(features["ids"])
+            ids = self.frame.single(features["ids"])
         drawn["input_ids"] = ids
         if "mlm" in self.objectives:
             rate, mask = self.recipe.objective.mask_rate, int(self.tokenizer.mask_token_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import attrs
 from transformers import PreTrainedTokenizerBase
 
 from codehunch_training.data import DataError
@@ -47,3 +49,29 @@ def encode_text(
         return [dict(found)]
     names = [name for name in found if name != "overflow_to_sample_mapping"]
     return [{name: found[name][at] for name in names} for at in range(len(found["input_ids"]))]
+
+
+@attrs.frozen
+class Frame:
+    """The special tokens a tokenizer puts around one text, or around and between two."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    between: tuple[int, ...]
+
+    def single(self, ids: Sequence[int]) -> list[int]:
+        """``<s> ids </s>`` for RoBERTa."""
+        return [*self.before, *ids, *self.after]
+
+    def pair(self, first: Sequence[int], second: Sequence[int]) -> list[int]:
+        """``<s> first </s></s> second </s>`` for RoBERTa."""
+        return [*self.before, *first, *self.between, *second, *self.after]
+
+
+def frame_of(tokenizer: PreTrainedTokenizerBase) -> Frame:
+    """Asks the tokenizer itself: a generic fast one knows its specials by its tokenizer.json alone."""
+    found = tokenizer("a", "a", return_special_tokens_mask=True, verbose=False)
+    ids, special = found["input_ids"], found["special_tokens_mask"]
+    text = [at for at, mark in enumerate(special) if not mark]
+    inside = [at for at in range(text[0], text[-1]) if special[at]]
+    return Frame(tuple(ids[: text[0]]), tuple(ids[text[-1] + 1 :]), tuple(ids[at] for at in inside))

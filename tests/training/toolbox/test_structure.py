@@ -1,0 +1,142 @@
+"""Structure beside text: which edges are seen, that nothing changes at the start, and that the bias learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModel
+
+from codehunch_training.bases import BaseError, load_base
+from codehunch_training.models.joint import JointModel
+from codehunch_training.models.structure import LAST_READ, LAST_WRITE, READ_FOR, SAME, WRITTEN_FOR, relations
+from codehunch_training.recipe import Recipe, load_recipe, with_overrides
+from codehunch_training.tasks.joint_defects import JointDefects
+
+# x = y ; z = x + x ; x -= z      (one token a lexeme; x is identifier 1, y 2, z 3)
+IDENTIFIERS = [1, 0, 2, 0, 3, 0, 1, 0, 1, 0, 1, 0, 3]
+ASSIGNS = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0]
+EDGES = [
+    (SAME, {(0, 6), (0, 8), (0, 10), (6, 8), (6, 10), (8, 10), (4, 12)}),
+    (LAST_WRITE, {(6, 0), (8, 0), (10, 0), (12, 4)}),
+    (LAST_READ, {(8, 6), (10, 8)}),
+]
+
+
+@pytest.mark.parametrize(("kind", "pairs"), EDGES)
+def test_edges(kind: int, pairs: set[tuple[int, int]]) -> None:
+    found = relations(torch.tensor([IDENTIFIERS]), torch.tensor([ASSIGNS]).bool(), 5)[0]
+    seen = {(int(a), int(b)) for a, b in torch.nonzero(found[kind])}
+    if kind == SAME:
+        assert seen == pairs | {(b, a) for a, b in pairs}
+    else:
+        assert seen == pairs
+        reverse = {LAST_WRITE: WRITTEN_FOR, LAST_READ: READ_FOR}[kind]
+        assert torch.equal(found[reverse], found[kind].T)
+
+
+def test_a_lexeme_of_several_tokens_is_one_use() -> None:
+    """``name`` of two tokens, written, then read: both tokens of the read point at the first of the write."""
+    found = relations(torch.tensor([[1, 1, 0, 0, 1, 1, 0]]), torch.tensor([[0, 0, 1, 0, 0, 0, 0]]).bool(), 5)[0]
+    assert {(int(a), int(b)) for a, b in torch.nonzero(found[LAST_WRITE])} == {(4, 0), (5, 0)}
+    assert not found[LAST_READ].any()
+
+
+def prepared(codebert: Path, structure: str, occurrence: bool) -> tuple[JointDefects, JointModel, Any]:
+    recipe = with_overrides(
+        Recipe(),
+        [f"model.structure={structure}", f"model.occurrence={str(occurrence).lower()}", "model.max_length=192"],
+    )
+    base = load_base(str(codebert), recipe)
+    rows = [
+        {"text": "def f(a):\n    b = a\n    return b + a\n", "label": "clean"},
+        {"text": "def f(a):\n    b = a\n    return a + a\n", "label": "variable-misuse", "spans": [[31, 32]]},
+    ]
+    task = JointDefects()
+    task.recipe = recipe
+    task.check_base(base)
+    task.prepare(rows, base, recipe)
+    torch.manual_seed(0)
+    model = task.build(base, recipe, rows).eval()
+    assert isinstance(model, JointModel)
+    return task, model, task.collate(task.features(rows))
+
+
+@pytest.mark.parametrize(("structure", "occurrence"), [("same", False), ("edges", False), ("edges", True)])
+def test_a_pretrained_encoder_begins_unchanged(structure: str, occurrence: bool, codebert: Path) -> None:
+    """The first step reads exactly what the plain body reads; then every kind of weight gets a gradient."""
+    task, model, batch = prepared(codebert, structure, occurrence)
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "identifier_ids")}
+    with torch.inference_mode():
+        hidden = model.encode(**inputs)
+        plain = model.body(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
+    real = batch["attention_mask"].bool()
+    assert torch.allclose(hidden[real], plain[real], atol=1e-5)
+    loss = task.loss(model, batch, task.counts(batch))
+    sum(loss.parts.values()).backward()
+    assert (model.structure.weight.grad.abs().amax((0, 1)) > 0).all()
+    if occurrence:
+        assert model.occurrence.uses.grad.abs().sum() > 0
+        assert model.occurrence.ranks.grad.abs().sum() > 0
+
+
+def test_the_body_is_the_bases_own(codebert: Path) -> None:
+    _, model, _ = prepared(codebert, "edges", True)
+    reference = AutoModel.from_pretrained(codebert).state_dict()
+    for name, value in model.body.state_dict().items():
+        if "word_embeddings" in name:
+            value = value[: len(reference[name])]  # Three marks of layout came after.
+        assert torch.equal(value, reference[name]), name
+
+
+def test_a_weight_moves_attention_along_its_edges_only(codebert: Path) -> None:
+    _, model, batch = prepared(codebert, "edges", False)
+    inputs = {name: batch[name][:1] for name in ("input_ids", "attention_mask", "identifier_ids")}
+    with torch.inference_mode():
+        before = model.encode(**inputs)
+        model.structure.weight[:, :, SAME] = 3.0
+        after = model.encode(**inputs)
+        none = {**inputs, "identifier_ids": torch.zeros_like(inputs["identifier_ids"])}
+        silent = model.encode(**none)
+    assert not torch.allclose(before, after, atol=1e-3)
+    assert torch.allclose(before, silent, atol=1e-5)  # Without identifiers there are no edges.
+
+
+def test_assignments_are_known_by_the_tokens_ids(codebert: Path) -> None:
+    task, model, _ = prepared(codebert, "edges", False)
+    assert task.encoder.token_ids("=")[0] in model.config.assign_ids
+    assert task.encoder.token_ids("+")[0] not in model.config.assign_ids
+
+
+def test_structure_on_another_body_is_told() -> None:
+    recipe = with_overrides(Recipe(), ["model.structure=same"])
+    from transformers import DistilBertConfig
+
+    from codehunch_training.bases import Base
+
+    base = load_base("new:roberta", with_overrides(Recipe(), ["model.vocabulary=300"]), ["def f(): pass"])
+    other = Base("x", DistilBertConfig(vocab_size=300, dim=16, n_heads=2, hidden_dim=16), base.tokenizer, True)
+    task = JointDefects()
+    rows = [{"text": "def f(): pass", "label": 0}, {"text": "def g(): pass", "label": 1}]
+    task.prepare(rows, other, recipe)
+    with pytest.raises(BaseError, match=r"model\.structure is for roberta"):
+        task.build(other, recipe, rows)
+
+
+def test_contrast_widens_the_gap_between_twins(corpora: Path, quick: Callable[..., Any]) -> None:
+    """With the margin trained and everything else equal, buggy twins stand further above their fixed ones."""
+    from codehunch_training.run_folder import read_log
+
+    parts = {}
+    for weight in (0.0, 2.0):
+        run = quick(
+            "defects", "new:modern", corpora / "twins", "schedule.epochs=8", "batch.tokens=1024",
+            f"objective.contrastive_weight={weight}", recipe=load_recipe("defects-joint"),
+        )  # fmt: skip
+        parts[weight] = run.metrics
+        rows = [row for row in read_log(run.folder) if "loss_token" in row]
+        assert ("loss_contrast" in rows[0]) == bool(weight)
+    assert parts[2.0]["paired"] > max(0.6, parts[0.0]["paired"] - 0.1)

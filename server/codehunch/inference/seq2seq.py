@@ -18,10 +18,8 @@ from numpy.typing import NDArray
 
 from codehunch.inference.decoding import Answer, Decoding, Floats, decode
 from codehunch.inference.errors import Cancelled
+from codehunch.inference.kvcache import KeyValueCache
 from codehunch.inference.session import create_session, require_names
-
-Cache = dict[str, Floats]
-"""``past_key_values.*`` input names to arrays of shape (beams, heads, positions, d_kv)."""
 
 
 @attrs.frozen
@@ -48,7 +46,6 @@ class Seq2Seq:
         require_names(self._decoder, graphs.decoder, decoder_inputs, ["logits"])
         require_names(self._next, graphs.decoder_with_past, ["input_ids", "encoder_attention_mask"], ["logits"])
         self._decoder_outputs = [node.name for node in self._decoder.get_outputs()]
-        self._next_outputs = [node.name for node in self._next.get_outputs()]
         self._next_inputs = {node.name for node in self._next.get_inputs()}
 
     def generate(
@@ -66,8 +63,8 @@ class Seq2Seq:
         run = _Run(self, prompt, deadline, cancelled)
         return decode(run, decoding, (self._graphs.eos,))
 
-    def first(self, prompt: Sequence[int]) -> tuple[Floats, Cache, NDArray[np.int64]]:
-        """Encode a prompt and decode the start token: logits (1, vocabulary), the cache and the attention mask."""
+    def first(self, prompt: Sequence[int], beams: int = 1) -> tuple[Floats, KeyValueCache]:
+        """Encode a prompt and decode the start token: logits (1, vocabulary) and the cache, for so many beams."""
         ids = np.asarray([prompt], dtype=np.int64)
         mask = np.ones_like(ids)
         hidden = self._encoder.run(["last_hidden_state"], {"input_ids": ids, "attention_mask": mask})[0]
@@ -77,21 +74,17 @@ class Seq2Seq:
             "encoder_attention_mask": mask,
         }
         outputs = dict(zip(self._decoder_outputs, self._decoder.run(None, feed), strict=True))
-        cache = {name.replace("present", "past_key_values"): value for name, value in outputs.items()}
-        logits: Floats = cache.pop("logits")[:, -1]
-        return logits, {name: cache[name] for name in cache if name in self._next_inputs}, mask
-
-    def following(self, tokens: NDArray[np.int64], cache: Cache, mask: NDArray[np.int64]) -> Floats:
-        """Feed one token per beam: logits (beams, vocabulary). Updates ``cache`` in place."""
-        feed: dict[str, Any] = {"input_ids": tokens[:, None], **cache}
+        logits: Floats = outputs.pop("logits")[:, -1]
+        values = {name.replace("present", "past_key_values"): value for name, value in outputs.items()}
+        cache = KeyValueCache(self._next, values, beams)
         if "encoder_attention_mask" in self._next_inputs:
-            feed["encoder_attention_mask"] = mask
-        for name, value in zip(self._next_outputs, self._next.run(None, feed), strict=True):
-            if name == "logits":
-                logits: Floats = value[:, -1]
-            else:
-                cache[name.replace("present", "past_key_values")] = value
-        return logits
+            cache.bind("encoder_attention_mask", np.repeat(mask, beams, axis=0))
+        return logits, cache
+
+    def following(self, tokens: NDArray[np.int64], cache: KeyValueCache) -> Floats:
+        """Feed one token per beam: logits (beams, vocabulary). The cache grows by it."""
+        cache.bind("input_ids", tokens[:, None])
+        return cache.step()[:, -1]
 
 
 class _Run:
@@ -104,25 +97,22 @@ class _Run:
         self._prompt = prompt
         self._deadline = deadline
         self._cancelled = cancelled
-        self._cache: Cache = {}
-        self._mask: NDArray[np.int64] = np.ones((1, len(prompt)), dtype=np.int64)
+        self._cache: KeyValueCache | None = None
 
     def start(self, beams: int) -> Floats:
         """Logits of the first token, repeated for every beam."""
         self._check()
-        logits, cache, mask = self._model.first(self._prompt)
-        self._cache = {name: np.repeat(value, beams, axis=0) for name, value in cache.items()}
-        self._mask = np.repeat(mask, beams, axis=0)
+        logits, self._cache = self._model.first(self._prompt, beams)
         return np.repeat(logits, beams, axis=0)
 
     def step(self, tokens: NDArray[np.int64], order: NDArray[np.int64] | None = None) -> Floats:
         """Logits after one more token per beam; ``order`` says which beam each new one continues."""
         self._check()
+        assert self._cache is not None
         if order is not None and not np.array_equal(order, np.arange(len(order))):
-            for name, value in self._cache.items():
-                if ".decoder." in name:  # The prompt's part is the same for all beams.
-                    self._cache[name] = value[order]
-        return self._model.following(tokens.astype(np.int64), self._cache, self._mask)
+            # The prompt's part is the same for all beams.
+            self._cache.reorder(order, [name for name in self._cache.names if ".decoder." in name])
+        return self._model.following(tokens.astype(np.int64), self._cache)
 
     def late(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline

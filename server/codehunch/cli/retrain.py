@@ -28,7 +28,7 @@ def retrain(
         list[str], typer.Option("--repo", "-r", metavar="PATH|URL", help="A git repository; repeat for more.")
     ] = ["."],  # noqa: B006
     task: Annotated[Literal["defects", "generation", "both"], typer.Option(help="Which model.")] = "defects",
-    budget: Annotated[str, typer.Option(help="Wall time for everything: 30m, 90s, 2h.")] = "30m",
+    budget: Annotated[str, typer.Option(help="Time for everything: 30m, 90s, 2h.")] = "30m",
     recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="A recipe; else the one that ships.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Mine, judge the present model, estimate the time; train nothing.")
@@ -37,6 +37,10 @@ def retrain(
     feedback: Annotated[
         bool, typer.Option("--feedback/--no-feedback", help="Learn from dismissed findings and accepted fixes.")
     ] = True,
+    clock: Annotated[
+        Literal["wall", "cpu"],
+        typer.Option(help="What the budget counts: wall time, or processor time on a busy machine."),
+    ] = "wall",
     run: Annotated[
         Path | None, typer.Option("--run", metavar="DIR", help="Folder of the run; else beside the bundles.")
     ] = None,
@@ -60,7 +64,7 @@ def retrain(
     Exits with 0 when a better model was promoted, 1 when the present one stays, 2 when something went wrong.
     """
     options_of = _training()
-    options = options_of(repositories, task, budget, recipe, promote, feedback, jobs, licences)
+    options = options_of(repositories, task, budget, recipe, clock, promote, feedback, jobs, licences)
     if hasattr(os, "nice"):
         os.nice(_NICE)  # A person may be working beside it.
     if not watch:
@@ -91,6 +95,7 @@ def _training() -> Any:
         task: str,
         budget: str,
         recipe: Path | None,
+        clock: Literal["wall", "cpu"],
         promote: bool,
         feedback: bool,
         jobs: int,
@@ -102,6 +107,7 @@ def _training() -> Any:
             tasks=TASKS if task == "both" else (task,),
             seconds=_readable(parse_budget, budget),
             recipe=made,
+            clock=clock,
             promote=promote,
             feedback=feedback,
             jobs=jobs,

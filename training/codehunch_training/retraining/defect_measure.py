@@ -72,6 +72,7 @@ def measure(
     given: Sequence[Subject],
     *,
     seconds: float = float("inf"),
+    clock: Callable[[], float] = time.monotonic,
     threads: int = 1,
     stop: Callable[[], None] = lambda: None,
     tell: Callable[[int, int], None] = lambda done, total: None,
@@ -81,11 +82,11 @@ def measure(
     Ends early after ``seconds``: the list is then shorter. ``stop`` is asked between chunks and may raise.
     """
     classifier = Classifier(bundle, threads)
-    started = time.monotonic()
+    started = clock()
     found: list[dict[str, Any]] = []
     for start in range(0, len(given), _CHUNK):
         stop()
-        if time.monotonic() - started > seconds:
+        if clock() - started > seconds:
             break
         part = given[start : start + _CHUNK]
         units = [Unit(text, 0) for subject in part for text in (subject.text, *(case.text for case in subject.cases))]

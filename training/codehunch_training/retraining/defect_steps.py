@@ -26,6 +26,7 @@ from codehunch_training.retraining.steps import (
     restored,
     trained_by,
 )
+from codehunch_training.retraining.telling import quiet
 
 
 def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
@@ -69,9 +70,16 @@ def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
     out = context.folder.file("defects", "bundle")
     if not out.is_dir():
         context.teller.stage("exporting and calibrating the defect model")
-        checked = later[:CHECKED]
-        export_defects(learner.model, old, start / "tokenizer.json", out, calibration=calibration, checked=checked,
-                       provenance=facts)  # fmt: skip
+        with quiet():
+            export_defects(
+                learner.model,
+                old,
+                start / "tokenizer.json",
+                out,
+                calibration=calibration,
+                checked=later[:CHECKED],
+                provenance=facts,
+            )
         context.check()
     new = load_bundle(out)
     after = judge.after(new, before)

@@ -60,6 +60,7 @@ def measure(
     *,
     write: bool = True,
     seconds: float = float("inf"),
+    clock: Callable[[], float] = time.monotonic,
     stop: Callable[[], None] = lambda: None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Any] | None]:
@@ -69,11 +70,11 @@ def measure(
     """
     graphs = _Graphs(bundle)
     generator = Generator(bundle, threads=1) if write else None
-    started = time.monotonic()
+    started = clock()
     found: list[dict[str, Any] | None] = []
     for number, row in enumerate(rows):
         stop()
-        if time.monotonic() - started > seconds:
+        if clock() - started > seconds:
             break
         read = graphs.read(row)
         if read is None:

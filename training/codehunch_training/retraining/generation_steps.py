@@ -25,7 +25,7 @@ from codehunch_training.retraining.steps import (
     restored,
     trained_by,
 )
-from codehunch_training.retraining.telling import stopper
+from codehunch_training.retraining.telling import quiet, stopper
 
 
 def generation(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
@@ -63,7 +63,8 @@ def generation(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
         context.teller.stage("exporting the generation model")
         assert isinstance(learner.model, T5ForConditionalGeneration)
         checked = later[: CHECKED // 2]
-        export_generation(learner.model, old, start / "tokenizer.json", out, checked=checked, provenance=facts)
+        with quiet():
+            export_generation(learner.model, old, start / "tokenizer.json", out, checked=checked, provenance=facts)
         context.check()
     new = load_bundle(out)
     after = judge.after(new, before)

@@ -71,7 +71,7 @@ class Trained:
     """``(step, validation loss, mean training loss since the one before)``."""
 
 
-def measure_speed(learner: Learner, device: torch.device) -> Speed:
+def measure_speed(learner: Learner, device: torch.device, clock: Callable[[], float] = time.monotonic) -> Speed:
     """Time a step in both precisions on real batches; nothing is learned."""
     batches = learner.batches("speed")
     batch = _moved(next(batches), device)
@@ -79,13 +79,13 @@ def measure_speed(learner: Learner, device: torch.device) -> Speed:
     learner.model.to(device).train()
     for half in (False, True):
         for attempt in range(2):  # The first warms up.
-            started = time.perf_counter()
+            started = clock()
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
                 loss = learner.loss(batch)
             loss.backward()
             if device.type == "cuda":
                 torch.cuda.synchronize()
-            costs[half] = time.perf_counter() - started
+            costs[half] = max(1e-6, clock() - started)
             if attempt == 0 and half and costs[True] > 3 * costs[False]:
                 break
     learner.model.zero_grad(set_to_none=True)
@@ -103,10 +103,11 @@ def fine_tune(
     *,
     half: bool = False,
     seed: int = 0,
+    clock: Callable[[], float] = time.monotonic,
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[Moment], None] = lambda moment: None,
 ) -> Trained:
-    """Train for ``seconds`` of wall time, all runs together; the model then holds the best weights seen.
+    """Train for ``seconds`` by ``clock``, all runs together; the model then holds the best weights seen.
 
     Best is the least loss on the functions kept aside, the starting point included. Goes on from the checkpoint in
     ``folder``. Raises RetrainError where the loss is no number.
@@ -123,7 +124,7 @@ def fine_tune(
             state = kept["state"]
     state = cluster.share(state)
     cluster.copy_weights(model)  # The optimiser's moments of the others grow anew; gradients are shared.
-    run = _Loop(learner, tuning, folder, cluster, optimizer, state, half)
+    run = _Loop(learner, tuning, folder, cluster, optimizer, state, half, clock)
     if not state["losses"]:
         run.validate()
     finished = run.go(seconds, f"{seed}:{cluster.rank}", stop, tell)
@@ -147,6 +148,7 @@ class _Loop:
     optimizer: torch.optim.Optimizer
     state: dict[str, Any]
     half: bool
+    clock: Callable[[], float]
     recent: list[float] = attrs.field(factory=list)
 
     def go(self, seconds: float, seed: str, stop: Callable[[], bool], tell: Callable[[Moment], None]) -> bool:
@@ -154,7 +156,7 @@ class _Loop:
         state, tuning, cluster = self.state, self.tuning, self.cluster
         model = self.learner.model
         model.train()
-        clock, saved = time.monotonic(), state["seconds"]
+        clock, saved = self.clock(), state["seconds"]
         validations = len(state["losses"])
         for batch in self.learner.batches(f"{seed}:{state['step']}"):
             spent = state["step"] / tuning.most_steps if tuning.most_steps else state["seconds"] / max(1e-9, seconds)
@@ -166,10 +168,11 @@ class _Loop:
                 self.validate()
                 validations += 1
                 model.train()
-                state["seconds"], clock = state["seconds"] + time.monotonic() - clock, time.monotonic()
+                now = self.clock()
+                state["seconds"], clock = state["seconds"] + now - clock, now
             loss = self._step(_moved(batch, cluster.device), rate_at(done, tuning))
             state["step"] += 1
-            now = time.monotonic()
+            now = self.clock()
             state["seconds"], clock = state["seconds"] + now - clock, now
             self.recent.append(loss)
             tell(Moment(state["step"], _mean(self.recent[-20:]), done, max(0.0, seconds - state["seconds"])))

@@ -83,6 +83,8 @@ class Options:
     tasks: tuple[Task, ...] = ("defects",)
     seconds: float = 1800.0
     recipe: Recipe = attrs.field(factory=Recipe)
+    clock: Literal["wall", "cpu"] = "wall"
+    """What the budget counts: time that passes, or processor time, for machines that are busy with other things."""
     promote: bool = True
     feedback: bool = True
     jobs: int = 1

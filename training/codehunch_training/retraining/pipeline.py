@@ -137,6 +137,7 @@ def train_together(
         context.cluster,
         half=half,
         seed=context.options.recipe.seed,
+        clock=context.folder.clock,
         stop=context.stop,
         tell=tell,
     )
@@ -270,6 +271,7 @@ def _tasks(context: Context, bundles: dict[Task, Bundle], dry: bool) -> Outcome:
         "repositories": [line.provenance for line in context.lines],
         "minutes": round(folder.elapsed / 60, 2),
         "budget_minutes": round(options.seconds / 60, 2),
+        "clock": options.clock,
         "peak_megabytes": peak_megabytes(),
         "feedback": context.opinions.counts,
         "tasks": found,

@@ -85,7 +85,7 @@ def make_page(context: Context, result: Mapping[str, Any]) -> Page:
     notes = [
         "Train on the past, judge on what came later: the split is in time. Injected defects are easier than people's.",
         "Intervals are 95 % bootstrap intervals, paired by function; thresholds are found anew in every draw.",
-        f"Wall time {result['minutes']:.1f} of {result['budget_minutes']:.1f} minutes;"
+        f"{result['minutes']:.1f} of {result['budget_minutes']:.1f} minutes of {result['clock']} time;"
         f" peak memory {result['peak_megabytes']:,.0f} MB.",
     ]
     verdicts = tuple((task, bool(found["better"]), str(found["why"])) for task, found in tasks.items())

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +24,23 @@ from codehunch_training.retraining.options import Options, RetrainError
 
 STATE = "state.json"
 RESULT = "result.json"
+CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
 KEPT_RUNS = 5
 """Finished runs kept, with their reports; older ones lose their folder."""
 
 
 @attrs.define
 class RunFolder:
-    """A run on disk. ``elapsed`` is the wall time of all its processes so far."""
+    """A run on disk. ``elapsed`` is the time of all its processes so far, by the budget's clock."""
 
     path: Path
     _before: float = 0.0
-    _started: float = attrs.field(factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
+    _started: float = attrs.field(default=attrs.Factory(lambda self: self.clock(), takes_self=True))
 
     @property
     def elapsed(self) -> float:
-        return self._before + time.monotonic() - self._started
+        return self._before + self.clock() - self._started
 
     def file(self, *names: str) -> Path:
         return self.path.joinpath(*names)
@@ -79,7 +81,7 @@ def open_run(options: Options, heads: Mapping[str, str], chosen: Path | None = N
     before = 0.0
     with contextlib.suppress(OSError, ValueError, KeyError):
         before = float(json.loads((path / STATE).read_text())["elapsed"])
-    return RunFolder(path, before)
+    return RunFolder(path, before, CLOCKS[options.clock])
 
 
 def identity_of(options: Options, heads: Mapping[str, str]) -> str:

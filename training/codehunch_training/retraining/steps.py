@@ -24,6 +24,8 @@ from codehunch_training.retraining.telling import Stopped, stopper
 
 _JUDGING = 0.1
 """Share of a task's time the first judgement may take; the second costs about the same."""
+_REPORT = 0.05
+"""Share of the budget the report may take."""
 CHECKED = 40
 """Functions or prompts on which the int8 graphs are compared with the PyTorch model."""
 _EXPORT_SECONDS = 15.0
@@ -45,21 +47,24 @@ class Judge:
         if not path.is_file():
             self.context.teller.stage(f"judging the present {self.task} model")
             share = _JUDGING * self.context.share_of_budget(self.task)
-            started = time.monotonic()
+            started = self.context.folder.clock()
             # What tells about forgetting goes first: it is small, and always wanted.
             general = self._read(old, self.general, 0.4 * share)
             later = self._read(old, self.later, share)
-            write_json(path, {"general": general, "later": later, "seconds": time.monotonic() - started})
+            write_json(path, {"general": general, "later": later, "seconds": self.context.folder.clock() - started})
         found: dict[str, Any] = read_json(path)
         return found
 
     def after(self, new: Bundle, before: Mapping[str, Any]) -> dict[str, Any]:
-        """Readings of the new bundle on the rows the old one has read."""
+        """Readings of the new bundle on the rows the old one has read; on fewer where the budget ends."""
         path = self.context.folder.file(self.task, "after.json")
         if not path.is_file():
             self.context.teller.stage(f"judging the new {self.task} model")
-            read = {name: self._read(new, rows[: len(before[name])], float("inf"))
-                    for name, rows in (("general", self.general), ("later", self.later))}  # fmt: skip
+            left = self.context.share_of_budget(self.task) - _REPORT * self.context.options.seconds
+            seconds = max(0.6 * before["seconds"], left)
+            general = self._read(new, self.general[: len(before["general"])], 0.5 * seconds)
+            later = self._read(new, self.later[: len(before["later"])], seconds)
+            read = {"general": general, "later": later}
             write_json(path, read)
         found: dict[str, Any] = read_json(path)
         return found
@@ -71,11 +76,12 @@ class Judge:
             self.context.folder.tick()
             self.context.teller.progress(done, total, "functions")
 
+        common: dict[str, Any] = {"seconds": seconds, "clock": self.context.folder.clock, "stop": stop, "tell": tell}
         if self.task == "defects":
-            return list(defect_measure.measure(bundle, rows, seconds=seconds, stop=stop, tell=tell,
-                                               threads=self.context.threads))  # fmt: skip
-        write = bool(rows) and rows[0] in self.later[:1]
-        return list(generation_measure.measure(bundle, rows, write=write, seconds=seconds, stop=stop, tell=tell))
+            return list(defect_measure.measure(bundle, rows, threads=self.context.threads, **common))
+        # What it writes itself is asked of later bodies only: writing takes long.
+        write = bool(rows) and rows[0] is self.later[0]
+        return list(generation_measure.measure(bundle, rows, write=write, **common))
 
 
 def enough(count: int, least: int, what: str) -> None:
@@ -108,10 +114,10 @@ def plan_of(
         kept: dict[str, Any] = read_json(path)
         return kept
     context.teller.stage("measuring a step")
-    speed: Speed = measure_speed(learner, context.cluster.device)
+    speed: Speed = measure_speed(learner, context.cluster.device, context.folder.clock)
     readings = sum(1 + len((row or {}).get("hits", ())) for name in ("general", "later") for row in before[name])
     each = before["seconds"] / max(1, readings)
-    rest = _EXPORT_SECONDS + 1.2 * before["seconds"] + each * calibrated + 0.04 * context.options.seconds
+    rest = _EXPORT_SECONDS + 1.2 * before["seconds"] + each * calibrated + _REPORT * context.options.seconds
     seconds = ends - context.folder.elapsed - rest
     if seconds < _LEAST_TRAINING:
         needed = (context.options.seconds - seconds + 60) / 60

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import logging
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 
@@ -39,3 +42,16 @@ def stopper(stop: Callable[[], bool]) -> Callable[[], None]:
             raise Stopped
 
     return check
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the advice that export libraries print for their developers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 NOT_BETTER = 1
 INTERRUPTED = 130
-_NICE = 10
 
 
 def retrain(
@@ -47,6 +46,7 @@ def retrain(
     licences: Annotated[
         str, typer.Option(help="Only repositories under these licences (SPDX, comma separated); empty: any.")
     ] = "",
+    nice: Annotated[int, typer.Option(min=0, max=19, help="How far to step back for other work; 0: not at all.")] = 10,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that mine.")] = 1,
     watch: Annotated[
         str,
@@ -66,7 +66,7 @@ def retrain(
     options_of = _training()
     options = options_of(repositories, task, budget, recipe, clock, promote, feedback, jobs, licences)
     if hasattr(os, "nice"):
-        os.nice(_NICE)  # A person may be working beside it.
+        os.nice(max(0, nice - os.nice(0)))  # A person may be working beside it.
     if not watch:
         raise typer.Exit(_once(options, run, dry_run))
     from codehunch_training.retraining.options import parse_budget

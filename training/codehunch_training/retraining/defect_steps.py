@@ -13,7 +13,8 @@ from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.retraining import defect_measure
 from codehunch_training.retraining.defect_task import DefectData, DefectLearner, export_defects, known_fixes
 from codehunch_training.retraining.judging import compare_defects, judge_defects
-from codehunch_training.retraining.options import RetrainError
+from codehunch_training.retraining.mining import Mined
+from codehunch_training.retraining.options import Recipe, RetrainError
 from codehunch_training.retraining.pipeline import Context
 from codehunch_training.retraining.state import write_json
 from codehunch_training.retraining.steps import (
@@ -36,15 +37,14 @@ def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
         raise RetrainError(
             f"{old.manifest.id} has no token head; retraining improves the model that ships and its descendants"
         )
-    later = [row for row in mined.functions if row.split == "test"]
+    later = later_functions(mined, recipe)
     enough(len(later), recipe.least_later, "functions")
     if not mined.texts("train"):
         raise RetrainError("no functions to learn from before the split")
     fixes = [row for row in mined.fixes if row.split == "train"]
     if not any(row.role == "buggy" for row in fixes):
         context.teller.note("no bug fixes found in the earlier commits: it trains on injected defects alone")
-    random.Random(recipe.seed).shuffle(later)
-    own = defect_measure.subjects([(row.id, row.text) for row in later[: recipe.most_judged]], recipe.injections, 1)
+    own = judged_on(mined, recipe)
     general = [(f"general:{i}", text) for i, text in enumerate(context.general.held_out)]
     judge = Judge(context, "defects", own, defect_measure.subjects(general, 1, 1))
     start = restored(context, "defects", old)
@@ -112,6 +112,19 @@ def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
     write_json(context.folder.file("defects", "functions.json"), functions)
     into_manifest(out, {"held_out": {key: found[key] for key in ("later", "general", "judged")}})
     return found
+
+
+def later_functions(mined: Mined, recipe: Recipe) -> list[FunctionRow]:
+    """What came or changed after the split, in an order that is the same for every model."""
+    later = [row for row in mined.functions if row.split == "test"]
+    random.Random(recipe.seed).shuffle(later)
+    return later
+
+
+def judged_on(mined: Mined, recipe: Recipe) -> list[defect_measure.Subject]:
+    """Later functions with their defective copies."""
+    chosen = later_functions(mined, recipe)[: recipe.most_judged]
+    return defect_measure.subjects([(row.id, row.text) for row in chosen], recipe.injections, 1)
 
 
 def calibration_rows(context: Context) -> list[FunctionRow]:

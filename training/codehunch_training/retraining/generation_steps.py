@@ -12,7 +12,8 @@ from codehunch_training.corpus.rows import BodyRow
 from codehunch_training.retraining import generation_measure
 from codehunch_training.retraining.generation_task import BodyData, BodyLearner, export_generation, with_threshold
 from codehunch_training.retraining.judging import compare_means, judge_bodies
-from codehunch_training.retraining.options import RetrainError
+from codehunch_training.retraining.mining import Mined
+from codehunch_training.retraining.options import Recipe, RetrainError
 from codehunch_training.retraining.pipeline import Context
 from codehunch_training.retraining.state import write_json
 from codehunch_training.retraining.steps import (
@@ -34,12 +35,10 @@ def generation(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
 
     mined, recipe = context.mined, context.options.recipe
     rows = {split: [as_row(row) for row in mined.bodies if row.split == split] for split in ("train", "valid", "test")}
-    later = [row for row in rows["test"] if row["kind"] == "docstring"]
     if not any(row["kind"] == "docstring" for part in rows.values() for row in part):
         raise RetrainError("no docstrings with bodies to learn from, so the generation model stays as it is")
+    later = later_bodies(mined, recipe)
     enough(len(later), recipe.least_later, "documented functions")
-    random.Random(recipe.seed).shuffle(later)
-    later = later[: recipe.most_judged]
     documented = [row for row in context.general.held_out_bodies if row["kind"] == "docstring"]
     judge = Judge(context, "generation", later, documented)
     start = restored(context, "generation", old)
@@ -107,6 +106,13 @@ def generation(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
         new = with_threshold(new, readings)
     into_manifest(out, {"held_out": {key: found[key] for key in ("later", "similarity", "general", "judged")}})
     return found
+
+
+def later_bodies(mined: Mined, recipe: Recipe) -> list[dict[str, Any]]:
+    """Documented functions whose body came after the split, in an order that is the same for every model."""
+    later = [as_row(row) for row in mined.bodies if row.split == "test" and row.kind == "docstring"]
+    random.Random(recipe.seed).shuffle(later)
+    return later[: recipe.most_judged]
 
 
 def as_row(row: BodyRow) -> dict[str, Any]:

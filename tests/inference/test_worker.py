@@ -130,18 +130,27 @@ async def test_a_cancelled_task_ends_the_work(engine: Engine) -> None:
     assert await engine.call("log", None, priority=BACKGROUND) == ["long started", "long stopped"]
 
 
-async def test_identical_calls_share_one_answer(client: WorkerClient) -> None:
+async def test_identical_calls_share_one_answer(engine: Engine) -> None:
     token = CancelToken()
-    first = asyncio.ensure_future(client.call("steps", ("one", 20, 0.02), cancel=token))
-    await until(lambda: client.busy)
-    second = asyncio.ensure_future(client.call("steps", ("one", 20, 0.02)))
+    call = ("steps", ("one", 40, 0.02))
+    first = asyncio.ensure_future(engine.call(*call, priority=BACKGROUND, cancel=token))
+    await running(engine, "one")
+    second = asyncio.ensure_future(engine.call(*call, priority=BACKGROUND))
     await asyncio.sleep(0.05)
-    assert client.busy == 1
     token.cancel()  # The other one still waits: the work goes on.
     with pytest.raises(Cancelled):
         await first
     assert await second == "one done"
-    assert await client.call("log", None) == ["one started", "one done"]
+    assert await engine.call("log", None) == ["one started", "one done"]
+
+
+async def test_an_urgent_call_does_not_wait_for_an_identical_one_in_the_background(engine: Engine) -> None:
+    scan = asyncio.ensure_future(engine.call("steps", ("scan", 30, 0.02), priority=BACKGROUND))
+    await running(engine, "scan")
+    queued = asyncio.ensure_future(engine.call("echo", "same", priority=BACKGROUND))
+    assert await engine.call("echo", "same", priority=INTERACTIVE) == "same"
+    assert not scan.done()
+    assert await asyncio.gather(scan, queued) == ["scan done", "same"]
 
 
 async def test_nothing_is_spawned_before_the_first_call(client: WorkerClient) -> None:
@@ -227,6 +236,20 @@ async def test_a_worker_above_its_memory_limit_is_replaced() -> None:
         pytest.skip("this system does not tell a process its memory")
     await until(lambda: client.pid is None)
     assert await client.call("echo", 2) == 2
+    await client.close()
+
+
+async def test_a_call_that_asks_for_too_much_memory_fails_alone() -> None:
+    """A clean error; the process lives on and serves the next."""
+    client = WorkerClient(SERVICE, memory_limit=400_000_000)
+    process = await client.call("pid", None)
+    if not sys.platform.startswith("linux"):
+        pytest.skip("this system does not refuse memory")
+    assert await client.call("allocate", 100_000_000) == 100_000_000
+    with pytest.raises(WorkerError) as caught:
+        await client.call("allocate", 3_000_000_000)
+    assert caught.value.kind == "MemoryError"
+    assert await client.call("pid", None) == process
     await client.close()
 
 

@@ -54,6 +54,10 @@ class Service:
     def exhaust(self, payload: Any, cancelled: Callable[[], bool]) -> None:
         raise MemoryError("cannot allocate 4 GB")
 
+    def allocate(self, payload: int, cancelled: Callable[[], bool]) -> int:
+        """Hold so many bytes for a moment, really."""
+        return len(bytearray(payload))
+
     def chatter(self, payload: Any, cancelled: Callable[[], bool]) -> str:
         print("to nobody's stdout")
         os.write(1, b"nor past Python\n")

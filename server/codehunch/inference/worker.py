@@ -20,6 +20,7 @@ from codehunch.inference.protocol import INTERACTIVE, CancelToken
 
 logger = logging.getLogger(__name__)
 
+HEADROOM = 1_000_000_000
 _LONGEST_DELAY = 10.0
 _SECONDS_TO_END = 1.0
 _LASTING = 30.0
@@ -46,6 +47,8 @@ class WorkerClient:
     A worker that dies fails its pending calls with WorkerDied; the next call starts another one, after a delay
     that doubles with every death that followed no answer. After ``idle_seconds`` without a call, or once an idle
     worker holds more than ``memory_limit`` bytes, the process is stopped and all its memory goes back to the system.
+    A worker gets at most ``HEADROOM`` bytes more than the limit, where the system can refuse: the call that asks for
+    more fails, the others are served.
     """
 
     def __init__(
@@ -196,7 +199,8 @@ class WorkerClient:
         self._process = process
         self._started_at = time.monotonic()
         self.starts += 1
-        write(process, ("start", self._service, self.options, self._log_level))
+        ceiling = None if self.memory_limit is None else self.memory_limit + HEADROOM
+        write(process, ("start", self._service, self.options, self._log_level, ceiling))
         self._reader = asyncio.ensure_future(self._read(process))
         return process
 

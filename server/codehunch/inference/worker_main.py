@@ -36,8 +36,10 @@ def main() -> None:
     first = read_frame(requests)
     if first is None:
         return
-    _, service_name, options, level = cast(tuple[str, str, object, int], first)
+    _, service_name, options, level, ceiling = cast(tuple[str, str, object, int, int | None], first)
     logging.getLogger().setLevel(level)
+    if ceiling is not None:
+        limit_memory(ceiling)
     try:
         service = _create(service_name, options, lambda name, value: send("event", name, value))
     except Exception as error:
@@ -60,6 +62,20 @@ def main() -> None:
         job = queue.take()
         if job is not None:
             run_job(service, job, queue, answer)
+
+
+def limit_memory(most: int) -> None:
+    """Let this process have at most so many bytes beside the files it maps; where the system knows no such limit,
+    nothing happens. An allocation past it fails, and with it the call that made it.
+    """
+    try:
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
+    except (ImportError, AttributeError, OSError, ValueError) as error:
+        logging.getLogger(__name__).debug("no ceiling for the memory: %s", error)
 
 
 def resident_bytes() -> int:

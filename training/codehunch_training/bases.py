@@ -207,6 +207,8 @@ def _check_folder(folder: Path) -> None:
         json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise BaseError(f"{folder / 'config.json'} is not valid JSON ({error}); fetch it again") from error
+    if (folder / "adapter").is_dir():
+        raise BaseError(f"{folder} has an adapter beside it, which would be lost; train with lora or ia3 to go on")
     weights = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
     if not any((folder / name).is_file() for name in weights):
         raise BaseError(f"{folder} holds no weights ({weights[0]} or {weights[2]})")

@@ -30,6 +30,8 @@ class GenerationTable:
     """Minimum-risk training on sentence BLEU: its share of the loss, cross-entropy has the rest."""
     risk_candidates: int = 8
     """Answers sampled per source."""
+    risk_reference: bool = True
+    """Put the reference among them, as in the paper."""
     risk_alpha: float = 0.05
     """Sharpness of the distribution over the sampled answers; 0 treats all alike."""
 

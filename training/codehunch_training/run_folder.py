@@ -152,7 +152,12 @@ def load_run(folder: Path, device: torch.device | None = None) -> LoadedRun:
     tokenizer = AutoTokenizer.from_pretrained(best, trust_remote_code=False)
     task = TASKS[description["task"]]()
     task.restore(description, tokenizer, recipe)
-    model = task.load_model(best).eval()
+    model = task.load_model(best)
+    if "adapter" in description:
+        from codehunch_training.techniques.adapters import attach
+
+        model = attach(model, best, description["adapter"])
+    model = model.eval()
     return LoadedRun(task, model.to(device) if device is not None else model, tokenizer, recipe, description)
 
 

@@ -102,6 +102,8 @@ def _run(
     for technique in techniques:
         model = technique.on_model(model, task, recipe)
     description = task.describe() | {"base": base.spec, "languages": languages_of(data)}
+    for technique in techniques:
+        description |= technique.describe()
     args = arguments(recipe, out, steps, device)
     checkpoint = start_folder(out, recipe, identity, resume) if args.process_index == 0 else None
     if args_world > 1:
@@ -125,6 +127,7 @@ def _run(
             "dropped": dict(data.dropped),
         },
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "trained": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         "steps": steps,
         **provenance(),
     }

@@ -136,7 +136,7 @@ class Seq2Seq(Task):
             inputs,
             references,
             self.decode,
-            gold=labels,
+            gold=labels if table.risk_reference else None,
             candidates=table.risk_candidates,
             alpha=table.risk_alpha,
             max_new_tokens=table.max_target,

@@ -75,7 +75,9 @@ class Task:
         Raises DataError: one class only, labels out of range, a missing column.
         """
         self.recipe, self.tokenizer = recipe, base.tokenizer
-        self.max_length = min(recipe.model.max_length, base.limit)
+        # The vectors of prompt tuning take positions, too.
+        prompt = recipe.adapters.tokens if recipe.adapters.kind == "prompt" else 0
+        self.max_length = min(recipe.model.max_length, base.limit - prompt)
 
     def build(self, base: Base, recipe: Recipe, rows: Sequence[Row]) -> PreTrainedModel:
         """The model to train. ``rows`` are the training rows, after ``prepare``."""

@@ -31,6 +31,10 @@ class Technique:
     def after_step(self, model: PreTrainedModel, step: int) -> None:
         """After optimiser step ``step``."""
 
+    def describe(self) -> dict[str, Any]:
+        """What ``codehunch.json`` says beside the task's own description. JSON values only."""
+        return {}
+
     def on_best(self, model: PreTrainedModel) -> PreTrainedModel:
         """The model that is saved as ``best/``: adapters merged, weights averaged."""
         return model
@@ -51,6 +55,10 @@ def techniques_of(recipe: Recipe) -> list[Technique]:
         from codehunch_training.techniques.freezing import Freezing
 
         found.append(Freezing(recipe))
+    if recipe.adapters.kind != "none":
+        from codehunch_training.techniques.adapters import Adapters
+
+        found.append(Adapters(recipe))
     if regular.r_drop:
         from codehunch_training.techniques.rdrop import RDrop
 

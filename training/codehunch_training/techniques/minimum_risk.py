@@ -8,6 +8,8 @@ the sample, weigh their risk ``1 - BLEU``: the gradient moves probability to wha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import attrs
 import torch
@@ -30,11 +32,14 @@ class Risk:
 
 def sentence_bleu(candidate: str, reference: str) -> float:
     """Sentence BLEU between 0 and 1 by sacrebleu, smoothed (exp), with the n-gram order a short text allows."""
+    return float(_scorer().sentence_score(candidate, [reference]).score) / 100
+
+
+@cache
+def _scorer() -> Any:
     from sacrebleu.metrics.bleu import BLEU
 
-    # Code is split at every word and sign, so that `f(x)` and `f(y)` share what they share.
-    scorer = BLEU(effective_order=True, smooth_method="exp", tokenize="13a")
-    return float(scorer.sentence_score(candidate, [reference]).score) / 100
+    return BLEU(effective_order=True, smooth_method="exp", tokenize="13a")
 
 
 def sequence_log_probabilities(logits: Tensor, labels: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ def codet5(folder: Path) -> PreTrainedModel:
     return T5ForConditionalGeneration(
         T5Config(
             vocab_size=size, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_decoder_layers=2, num_heads=4,
-            n_positions=256, pad_token_id=1, eos_token_id=2, decoder_start_token_id=1, initializer_factor=3.0,
+            n_positions=256, pad_token_id=1, eos_token_id=2, decoder_start_token_id=1, initializer_factor=1.0,
         )
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import attrs
 
 from codehunch.bundles.structure import reasons, strict_converter
+from codehunch_training.compression.tables import AveragingTable, DistillationTable
 from codehunch_training.errors import ToolboxError
 from codehunch_training.recipe_tables import AdaptersTable, GenerationTable, MixTable, PhaseTable, SearchTable
 
@@ -218,6 +219,8 @@ class Recipe:
     search: SearchTable = attrs.field(factory=SearchTable)
     adapters: AdaptersTable = attrs.field(factory=AdaptersTable)
     mix: MixTable = attrs.field(factory=MixTable)
+    distillation: DistillationTable = attrs.field(factory=DistillationTable)
+    averaging: AveragingTable = attrs.field(factory=AveragingTable)
     before: tuple[PhaseTable, ...] = ()
     """Phases to train first, in order: intermediate tasks, injected defects before real ones."""
     seed: int = 0

@@ -41,6 +41,8 @@ COMMANDS = (
     Command("train", "codehunch.cli.train", "train"),
     Command("export", "codehunch.cli.export", "export"),
     Command("evaluate", "codehunch.cli.evaluate", "evaluate"),
+    Command("tune", "codehunch.cli.tune", "tune"),
+    Command("compress", "codehunch.cli.compress", "app"),
     Command("retrain", "codehunch.cli.retrain", "retrain"),
 )
 

@@ -31,6 +31,10 @@ class Technique:
     def after_step(self, model: PreTrainedModel, step: int) -> None:
         """After optimiser step ``step``."""
 
+    def to_measure(self, model: PreTrainedModel) -> PreTrainedModel:
+        """The model that is measured, and kept if it is the best: averaged weights. ``model`` itself stays as it is."""
+        return model
+
     def describe(self) -> dict[str, Any]:
         """What ``codehunch.json`` says beside the task's own description. JSON values only."""
         return {}
@@ -63,4 +67,12 @@ def techniques_of(recipe: Recipe) -> list[Technique]:
         from codehunch_training.techniques.rdrop import RDrop
 
         found.append(RDrop(regular.r_drop))
+    if recipe.distillation.teacher:
+        from codehunch_training.compression.distillation import Distillation
+
+        found.append(Distillation(recipe.distillation))
+    if recipe.averaging.kind != "none":
+        from codehunch_training.compression.averaging import Averaging
+
+        found.append(Averaging(recipe.averaging))
     return found

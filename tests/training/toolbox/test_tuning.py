@@ -1,0 +1,198 @@
+"""Search: the space, pruning, a study that goes on, two workers on one study, and ``--auto``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("optuna", reason="needs the train extra")
+
+from toolbox_helpers import SMALL
+
+from codehunch.cli.app import run as command
+from codehunch_training.recipe import Recipe, RecipeError, load_recipe, with_overrides
+from codehunch_training.tuning.auto import AutoError, auto
+from codehunch_training.tuning.space import Dimension, parse_space
+from codehunch_training.tuning.study import StudyOptions, TuningError, tune
+
+Quick = Callable[..., Any]
+TINY = (*SMALL, "model.layers=1", "model.hidden_size=16", "batch.tokens=2048", "schedule.steps=6")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("optimizer.learning_rate=1e-5..1e-3 log", Dimension("optimizer.learning_rate", 1e-5, 1e-3, None, True)),
+        ("model.layers=2..6", Dimension("model.layers", 2, 6)),
+        ("model.hidden_size=64..256 step 64", Dimension("model.hidden_size", 64, 256, 64)),
+        ("schedule.warmup = 0..0.2", Dimension("schedule.warmup", 0.0, 0.2)),
+        ("schedule.kind=linear|cosine", Dimension("schedule.kind", choices=("linear", "cosine"))),
+        ("hardware.compile=true|false", Dimension("hardware.compile", choices=(True, False))),
+        ("batch.tokens=2048|4096", Dimension("batch.tokens", choices=(2048, 4096))),
+    ],
+)
+def test_spaces(text: str, expected: Dimension) -> None:
+    (found,) = parse_space([text], Recipe())
+    assert found == expected
+    assert parse_space([str(found)], Recipe()) == (found,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("optimizer.learning_rte=1..2", "did you mean `optimizer.learning_rate`"),
+        ("optimizer.learning_rate", "write FIELD=LOW..HIGH"),
+        ("optimizer.learning_rate=", "write FIELD=LOW..HIGH"),
+        ("optimizer.learning_rate=1e-3", "a range is LOW..HIGH"),
+        ("optimizer.learning_rate=1e-3..1e-5", "must rise"),
+        ("optimizer.learning_rate=0..1 log", "begins above 0"),
+        ("model.layers=2..many", "no range of numbers"),
+        ("model.layers=1.5..2.5", "expected int"),
+        ("schedule.kind=linear|sine", "expected 'linear'"),
+    ],
+)
+def test_spaces_that_cannot_be_searched(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        parse_space([text], Recipe())
+    with pytest.raises(RecipeError, match="named twice"):
+        parse_space(["model.layers=1..2", "model.layers=1..3"], Recipe())
+
+
+def _recipe(*changes: str) -> Recipe:
+    return with_overrides(Recipe(), [*TINY, *changes])
+
+
+def test_a_study_goes_on_where_it_was_stopped(corpora: Path, tmp_path: Path) -> None:
+    recipe, space = (
+        _recipe(),
+        parse_space(["optimizer.learning_rate=1e-5..1e-2 log", "schedule.kind=linear|cosine"], Recipe()),
+    )
+    told: list[dict[str, Any]] = []
+
+    def stop(row: Any) -> None:
+        told.append(dict(row))
+        if row.get("trial") == 1 and row.get("step") == 3:
+            raise KeyboardInterrupt
+
+    first = tune(
+        "classify", "new:roberta", corpora / "pair", recipe, space, tmp_path / "s", StudyOptions(trials=2), stop
+    )
+    assert first.stopped
+    assert [each["state"] for each in first.trials] == ["COMPLETE", "FAIL", "WAITING"]
+    interrupted = first.trials[1]["params"]
+    second = tune("classify", "new:roberta", corpora / "pair", recipe, space, tmp_path / "s", StudyOptions(trials=5))
+    assert not second.stopped
+    states = [each["state"] for each in second.trials]
+    assert states.count("COMPLETE") + states.count("PRUNED") == 5
+    # The interrupted trial came first, with its values and in its folder.
+    assert (second.trials[2]["params"], second.trials[2]["folder"]) == (interrupted, "0001")
+    assert second.trials[0] == first.trials[0] | {"folder": second.trials[0]["folder"]}
+    # Ready: nothing more is run.
+    third = tune("classify", "new:roberta", corpora / "pair", recipe, space, tmp_path / "s", StudyOptions(trials=5))
+    assert len(third.trials) == len(second.trials)
+    assert third.best_value == max(each["value"] for each in third.trials if each["state"] == "COMPLETE")
+    # What a person takes away.
+    best = load_recipe(tmp_path / "s" / "best.toml")
+    winner = max((e for e in third.trials if e["state"] == "COMPLETE"), key=lambda each: each["value"])
+    assert best.optimizer.learning_rate == winner["params"]["optimizer.learning_rate"]
+    page = (tmp_path / "s" / "report.html").read_text()
+    assert page.count("<svg") >= 2
+    assert (third.best_run / "best" / "model.safetensors").exists()  # type: ignore[operator]
+    others = [each for each in (tmp_path / "s" / "trials").iterdir() if each != third.best_run]
+    assert others
+    assert not any((each / "best").exists() for each in others)
+    # Another question is not answered with these trials.
+    with pytest.raises(TuningError, match="another task, base, recipe or search space"):
+        tune("classify", "new:roberta", corpora / "pair", recipe, space[:1], tmp_path / "s", StudyOptions(trials=5))
+
+
+def test_a_hopeless_trial_is_pruned(corpora: Path, tmp_path: Path) -> None:
+    """Good and bad rates in turn: once there is something to compare with, a bad one ends early."""
+    recipe = _recipe("schedule.steps=24", "schedule.evaluate_every=4", "model.hidden_size=32", "batch.tokens=1024",
+                     "selection.metric=log_loss")  # fmt: skip
+    space = parse_space(["optimizer.learning_rate=5e-3|1e-9"], Recipe())
+    options = StudyOptions(trials=6, startup=1)
+    found = tune("classify", "new:roberta", corpora / "pair", recipe, space, tmp_path / "s", options)
+    pruned = [each for each in found.trials if each["state"] == "PRUNED"]
+    assert pruned
+    assert all(len(each["reports"]) < 6 for each in pruned)
+    assert all(len(each["reports"]) == 6 for each in found.trials if each["state"] == "COMPLETE")
+    assert found.best_recipe is not None
+    assert found.best_recipe.optimizer.learning_rate == 5e-3
+
+
+def test_the_field_that_matters_is_named(tmp_path: Path) -> None:
+    """Importance on a study whose values are known: one field decides, the other does nothing."""
+    import optuna
+
+    from codehunch_training.tuning.study import importances, load_optuna, open_study
+
+    study = open_study(load_optuna(), tmp_path, StudyOptions(), True)
+    for number in range(40):
+        trial = study.ask({"decides": optuna.distributions.FloatDistribution(0, 1),
+                           "idle": optuna.distributions.FloatDistribution(0, 1)})  # fmt: skip
+        study.tell(trial, -((trial.params["decides"] - 0.3) ** 2) + 1e-9 * number)
+    found = importances(optuna, study)
+    assert found["decides"] > 0.8 > 0.2 > found["idle"]
+
+
+def test_two_workers_share_a_study(corpora: Path, tmp_path: Path) -> None:
+    arguments = ["tune", "classify", "--data", str(corpora / "pair"), "--base", "new:roberta", "--trials", "6"]
+    arguments += [
+        "--search",
+        "optimizer.learning_rate=1e-4..1e-2 log",
+        "--out",
+        str(tmp_path / "s"),
+        "--pruner",
+        "none",
+    ]
+    arguments += ["--storage", f"sqlite:///{tmp_path / 'shared.db'}"]
+    arguments += [part for change in TINY for part in ("--set", change)]
+    workers = [
+        subprocess.Popen([sys.executable, "-m", "codehunch", *arguments], stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [worker.communicate(timeout=500)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], told
+    finished = [[line for line in text.splitlines() if line.startswith("trial ")] for text in told]
+    numbers = sorted(int(line.split()[1].rstrip(":")) for lines in finished for line in lines)
+    assert all(finished)  # Both worked.
+    assert len(numbers) == len(set(numbers)) >= 6  # And none did the other's.
+    tree = json.loads((tmp_path / "s" / "study.json").read_text())
+    assert len({each["folder"] for each in tree["trials"] if each["state"] == "COMPLETE"}) >= 6
+
+
+def test_what_cannot_be_searched_is_told(corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--data", str(corpora / "pair")]
+    for arguments, message in (
+        (["tune", "clasify", *data], "unknown task"),
+        (["tune", "classify", *data], "name one base"),
+        (["tune", "classify", *data, "--base", "a", "--base", "b"], "name one base"),
+        (["tune", "classify", *data, "--base", "new:roberta", "--search", "model.layer=1..2"], "did you mean"),
+        (["tune", "classify", *data, "--base", "new:roberta", "--storage", "nosql://x"], "cannot be opened"),
+        (["tune", "classify", *data, "--auto"], "needs a budget"),
+        (["tune", "classify", *data, "--auto", "--minutes", "1", "--size", "giant"], "no size 'giant'"),
+    ):
+        assert command([*arguments, "--out", str(tmp_path / "s")]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_auto_chooses_what_learns_within_its_budget(corpora: Path, tmp_path: Path) -> None:
+    recipe = with_overrides(Recipe(), ["hardware.threads=1", "model.vocabulary=400", "batch.tokens=1024",
+                                       "model.max_length=192", "regularization.dropout=0.0"])  # fmt: skip
+    found = auto("classify", corpora / "pair", recipe, tmp_path / "a", 0.5, ("new:roberta",), ("tiny", "base"))
+    arms = {arm.size: arm for arm in found.tried[:2]}
+    assert "reads only" in arms["base"].left_out  # 85 million weights are too many for half a minute.
+    assert found.best.size == "tiny"
+    assert found.minutes < 2.0
+    assert found.run.metrics["accuracy"] > found.run.summary["baseline"]["accuracy"]
+    assert load_recipe(tmp_path / "a" / "best.toml").model.hidden_size == 64
+    assert (tmp_path / "a" / "best" / "best" / "model.safetensors").exists()
+    with pytest.raises(AutoError, match=r"reads only|no run came"):
+        auto("classify", corpora / "pair", recipe, tmp_path / "b", 0.02, ("new:roberta",), ("base",))

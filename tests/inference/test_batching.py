@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from codehunch.inference import fallback
 from codehunch.inference.batching import MOST_TOKENS, STEP, BatchRunner, groups_of
 from codehunch.inference.errors import Cancelled, InferenceError
 from codehunch.inference.fallback import LocalSession
@@ -32,6 +34,9 @@ class Counting:
     def run(self, outputs: Sequence[str] | None, feed: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
         self.shapes.append(feed["input_ids"].shape)
         return self._inner.run(outputs, feed)
+
+    def warm_up(self, outputs: Sequence[str], feed: Mapping[str, NDArray[Any]]) -> None:
+        self._inner.warm_up(outputs, feed)
 
     def get_inputs(self) -> Sequence[Any]:
         return self._inner.get_inputs()
@@ -161,3 +166,31 @@ def test_a_graph_that_cannot_run_is_named(graphs: dict[str, Path]) -> None:
     with pytest.raises(InferenceError, match=r"fp32\.onnx: the graph cannot be run") as caught:
         BatchRunner(session, ["logits"], PADS).warm_up({"input_ids": range(900, 901), "attention_mask": range(1, 2)}, 8)
     assert "\n" not in str(caught.value)
+
+
+class Accelerated:
+    """The CPU under another name, slowed down."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._inner, self._seconds = create_session(path, 1), seconds
+
+    def get_providers(self) -> list[str]:
+        return ["OpenVINOExecutionProvider", "CPUExecutionProvider"]
+
+    def run(self, outputs: Sequence[str] | None, feed: Mapping[str, NDArray[Any]]) -> Any:
+        time.sleep(self._seconds)
+        return self._inner.run(outputs, feed)
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0.05, False), (-1.0, True)])
+def test_an_accelerator_is_kept_only_where_it_is_faster(
+    graphs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, seconds: float, kept: bool
+) -> None:
+    """Its runs are measured beside the CPU's when the graph is opened. A faster one: the CPU is slowed down."""
+    accelerated = Accelerated(graphs["fp32"], max(0.0, seconds))
+    if kept:
+        monkeypatch.setattr(fallback, "create_session", lambda path, *_: Accelerated(path, 0.05))
+    session = LocalSession(accelerated, graphs["fp32"], 1)
+    session.warm_up(["logits"], {name: np.ones((1, 8), np.int64) for name in VALUES})
+    assert (session._session is accelerated) == kept
+    assert session.run(["logits"], {name: np.ones((1, 8), np.int64) for name in VALUES})[0].shape == (1, HIDDEN)

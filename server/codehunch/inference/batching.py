@@ -48,6 +48,7 @@ class BatchRunner:
             {name: random.integers(within.start, within.stop, length) for name, within in values.items()}
             for _ in range(_PROBED_ROWS)
         ]
+        self._session.warm_up(self._outputs, self._feed(rows[:1], length))
         together = self._batch(rows, length)
         alone = [self._batch([row], length)[0] for row in rows]
         self.independent = all(
@@ -75,14 +76,17 @@ class BatchRunner:
             yield from zip(numbers, self._batch([rows[number] for number in numbers], length), strict=True)
 
     def _batch(self, rows: Sequence[Row], length: int) -> list[list[NDArray[Any]]]:
+        found = self._session.run(self._outputs, self._feed(rows, length))
+        return [[output[number] for output in found] for number in range(len(rows))]
+
+    def _feed(self, rows: Sequence[Row], length: int) -> dict[str, NDArray[np.int64]]:
         feed = {}
         for name in rows[0]:
             array = np.full((len(rows), length), self._pads[name] if self._pads is not None else 0, dtype=np.int64)
             for target, row in zip(array, rows, strict=True):
                 target[: len(row[name])] = row[name]
             feed[name] = array
-        found = self._session.run(self._outputs, feed)
-        return [[output[number] for output in found] for number in range(len(rows))]
+        return feed
 
 
 def groups_of(lengths: Sequence[int], most_tokens: int = MOST_TOKENS) -> list[tuple[int, list[int]]]:

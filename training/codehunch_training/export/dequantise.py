@@ -81,14 +81,29 @@ class _Reader:
         cast = self._only_consumer(node.output[0], "Cast")
         scaled = self._only_consumer(cast.output[0], "Mul")
         scales = self.producer[next(name for name in scaled.input if name != cast.output[0])]
-        scale = next((name for name in scales.input if name in self.tensors), None)
-        if quantizer.op_type != "DynamicQuantizeLinear" or scale is None:
+        own = f"{node.input[1].removesuffix('_quantized')}_scale"
+        scale = next((name for name in (own, *scales.input) if name in self.tensors), None)
+        gathered = quantizer.op_type == "Gather" and quantizer.input[0] in self.tensors
+        if scale is None or not (gathered or quantizer.op_type == "DynamicQuantizeLinear"):
             raise ValueError(f"{node.name}: not the pattern of dynamic quantisation")
         zero_point = node.input[3] if len(node.input) > 3 else None
+        source = quantizer.input[0]
+        if gathered:  # Rows of a quantised table go into the product as they are.
+            table_scale = next(name for name in scales.input if name != scale)
+            source = self._gather(quantizer, node.input[0] + "_float", table_scale, node.input[2])
         weight = self._weight(node.input[1], scale, zero_point, axis=1)
         self.replaced[scaled.output[0]] = onnx.helper.make_node(
-            "MatMul", [quantizer.input[0], weight], [scaled.output[0]], name=node.name.removesuffix("_quant")
+            "MatMul", [source, weight], [scaled.output[0]], name=node.name.removesuffix("_quant")
         )
+
+    def _gather(self, node: onnx.NodeProto, output: str, scale: str, zero_point: str) -> str:
+        """The lookup in the float table, in the place of the one in the quantised table."""
+        weight = self._weight(node.input[0], scale, zero_point, axis=1)
+        name = node.name.removesuffix("_quant")
+        gather = onnx.helper.make_node("Gather", [weight, node.input[1]], [output], name=name)
+        gather.attribute.extend(node.attribute)
+        self.replaced[node.output[0]] = gather
+        return output
 
     def _dequantize(self, node: onnx.NodeProto) -> None:
         source, scale = node.input[:2]

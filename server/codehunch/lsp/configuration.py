@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from codehunch import settings_values as values
-from codehunch.settings import Settings, SettingsProblem, SettingsReader, parse_settings
+from codehunch.settings import Settings, SettingsProblem, SettingsReader, flat, parse_settings
 
 logger = logging.getLogger(__name__)
 
@@ -151,12 +151,12 @@ class Configuration:
         before = self.editor, self._overrides
         self.editor, shared = self._split(table)
         overrides: dict[str, object] = {}
-        for key, value in shared.items():
+        for key, value in flat(shared).items():
             # One by one: only what the editor says, and says rightly, may outrank a settings file.
             parsed, problems = parse_settings({key: value}, SOURCE, str(root or Path.cwd()))
             for problem in problems:
                 self._tell(problem)
-            name = _snake(key)
+            name = _snake(key).replace(".", "_")
             if not problems and name in _SHARED_FIELDS:
                 overrides[name] = getattr(parsed, name)
         if (self.editor, overrides) == before:

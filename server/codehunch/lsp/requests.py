@@ -19,6 +19,10 @@ class ServiceOptions:
     generation_model: str | None = None
     index: str | None = None
     """Folder of the session; the index of its functions is opened for retrieval. ``None`` for no retrieval."""
+    endpoint: str | None = None
+    """Address of a model server that is asked first."""
+    cached: bool = False
+    """Whether findings are kept on disk."""
 
 
 @attrs.frozen

@@ -116,7 +116,14 @@ class CodeHunchServer(LanguageServer):
         """What a worker started now should be started with."""
         settings = await self.configuration.for_path(self.root / "untitled" if self.root else None)
         index = str(self.root) if self.root is not None and self.configuration.editor.workspace_index else None
-        return ServiceOptions(settings.threads, settings.models, settings.generation_model, index)
+        return ServiceOptions(
+            settings.threads,
+            settings.models,
+            settings.generation_model,
+            index,
+            settings.inference_endpoint,
+            settings.cache,
+        )
 
     def style(self, sure: float = CONFIDENT) -> Style:
         """How findings are shown; ``sure`` is what the bundle reports even at low sensitivity."""

@@ -157,6 +157,9 @@ class ModelService:
                 self._options.threads,
                 lambda bundle: self._emit("loading", "defects"),
                 lambda bundle: self._emit("loaded", "defects"),
+                endpoint=self._options.endpoint,
+                notify=lambda text: self._emit("warning", text),
+                cached=self._options.cached,
             )
             for text in self._detectors.warnings:
                 self._emit("warning", text)

@@ -100,6 +100,8 @@ def main() -> None:
             f"tokens, {time.process_time() - started:.0f} s of processor time",
             flush=True,
         )
+        if not run.finished:
+            raise SystemExit(f"stopped at step {run.summary['steps_done']}; the same command goes on from there")
         loaded = load_run(folder)
         for name, rows in measured.items():
             found = loaded.task.evaluate(loaded.model, rows)

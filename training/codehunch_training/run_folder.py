@@ -91,6 +91,13 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _trim_log(folder: Path, step: int) -> None:
+    """Leave out what a killed run logged after the checkpoint it goes on from."""
+    rows = [row for row in read_log(folder) if row.get("step", 0) <= step]
+    if rows or (folder / "log.jsonl").is_file():
+        write_text(folder / "log.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+
 def swap_in(fresh: Path, place: Path) -> None:
     """Put the folder ``fresh`` where ``place`` is; a kill between the renames is mended by ``recover``."""
     old = place.with_name(place.name + ".old")
@@ -216,7 +223,7 @@ def start_folder(folder: Path, recipe: Recipe, identity: Mapping[str, Any], resu
     recover(folder)
     about = folder / "run.json"
     before = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else None
-    if before is None and any(folder.iterdir()):
+    if before is None and any(path.name != "phases" for path in folder.iterdir()):
         raise RunError(f"{folder} is not empty and no run; choose another --out")
     if before is not None and resume:
         changed = [key for key, value in identity.items() if before.get("identity", {}).get(key) != value]
@@ -226,6 +233,7 @@ def start_folder(folder: Path, recipe: Recipe, identity: Mapping[str, Any], resu
                 "choose another --out, or --fresh to begin anew there"
             )
         found = checkpoints(folder)
+        _trim_log(folder, int(found[-1].name.rpartition("-")[2]) if found else 0)
         return found[-1] if found else None
     for path in (folder / "best", folder / "checkpoints", folder / "tensorboard"):
         shutil.rmtree(path, ignore_errors=True)

@@ -231,6 +231,17 @@ class ToolboxTrainer(Trainer):
         for technique, saved in zip(self.techniques, kept, strict=True):
             technique.load_state(saved)
 
+    def summed(self, parts: dict[str, float], tokens: int) -> tuple[dict[str, float], int]:
+        """Sums over all processes: each has its share of every step."""
+        if self.args.world_size == 1:
+            return parts, tokens
+        names = sorted(parts)
+        values = torch.tensor([*(parts[name] for name in names), float(tokens)], dtype=torch.float64)
+        values = values.to(self.args.device)
+        torch.distributed.all_reduce(values)
+        *sums, total = values.tolist()
+        return dict(zip(names, sums, strict=True)), int(total)
+
     def seconds(self) -> float:
         return self.spent + time.monotonic() - self._begun
 
@@ -261,6 +272,9 @@ class _Hooks(TrainerCallback):
         self.logged = 0
         self.every = max(1, min(50, self.total // 100))
 
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.logged = state.global_step
+
     def on_step_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         trainer = self.trainer
         model = trainer.accelerator.unwrap_model(trainer.model)
@@ -289,7 +303,8 @@ class _Hooks(TrainerCallback):
     def _log(self, step: int) -> None:
         trainer = self.trainer
         count, seconds = max(1, step - self.logged), trainer.seconds()
-        parts = {name: value / count for name, value in trainer.parts.items()}
+        parts, tokens = trainer.summed(trainer.parts, trainer.seen_tokens)
+        parts = {name: value / count for name, value in parts.items()}
         trainer.parts, self.logged = {}, step
         row: dict[str, Any] = {
             "step": step,
@@ -298,8 +313,8 @@ class _Hooks(TrainerCallback):
             **({f"loss_{name}": value for name, value in parts.items()} if len(parts) > 1 else {}),
             "learning_rate": max(group["lr"] for group in trainer.optimizer.param_groups),
             "seconds": round(seconds, 2),
-            "tokens": trainer.seen_tokens,
-            "tokens_per_second": trainer.seen_tokens / max(seconds, 1e-9),
+            "tokens": tokens,
+            "tokens_per_second": tokens / max(seconds, 1e-9),
         }
         if trainer.args.process_index == 0:
             append_log(trainer.folder, row)

@@ -208,10 +208,6 @@ class _ThreadEngine(InProcess):
         self.idle_seconds: float | None = None
         self.memory_limit: int | None = None
 
-    @property
-    def busy(self) -> int:
-        return len(self._futures)
-
     async def restart(self) -> None:
         self.starts += 1
 

@@ -178,3 +178,13 @@ async def test_a_slow_disk_holds_nothing_else_up(start: Start, monkeypatch: pyte
     assert time.monotonic() - begun < 0.3
     assert not pull.done()
     assert len((await pull)["items"]) == 1
+
+
+@pytest.mark.parametrize("table", [{"inference": {"endpoint": "http://h:1"}}, {"inference.endpoint": "http://h:1/"}])
+def test_the_editor_may_name_a_model_server(table: dict[str, Any], tmp_path: Path) -> None:
+    """What the person set in the editor is the person's word, unlike a file of the project."""
+    told: list[str] = []
+    configuration = Configuration(told.append)
+    assert configuration.update(table)
+    assert configuration.reader.for_folder(tmp_path).inference_endpoint == "http://h:1"
+    assert told == []

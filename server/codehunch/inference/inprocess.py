@@ -37,6 +37,11 @@ class InProcess:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @property
+    def busy(self) -> int:
+        """Calls without an answer."""
+        return len(self._pending)
+
     async def call(
         self, method: str, payload: object, *, priority: int = INTERACTIVE, cancel: CancelToken | None = None
     ) -> object:

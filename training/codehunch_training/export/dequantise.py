@@ -158,13 +158,20 @@ def dequantise(
 
 
 def float_tensors(model: onnx.ModelProto) -> Mapping[str, NDArray[np.float32]]:
-    """The float initialisers of more than one number: what can be a parameter."""
-    return {
+    """The float initialisers of more than one number: what can be a parameter.
+
+    Equal ones, such as biases at zero, are stored once; an Identity gives the others their names.
+    """
+    found = {
         tensor.name: numpy_helper.to_array(tensor).astype(np.float32)
         for tensor in model.graph.initializer
         if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
         and np.prod(tensor.dims, dtype=np.int64) > 1
     }
+    for node in model.graph.node:
+        if node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
+    return found
 
 
 def _reachable(nodes: Iterable[onnx.NodeProto], outputs: Iterable[str]) -> list[onnx.NodeProto]:

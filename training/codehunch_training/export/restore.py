@@ -56,8 +56,24 @@ def restore(bundle: Bundle | Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out, safe_serialization=True)
     shutil.copyfile(bundle.path / bundle.manifest.encoding.tokenizer, out / "tokenizer.json")
+    _write_tokenizer_config(model, out)
     replace_file(out / DESCRIPTION, (json.dumps(_description(bundle, difference), indent=2) + "\n").encode())
     return out
+
+
+def _write_tokenizer_config(model: PreTrainedModel, out: Path) -> None:
+    """Which tokens are special: what AutoTokenizer needs beside a tokenizer.json."""
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+    usual = {"unk_token": "<unk>", "mask_token": "<mask>", "cls_token": "<s>", "sep_token": "</s>"}
+    found: dict[str, Any] = {name: token for name, token in usual.items() if tokenizer.token_to_id(token) is not None}
+    for name in ("bos", "eos", "pad"):
+        number = getattr(model.config, f"{name}_token_id", None)
+        number = number[0] if isinstance(number, list) else number
+        token = tokenizer.id_to_token(int(number)) if number is not None else None
+        if token is not None:
+            found[f"{name}_token"] = token
+    found |= {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
+    (out / "tokenizer_config.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def _description(bundle: Bundle, difference: float) -> dict[str, Any]:
@@ -99,10 +115,13 @@ def _recorded(recorded: Mapping[str, Any]) -> PreTrainedModel:
     import transformers
 
     from codehunch_training.models.encoder import DefectConfig, DefectModel
+    from codehunch_training.models.joint import JointConfig, JointModel
 
     settings, architecture = dict(recorded["config"]), str(recorded["architecture"])
     if settings.get("model_type") == DefectConfig.model_type:
         return DefectModel(DefectConfig(**settings))
+    if settings.get("model_type") == JointConfig.model_type:
+        return JointModel(JointConfig(**settings))
     found = getattr(transformers, architecture, None)
     if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
         raise ValueError(f"transformers {transformers.__version__} has no model {architecture!r}")
@@ -137,6 +156,8 @@ def _graphs(bundle: Bundle) -> dict[str, Path]:
     manifest = bundle.manifest
     if manifest.defects is not None:
         return {"model": bundle.path / manifest.defects.graph}
+    if manifest.embedding is not None:
+        return {"model": bundle.path / manifest.embedding.graph}
     assert manifest.generation is not None
     names = {"encoder": manifest.generation.encoder, "decoder": manifest.generation.decoder}
     return {part: bundle.path / name for part, name in names.items() if name}
@@ -144,8 +165,26 @@ def _graphs(bundle: Bundle) -> dict[str, Path]:
 
 def _roots(model: PreTrainedModel, graphs: Mapping[str, onnx.ModelProto]) -> Iterator[tuple[str, nn.Module]]:
     """The module each graph was traced from: names in the graph are relative to it."""
-    for part in graphs:
-        yield part, model.get_encoder() if part == "encoder" else model
+    for part, graph in graphs.items():
+        if part == "encoder":
+            yield part, model.get_encoder()
+        else:
+            yield part, model if _fits(model, graph) else _Held(model)
+
+
+class _Held(nn.Module):
+    """The wrapper a model is traced in when its outputs are given other names."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+
+def _fits(model: nn.Module, graph: onnx.ModelProto) -> bool:
+    """Whether more of the graph's names are the model's own than the wrapper's."""
+    own = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    names = {tensor.name for tensor in graph.graph.initializer}
+    return len(names & own) >= len(names & {f"model.{name}" for name in own})
 
 
 def fill(model: PreTrainedModel, graphs: Sequence[tuple[nn.Module, onnx.ModelProto]]) -> None:
@@ -161,13 +200,20 @@ def fill(model: PreTrainedModel, graphs: Sequence[tuple[nn.Module, onnx.ModelPro
     for root, graph in graphs:
         _fill_equal(root, graph, filled)
     model.tie_weights()
-    missing = [name for name, parameter in model.named_parameters() if id(parameter) not in filled]
+    # A pooler is in many checkpoints and read by few models: what no output depends on is in no graph.
+    missing = [n for n, each in model.named_parameters() if id(each) not in filled and "pooler." not in n]
     if missing:
         raise ValueError(f"no tensor of the graph fits {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}")
 
 
+def _places(root: nn.Module) -> dict[str, torch.Tensor]:
+    """What a tensor of the graph may be: parameters, under all their names, and stored biases such as BART's."""
+    buffers = {name: each for name, each in root.named_buffers() if each.is_floating_point() and each.ndim}
+    return {**dict(root.named_parameters(remove_duplicate=False)), **buffers}
+
+
 def _fill(root: nn.Module, graph: onnx.ModelProto, filled: set[int], by_name: bool) -> None:
-    parameters = dict(root.named_parameters(remove_duplicate=False))
+    parameters = _places(root)
     modules = dict(root.named_modules())
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.graph.node:
@@ -217,7 +263,7 @@ def _owner(
     tensor: str,
     values: NDArray[np.float32],
     nodes: Sequence[onnx.NodeProto],
-    parameters: Mapping[str, nn.Parameter],
+    parameters: Mapping[str, torch.Tensor],
     filled: set[int],
 ) -> str | None:
     """The one parameter of the reading operator's module that has this tensor's sizes."""
@@ -287,7 +333,7 @@ def _pairs(
     """What the model and the graphs make of one function, output by output."""
     spec = bundle.manifest.encoding
     tokenizer = Tokenizer.from_file(str(bundle.path / spec.tokenizer))
-    if bundle.manifest.generation is not None:
+    if "encoder" in sessions or bundle.manifest.generation is not None:
         ids = np.array([tokenizer.encode(text).ids[: spec.window]], dtype=np.int64)
         yield from _generation_pairs(model, sessions, ids)
         return
@@ -304,13 +350,32 @@ def _pairs(
     wanted = {node.name for node in session.get_inputs()}
     names = [node.name for node in session.get_outputs()]
     for name, found in zip(names, session.run(names, {k: v for k, v in feed.items() if k in wanted}), strict=True):
-        if output.get(name) is not None:
-            yield output[name].numpy(), found
+        expected = _named_output(output, name, feed["attention_mask"], bundle)
+        yield expected.numpy(), found
+
+
+def _named_output(output: Any, name: str, mask: NDArray[np.int64], bundle: Bundle) -> torch.Tensor:
+    """What the model itself calls the output that the graph calls ``name``."""
+    if name == "embedding" and bundle.manifest.embedding is not None:
+        from codehunch_training.models.embedding import pool
+
+        return pool(output[0], torch.from_numpy(mask), bundle.manifest.embedding.pooling)
+    if name == "token_logits" and output.get(name) is None:
+        name = "logits"
+    found: torch.Tensor = output[name]
+    return found
 
 
 def _generation_pairs(
     model: PreTrainedModel, sessions: Mapping[str, Any], ids: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    if "encoder" not in sessions:
+        from codehunch_training.export.writers import causal_feed
+
+        nodes = {node.name for node in sessions["decoder"].get_inputs()}
+        feed = {name: value for name, value in causal_feed(model, ids[0].tolist()).items() if name in nodes}
+        yield model(input_ids=torch.from_numpy(ids)).logits.numpy(), sessions["decoder"].run(["logits"], feed)[0]
+        return
     target, mask = ids[:, : min(32, ids.shape[1])], np.ones_like(ids)
     feed = {"input_ids": ids, "attention_mask": mask}
     (hidden,) = sessions["encoder"].run(["last_hidden_state"], feed)

@@ -98,7 +98,7 @@ def decoder_feeds(subject: Subject, encoder: Path | None, count: int = 12) -> di
     for prompt in subject.prompts[:count]:
         tokens = reference.generate(prompt, min(24, subject.max_new)) or [subject.starts[1]]
         if session is None:
-            found["decoder"].append(_causal_feed(subject.model, [*prompt, *tokens]))
+            found["decoder"].append(causal_feed(subject.model, [*prompt, *tokens]))
             continue
         ids = np.array([list(prompt)], dtype=np.int64)
         mask = np.ones_like(ids)
@@ -125,7 +125,8 @@ def add_cache_feeds(feeds: dict[str, list[dict[str, Any]]], decoder: Path) -> No
         )
 
 
-def _causal_feed(model: PreTrainedModel, ids: Sequence[int]) -> dict[str, Any]:
+def causal_feed(model: PreTrainedModel, ids: Sequence[int]) -> dict[str, Any]:
+    """Inputs of a decoder-only graph that reads ``ids`` after a past of no tokens."""
     config = model.config
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

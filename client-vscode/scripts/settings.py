@@ -22,15 +22,23 @@ GENERATED = HERE / "src" / "generated.ts"
 
 # These say which files a walk through folders reads; an editor names its files itself, and a scan of the workspace
 # takes them from the settings file.
-OF_A_WALK = {"default_excludes", "respect_gitignore", "max_file_size"}
+OF_A_WALK = {"default_excludes", "respect_gitignore", "max_file_size", "languages"}
 # One worker process per window or folder: what concerns it as a whole is not a matter of single files.
-OF_THE_WINDOW = {"threads", "generation_seconds", "idle_unload", "memory_limit"}
+OF_THE_WINDOW = {"models", "generation_model", "workspace_index", "record_feedback", "threads", "generation_seconds", "idle_unload", "memory_limit"}
 
 SHAPES: dict[str, dict[str, Any]] = {
     "boolean": {"type": "boolean"},
     "whole number": {"type": ["integer", "null"], "minimum": 1},
     "list of codes or kinds": {"type": "array", "items": {"type": "string"}},
     "list of patterns": {"type": "array", "items": {"type": "string"}},
+    "path": {"type": ["string", "null"]},
+    "git revision": {"type": ["string", "null"]},
+    "bundle": {"type": ["string", "null"]},
+    "table of language to bundle": {"type": "object", "additionalProperties": {"type": "string"}},
+    "table of code or kind to severity": {
+        "type": "object",
+        "additionalProperties": {"type": "string", "enum": ["error", "warning", "information", "hint"]},
+    },
     "table of pattern to codes": {
         "type": "object",
         "additionalProperties": {"type": "array", "items": {"type": "string"}},

@@ -1,7 +1,7 @@
 import * as vscode from "vscode";
 
 import { copyDebugInformation } from "./debugInformation";
-import { generateBody } from "./editing/generate";
+import { active, generateBody } from "./editing/generate";
 import { pickCandidate } from "./editing/picker";
 import type { Interpreters } from "./interpreters";
 import { showModelCard } from "./modelCard";
@@ -18,6 +18,27 @@ export interface Surface {
   readonly interpreters: Interpreters;
   readonly sessions: Sessions;
   readonly results: Results;
+}
+
+/** Run a command of the server that serves the document named by the one argument; code actions carry such commands. */
+async function forward(sessions: Sessions, name: string, where: unknown): Promise<void> {
+  const uri = (where as { uri?: string } | undefined)?.uri;
+  const document = vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri)
+    ?? vscode.window.activeTextEditor?.document;
+  try {
+    await sessions.serving(document)?.session?.command(name, where);
+  } catch (error) {
+    void vscode.window.showInformationMessage(`CodeHunch: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Show what was dismissed in the active file again. */
+async function restoreDismissed(sessions: Sessions): Promise<void> {
+  const here = active(sessions);
+  if (here !== undefined) {
+    const uri = here.session.requests.code2ProtocolConverter.asUri(here.editor.document.uri);
+    await forward(sessions, "codehunch.restoreDismissed", { uri });
+  }
 }
 
 export function registerCommands(surface: Surface): void {
@@ -37,6 +58,8 @@ export function registerCommands(surface: Surface): void {
     showModelCard: () => showModelCard(sessions),
     createEnvironment: () => install(surface),
     repair: (how) => repair(surface, how),
+    dismissFinding: (where) => forward(sessions, "codehunch.dismissFinding", where),
+    restoreDismissed: () => restoreDismissed(sessions),
     openRule,
   };
   for (const [name, run] of Object.entries(commands)) {

@@ -1,2 +1,2 @@
 /** Written by scripts/settings.py: the settings that are the server's. */
-export const SERVER_SETTINGS: readonly string[] = ["sensitivity", "select", "ignore", "perFileIgnores", "exclude", "threads", "diagnostics", "workspaceDiagnostics", "inlayHints", "generation", "generationSeconds", "idleUnload", "memoryLimit"];
+export const SERVER_SETTINGS: readonly string[] = ["sensitivity", "select", "ignore", "perFileIgnores", "exclude", "baseline", "changedSince", "models", "generationModel", "threads", "inferenceEndpoint", "cache", "diagnostics", "workspaceDiagnostics", "inlayHints", "generation", "generationTrigger", "generationSeconds", "workspaceIndex", "severity", "recordFeedback", "idleUnload", "memoryLimit"];

@@ -191,7 +191,7 @@ def test_a_language_the_model_does_not_write(cli: Cli, project: Path) -> None:
 
 
 def test_nothing_to_offer_exits_with_1(cli: Cli, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codehunch.generation.generator.Generator.generate", lambda *rest: ())
+    monkeypatch.setattr("codehunch.generation.generator.Generator.generate", lambda *rest, **more: ())
     monkeypatch.setattr("codehunch.generation.generator.Generator.generate_prompt", lambda *rest: ())
     (project / "a.py").write_text(FILE)
     for arguments in (["a.py", "--line", "4"], ["--prompt", "Sort a list"]):

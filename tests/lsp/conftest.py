@@ -33,7 +33,11 @@ async def _start(tmp_path: Path) -> AsyncIterator[Start]:
     async def start(capabilities: dict[str, Any] = FULL, process: bool = False, **params: Any) -> InProcessClient:
         client = InProcessClient(process=process)
         clients.append(client)
-        await client.initialize(capabilities, **{"rootUri": tmp_path.as_uri(), **params})
+        # The index has tests of its own, and several of these count calls.
+        options = {"workspaceIndex": False, **params.pop("initializationOptions", {})}
+        await client.initialize(
+            capabilities, **{"rootUri": tmp_path.as_uri(), "initializationOptions": options, **params}
+        )
         return client
 
     yield start

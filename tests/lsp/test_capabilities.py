@@ -29,6 +29,12 @@ def test_a_client_that_says_nothing_can_do_nothing() -> None:
         ),
         ("neovim@v0.7", {"code_action_literals", "related_information"}, {"pull_diagnostics", "inline_completion"}),
         ("neovim@v0.11", {"pull_diagnostics", "progress", "hover_markdown"}, {"inline_completion"}),
+        ("neovim_0.12", {"pull_diagnostics", "inline_completion", "diagnostic_refresh", "is_preferred"}, {"notebooks"}),
+        (
+            "emacs_30_eglot",
+            {"code_action_resolves_edit", "code_action_data", "document_changes", "inlay_hints", "show_document"},
+            {"pull_diagnostics", "inline_completion", "related_information"},
+        ),
         ("emacs@v29", {"code_action_literals"}, {"pull_diagnostics", "inline_completion"}),
         ("emacs_28_eglot_1.9", {"code_action_literals", "apply_edit"}, {"pull_diagnostics", "inline_completion"}),
         (

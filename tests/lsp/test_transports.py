@@ -41,13 +41,14 @@ async def _lsp(transport: str) -> AsyncIterator[LanguageClient]:
     [
         ("stdio", "vscode_languageclient_11"),
         ("stdio", "neovim@v0.7"),
-        ("stdio", "neovim@v0.11"),
+        ("stdio", "neovim_0.12"),
         ("stdio", "emacs_28_eglot_1.9"),
         ("stdio", "emacs@v29"),
         ("stdio", "helix"),
-        ("tcp", "neovim@v0.11"),
+        ("tcp", "neovim_0.12"),
         ("tcp", "helix"),
         ("ws", "vscode_languageclient_11"),
+        ("ws", "emacs_30_eglot"),
     ],
 )
 async def test_a_wrong_name_is_flagged_and_the_right_one_is_not(lsp: LanguageClient, editor: str) -> None:

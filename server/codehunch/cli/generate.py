@@ -40,7 +40,8 @@ def generate(
     if file is not None and line is not None and prompt is None:
         parsed = _parse(file)
         request = _request_at(parsed, line, file)
-        found = _generator(parsed.language).generate(parsed.source, request, candidates, deadline)
+        path = os.path.abspath(file)
+        found = _generator(parsed.language).generate(parsed.source, request, candidates, deadline, path=path)
         codes = [_code(parsed, request, candidate, body_only) for candidate in found]
     elif prompt is not None and prompt.strip() and file is None:
         found = _generator("python").generate_prompt(prompt, candidates, deadline)
@@ -49,7 +50,7 @@ def generate(
         raise typer.BadParameter("give a FILE and the --line of the function to complete, or a --prompt")
     if as_json:
         rows = [
-            {"code": code, "confidence": round(candidate.confidence, 4)}
+            {"code": code, "confidence": round(candidate.confidence, 4), "adapted_from": candidate.origin or None}
             for code, candidate in zip(codes, found, strict=True)
         ]
         print(json.dumps(rows, indent=2))
@@ -148,8 +149,11 @@ def _print(codes: list[str], found: tuple[Candidate, ...]) -> None:
     """Plain when piped, highlighted on a terminal. Several suggestions are told apart by comment lines."""
     terminal = sys.stdout.isatty()
     for number, (code, candidate) in enumerate(zip(codes, found, strict=True), start=1):
-        title = f"# suggestion {number} of {len(codes)}, confidence {candidate.confidence:.2f}\n"
+        source = f"adapted from {candidate.origin}" if candidate.origin else f"confidence {candidate.confidence:.2f}"
+        title = f"# suggestion {number} of {len(codes)}, {source}\n"
         text = (title if len(codes) > 1 or terminal else "") + code
+        if candidate.origin and len(codes) == 1 and not terminal:
+            note(source)
         if terminal:
             from rich.syntax import Syntax
 

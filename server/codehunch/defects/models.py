@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from codehunch.bundles.store import active_bundle, find, open_entry
+from codehunch.bundles.store import BundleError, active_bundle, find, open_entry
 from codehunch.inference.placement import placement_of
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ class Detectors:
         notify: Callable[[str], None] | None = None,
         cached: bool = False,
     ) -> None:
-        """``chosen`` are pairs of language and the name of an installed bundle. Raises BundleError for a name that
-        is not installed, and where there is no bundle at all.
+        """``chosen`` are pairs of language and the name of an installed bundle. One that cannot be used is told in
+        ``warnings`` and left out. Raises BundleError where there is no bundle at all.
 
         ``endpoint`` is a model server that is asked first; ``notify`` hears when it fails. ``cached`` keeps findings
         on disk.
         """
         self.warnings: list[str] = []
-        """Why the embedded bundle had to step in; for the person."""
+        """Why a bundle that was chosen is not the one that is used; for the person."""
         self._placement = placement_of(threads, endpoint, notify)
         self._cached = cached
         self._opening, self._opened = opening, opened
@@ -42,8 +42,12 @@ class Detectors:
         active = active_bundle("defects", self.warnings)
         self._bundles = dict.fromkeys(active.manifest.languages, active)
         for language, name in chosen:
-            bundle = open_entry(find(name))
-            bundle.verify()
+            try:
+                bundle = open_entry(find(name))
+                bundle.verify()
+            except BundleError as error:
+                self.warnings.append(f"{error} (the setting `models` names it for {language})")
+                continue
             if bundle.manifest.task != "defects" or language not in bundle.manifest.languages:
                 reads = ", ".join(bundle.manifest.languages)
                 self.warnings.append(f"{name} is no model that checks {language} (it reads {reads}); it is not used")
@@ -54,6 +58,11 @@ class Detectors:
     def languages(self) -> tuple[str, ...]:
         """Every language that is checked."""
         return tuple(self._bundles)
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """The bundles in use, each once."""
+        return tuple({str(bundle.path): bundle for bundle in self._bundles.values()}.values())
 
     def bundle(self, language: str) -> Bundle | None:
         """What checks a language; ``None`` where nothing does."""

@@ -107,6 +107,18 @@ def following_lines(source: str, request: BodyRequest) -> list[str]:
     return lines
 
 
+def placed(context: FileContext, request: BodyRequest, body: str) -> str | None:
+    """A canonical block as it goes into the file, or ``None`` where it must not be shown: every filter in its order."""
+    body = without_repetition(body, following_lines(context.parsed.text, request))
+    if not body.strip() or not body_compiles(body, request):
+        return None
+    complete = with_imports(body, undefined_names(body, context, request))
+    if complete is None:
+        return None
+    text = request.render(complete)
+    return text if parses_in_place(context.parsed, request, text) else None
+
+
 def parses_in_place(parsed: ParsedSource, request: BodyRequest, text: str) -> bool:
     """Whether the file with ``text`` in place is at least as well-formed as before.
 

@@ -23,19 +23,16 @@ from codehunch.generation.completion import (
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import (
     ALWAYS_KNOWN,
-    body_compiles,
     clean_body,
     compiles,
     cut_to_whole,
-    following_lines,
     free_names,
-    parses_in_place,
+    placed,
     strip_control,
-    undefined_names,
     with_imports,
-    without_repetition,
 )
 from codehunch.generation.prompt import Prompt, build_prompt, encode_prompt, sentence_prompt
+from codehunch.generation.retrieval import SURE, Retrieve, adaptations, neighbours
 from codehunch.inference.causal import Causal
 from codehunch.inference.decoding import Answer, Decoding, TextModel
 from codehunch.inference.errors import InferenceError
@@ -63,8 +60,10 @@ class Candidate:
     text: str
     """Replaces ``span``; indented and with line ends as the file has them."""
     confidence: float
-    """Geometric mean of the token probabilities, 0 to 1."""
+    """Geometric mean of the token probabilities, 0 to 1; of an adapted body the likeness of its origin."""
     span: Span
+    origin: str = ""
+    """The function it was adapted from; empty for what the model wrote."""
 
 
 class Generator:
@@ -92,16 +91,29 @@ class Generator:
         deadline: float | None = None,
         cancelled: Callable[[], bool] | None = None,
         least: float = 0.0,
+        *,
+        path: str = "",
+        retrieve: Retrieve | None = None,
     ) -> tuple[Candidate, ...]:
         """Up to ``candidates`` different texts for a request, best first; none where no filter lets one pass.
+
+        The most similar functions, of the file itself and those that ``retrieve`` finds elsewhere, are named in the
+        prompt, and the best of them are adapted as candidates of their own. ``path`` is where the text lies.
 
         ``deadline`` is in seconds from now. ``least`` drops what is less confident: give ``automatic_threshold`` when
         nobody asked. Raises Cancelled when ``cancelled`` says so between two tokens.
         """
         parsed = parse(source)
         context = FileContext(parsed)
+        near = neighbours(context, request, path, retrieve)
+        own = [
+            Candidate(each.text, each.likeness, request.replace, each.origin)
+            for each in adaptations(context, request, near, asked=least == 0.0, most=max(1, candidates // 2))
+        ]
+        if candidates == 1 and own and own[0].confidence >= SURE and not self._doubt(parsed, own[0])[0]:
+            return tuple(own)  # Nobody has to wait for the model.
         found = self._search(
-            prompt := self._prompt(context, request),
+            prompt := self._prompt(context, request, [each.sample.signature for each in near if each.sample.path]),
             candidates,
             deadline,
             cancelled,
@@ -109,6 +121,7 @@ class Generator:
             lambda answer: self._fit(context, request, answer, prompt),
         )
         made = [Candidate(text, confidence, request.replace) for text, confidence in found.items()]
+        made = [*own, *(each for each in made if all(each.text != other.text for other in own))]
         return tuple(sorted(made, key=lambda item: self._doubt(parsed, item))[:candidates])
 
     def generate_prompt(
@@ -182,9 +195,9 @@ class Generator:
         """An answer as a canonical block."""
         return clean_body(self._decode(answer))
 
-    def _prompt(self, context: FileContext, request: BodyRequest) -> Prompt | Completion:
+    def _prompt(self, context: FileContext, request: BodyRequest, similar: Sequence[str] = ()) -> Prompt | Completion:
         if self._spec.prompt == "fields":
-            return build_prompt(context, request)
+            return build_prompt(context, request, similar)
         return completion_of(context.parsed, request)
 
     def _fit(
@@ -197,14 +210,7 @@ class Generator:
             body = self.body(answer)
         if not answer.finished:
             body = cut_to_whole(body, request)
-        body = without_repetition(body, following_lines(context.parsed.text, request))
-        if not body.strip() or not body_compiles(body, request):
-            return None
-        complete = with_imports(body, undefined_names(body, context, request))
-        if complete is None:
-            return None
-        text = request.render(complete)
-        return text if parses_in_place(context.parsed, request, text) else None
+        return placed(context, request, body)
 
     def _doubt(self, parsed: ParsedSource, candidate: Candidate) -> tuple[bool, float]:
         if self._judge is None:

@@ -7,6 +7,7 @@ tokens, whatever they hold.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 import attrs
@@ -41,6 +42,7 @@ LINES_BEFORE = 12
 """Lines above a comment that are read."""
 _MAX_NAMES = 16
 _MAX_SIBLINGS = 10
+_MAX_SIMILAR = 3
 
 
 @attrs.frozen
@@ -54,8 +56,11 @@ class Prompt:
         return Prompt(tuple(field for field in self.fields if field[0] not in markers))
 
 
-def build_prompt(context: FileContext, request: BodyRequest) -> Prompt:
-    """A request in its file as a prompt. Nothing inside ``request.replace`` is read: in training it is the answer."""
+def build_prompt(context: FileContext, request: BodyRequest, similar: Sequence[str] = ()) -> Prompt:
+    """A request in its file as a prompt. Nothing inside ``request.replace`` is read: in training it is the answer.
+
+    ``similar`` are signatures of functions of other files that look like what is asked, the likest first.
+    """
     function = request.function
     fields: list[tuple[Marker, str]] = []
     header = _one_line(function.header.of(context.parsed.text)) if function is not None else ""
@@ -64,7 +69,7 @@ def build_prompt(context: FileContext, request: BodyRequest) -> Prompt:
     if names:
         fields.append(("imports", ", ".join(names)))
     if function is not None:
-        fields.extend(_surroundings(context, function, request.replace, wanted))
+        fields.extend(_surroundings(context, function, request.replace, wanted, similar))
     if request.kind == "docstring":
         fields.append(("def", header))
         fields.append(("doc", request.description.strip()))
@@ -113,7 +118,7 @@ def _id(tokenizer: Tokenizer, token: str) -> int:
 
 
 def _surroundings(
-    context: FileContext, function: Function, hidden: Span, wanted: frozenset[str]
+    context: FileContext, function: Function, hidden: Span, wanted: frozenset[str], similar: Sequence[str]
 ) -> list[tuple[Marker, str]]:
     fields: list[tuple[Marker, str]] = []
     owner = function.enclosing_class
@@ -127,8 +132,10 @@ def _surroundings(
     # Counted in functions, not characters: a distance over the place itself would tell how long the answer is.
     siblings = [(abs(i - place), signature) for i, (_, signature) in enumerate(level) if i != place]
     siblings.sort(key=lambda item: (not (wanted & words(item[1].partition("(")[0])), item[0]))
-    if siblings:
-        fields.append(("siblings", ", ".join(signature for _, signature in siblings[:_MAX_SIBLINGS])))
+    # Functions of other files come last: the budget of the field is for the file's own first.
+    named = dict.fromkeys([*(signature for _, signature in siblings[:_MAX_SIBLINGS]), *similar[:_MAX_SIMILAR]])
+    if named:
+        fields.append(("siblings", ", ".join(named)))
     return fields
 
 

@@ -18,7 +18,7 @@ class ServiceOptions:
     """Pairs of language and bundle, see ``codehunch.settings.Settings``."""
     generation_model: str | None = None
     index: str | None = None
-    """Folder of the session; the index of its functions is opened for retrieval. ``None`` for no retrieval."""
+    """File with the index of the workspace's functions; ``None`` for no retrieval."""
     endpoint: str | None = None
     """Address of a model server that is asked first."""
     cached: bool = False
@@ -129,3 +129,13 @@ class GenerateReply:
     bodies: tuple[Body, ...] = ()
     bundle: str = ""
     """Id and version of the bundle that wrote them."""
+
+
+@attrs.frozen
+class IndexRequest:
+    """Files whose functions are to be found again."""
+
+    read: tuple[tuple[str, tuple[int, int]], ...] = ()
+    """Paths with their stamps, see ``codehunch.generation.index.Stamp``."""
+    forget: tuple[str, ...] = ()
+    """Paths that are gone."""

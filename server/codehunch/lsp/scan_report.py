@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-import platformdirs
 from lsprotocol import types
 
-from codehunch.feedback import HOME_VARIABLE, write_atomically
+from codehunch.feedback import write_atomically
+from codehunch.lsp.places import cache_folder
 from codehunch.lsp.scanning import Scanned
 from codehunch.lsp.snapshots import path_of
-
-
-def cache_folder() -> Path:
-    """``$CODEHUNCH_HOME/cache``, else the user's cache folder: what may be deleted at any time."""
-    home = os.environ.get(HOME_VARIABLE)
-    if home:
-        return Path(home).expanduser() / "cache"
-    return Path(platformdirs.user_cache_dir("codehunch", appauthor=False))
 
 
 def write_report(roots: Sequence[Path], scanned: Iterable[Scanned], stopped: bool) -> Path:

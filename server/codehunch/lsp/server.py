@@ -29,6 +29,7 @@ from codehunch.lsp.configuration import Configuration
 from codehunch.lsp.connections import Address, Connection, StdioConnection, serve_tcp, serve_websocket
 from codehunch.lsp.documents import DocumentStore
 from codehunch.lsp.hot_swap import follow_store
+from codehunch.lsp.indexing import WorkspaceIndex, index_file
 from codehunch.lsp.notices import ClientLog, Notices, Progress, Status
 from codehunch.lsp.opinions import Opinions
 from codehunch.lsp.protocol import Protocol
@@ -74,6 +75,7 @@ class CodeHunchServer(LanguageServer):
         self.suggestions = Suggestions(self)
         self.publisher = Publisher(self)
         self.scan = WorkspaceScan(self)
+        self.index = WorkspaceIndex(self)
         self.offers_workspace_diagnostics = False
         self.exit_code: int | None = None
         self._ended = asyncio.Event()
@@ -115,7 +117,7 @@ class CodeHunchServer(LanguageServer):
     async def wanted_options(self) -> ServiceOptions:
         """What a worker started now should be started with."""
         settings = await self.configuration.for_path(self.root / "untitled" if self.root else None)
-        index = str(self.root) if self.root is not None and self.configuration.editor.workspace_index else None
+        index = str(index_file(self.root)) if self.root is not None and self.index.enabled else None
         return ServiceOptions(
             settings.threads,
             settings.models,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from codehunch.bundles.store import BundleError, active_bundle, find, open_entry
@@ -16,6 +18,7 @@ from codehunch.lsp.requests import (
     CheckRequest,
     GenerateReply,
     GenerateRequest,
+    IndexRequest,
     Offers,
     OffersQuery,
     ServiceOptions,
@@ -32,8 +35,12 @@ if TYPE_CHECKING:
     from codehunch.bundles.bundle import Bundle
     from codehunch.defects.models import Detectors
     from codehunch.generation.generator import Generator
+    from codehunch.generation.index import FunctionIndex
+    from codehunch.generation.samples import Asked, Sample
     from codehunch.inference.protocol import Emit
     from codehunch.lsp.incremental import IncrementalChecker
+
+logger = logging.getLogger(__name__)
 
 IsCancelled = Callable[[], bool]
 _SMALL = "def f(a):\n    return a\n"
@@ -52,6 +59,7 @@ class ModelService:
         self._checkers: dict[str, IncrementalChecker] = {}
         self._generation: Bundle | None = None
         self._generator: Generator | None = None
+        self._index: FunctionIndex | None = None
         self._store_state = store_state()
         self._successor = Successor[ModelService](lambda: emit("bundles-changed", None))
 
@@ -113,11 +121,34 @@ class ModelService:
             deadline=request.seconds,
             cancelled=cancelled,
             least=generator.automatic_threshold if request.automatic else 0.0,
+            path=request.path,
+            retrieve=self._similar,
         )
         if cancelled():
             raise Cancelled
-        bodies = tuple(Body(each.text, each.confidence) for each in candidates)
+        bodies = tuple(Body(each.text, each.confidence, each.origin) for each in candidates)
         return GenerateReply(_place(found), bodies, _name(bundle))
+
+    def indexed(self, payload: None, cancelled: IsCancelled) -> dict[str, tuple[int, int]]:
+        """The files whose functions are known, with their stamps. Raises IndexUnusable."""
+        index = self._open_index()
+        return index.stamps() if index is not None else {}
+
+    def index(self, request: IndexRequest, cancelled: IsCancelled) -> int:
+        """Read files anew and forget others; how many functions were found. Raises IndexUnusable."""
+        index, count = self._open_index(), 0
+        if index is None:
+            return 0
+        index.forget(request.forget)
+        for path, stamp in request.read:
+            if cancelled():
+                raise Cancelled
+            try:
+                data = Path(path).read_bytes()
+            except OSError:
+                data = b""
+            count += index.update(path, stamp, data)
+        return count
 
     def debug(self, payload: None, cancelled: IsCancelled) -> dict[str, object]:
         """What is loaded here, for the command that shows it."""
@@ -200,6 +231,22 @@ class ModelService:
             finally:
                 self._emit("loaded", "generation")
         return self._generator
+
+    def _open_index(self) -> FunctionIndex | None:
+        if self._index is None and self._options.index is not None:
+            from codehunch.generation.index import FunctionIndex
+
+            self._index = FunctionIndex(Path(self._options.index))
+        return self._index
+
+    def _similar(self, asked: Asked, path: str) -> tuple[Sample, ...]:
+        """Functions of other files that look like what is asked; none where the index cannot be used."""
+        try:
+            index = self._open_index()
+            return index.similar(asked, path) if index is not None else ()
+        except OSError as error:
+            logger.warning("%s", error)
+            return ()
 
     def _reads_clean(self, source: SourceText, span: Span) -> bool:
         """The defect model reads what the other one wrote; where there is none, nothing is held back.

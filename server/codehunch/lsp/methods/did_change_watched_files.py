@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 def handle(server: CodeHunchServer, params: types.DidChangeWatchedFilesParams) -> None:
     """A settings file has all of them read anew; a source file is for the next scan to look at."""
-    names = {path.name for change in params.changes if (path := path_of(change.uri)) is not None}
+    paths = [path for change in params.changes if (path := path_of(change.uri)) is not None]
+    names = {path.name for path in paths}
     if names & {SETTINGS_FILE, PYPROJECT}:
         server.configuration.forget_files()
         server.apply_configuration()
     server.scan.changed.set()
+    server.index.touched(paths)

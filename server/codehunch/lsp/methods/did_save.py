@@ -1,4 +1,4 @@
-"""``textDocument/didSave``: a saved settings file counts from now on."""
+"""``textDocument/didSave``: a saved settings file counts from now on, a saved source is indexed anew."""
 
 from __future__ import annotations
 
@@ -20,3 +20,4 @@ def handle(server: CodeHunchServer, params: types.DidSaveTextDocumentParams) -> 
         server.configuration.forget_files()
         server.apply_configuration()
     server.scan.changed.set()
+    server.index.touched([path])

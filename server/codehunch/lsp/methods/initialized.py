@@ -19,7 +19,7 @@ async def handle(server: CodeHunchServer, params: types.InitializedParams) -> No
     registrations = []
     if server.client.registers_watched_files:
         patterns = [f"**/{name}" for name in (SETTINGS_FILE, PYPROJECT)]
-        if server.offers_workspace_diagnostics:
+        if server.offers_workspace_diagnostics or server.index.enabled:
             patterns += [f"**/*{suffix}" for suffix in language_named("python").suffixes]
         watchers = [types.FileSystemWatcher(pattern) for pattern in patterns]
         registrations.append(

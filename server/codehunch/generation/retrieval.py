@@ -1,0 +1,76 @@
+"""Candidates that nobody made up: the body of the most similar function of the workspace, with its names made to fit.
+
+On packages that no model was trained on these are closer to what the person wrote than the answers of the small model
+that ships (``benchmarks/retrieval.py``). They pass the same filters, and say where they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+
+from codehunch.generation.context import FileContext
+from codehunch.generation.filters import placed
+from codehunch.generation.samples import Asked, Sample, asked_of, fitted, likeness, samples_of
+from codehunch.syntax.bodies import BodyRequest
+
+SURE = 0.6
+"""Likeness from which adapted bodies share half of their text with what was written, on average: they may be shown to
+a person who did not ask."""
+LEAST = 0.3
+"""Likeness below which a body is nobody's sibling."""
+_TRIED = 8
+
+Retrieve = Callable[[Asked, str], tuple[Sample, ...]]
+"""Samples of other files than the one at the path, the most promising first."""
+
+
+@attrs.frozen
+class Neighbour:
+    """A sample, how much it looks like what is asked for, and its body made to fit."""
+
+    sample: Sample
+    likeness: float
+    body: str
+
+
+@attrs.frozen
+class Adaptation:
+    """A body that passed the filters."""
+
+    text: str
+    """As it goes into the file."""
+    likeness: float
+    origin: str
+
+
+def neighbours(
+    context: FileContext, request: BodyRequest, path: str = "", retrieve: Retrieve | None = None
+) -> tuple[Neighbour, ...]:
+    """The most similar functions of this file, as it is typed, and of the others; the best first.
+
+    Nothing inside ``request.replace`` is read.
+    """
+    asked = asked_of(context, request) if request.kind == "docstring" else None
+    if asked is None or request.function is None:
+        return ()
+    own = request.function.qualified_name
+    here: Iterable[Sample] = (each for each in samples_of(context) if each.qualified_name != own)
+    others = retrieve(asked, path) if retrieve is not None else ()
+    found = sorted(((likeness(asked, each), each) for each in (*here, *others)), key=lambda pair: -pair[0])
+    return tuple(Neighbour(each, score, fitted(asked, each)) for score, each in found[:_TRIED])
+
+
+def adaptations(
+    context: FileContext, request: BodyRequest, near: Sequence[Neighbour], asked: bool, most: int
+) -> list[Adaptation]:
+    """Up to ``most`` different bodies, the likest first. Less is shown to a person who did not ask."""
+    found: dict[str, Adaptation] = {}
+    for each in near:
+        if each.likeness < (LEAST if asked else SURE) or len(found) >= most:
+            break
+        text = placed(context, request, each.body)
+        if text is not None:
+            found.setdefault(text, Adaptation(text, each.likeness, each.sample.origin))
+    return list(found.values())

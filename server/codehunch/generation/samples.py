@@ -1,0 +1,240 @@
+"""Functions that are already written, as examples for one that is not: how alike they are, and a body made to fit.
+
+A person who writes ``set_height`` beside ``set_width`` means nearly the same body. Likeness is read from names,
+parameters and descriptions; fitting renames parameters and the words in which the two names differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+import attrs
+from tree_sitter import Node
+
+from codehunch.generation.context import WORD, FileContext
+from codehunch.generation.layout import to_canonical
+from codehunch.syntax.bodies import BodyRequest
+from codehunch.syntax.docstrings import docstring_text
+from codehunch.syntax.functions import Function, function_nodes
+from codehunch.syntax.parsing import ParsedSource, parse
+
+MOST_LINES, MOST_CHARS = 25, 1_100
+"""Larger bodies are nobody's sibling."""
+_TRIVIAL = re.compile(r"(pass|\.\.\.|return( None)?|raise NotImplementedError.*)\Z")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+_COMMON = frozenset("a an and are as at be by for from if in into is it of on or that the then this to with".split())
+
+
+@attrs.frozen
+class Asked:
+    """What is known of a function before its body is there."""
+
+    name: str
+    parameters: tuple[str, ...]
+    description: str
+    owner: str
+    """Qualified name of the class that holds it; empty outside of classes."""
+
+    @property
+    def name_words(self) -> tuple[str, ...]:
+        return split_words(self.name)
+
+    @property
+    def text_words(self) -> frozenset[str]:
+        return frozenset(word for word in map(_stem, split_words(self.description)) if word not in _COMMON)
+
+
+@attrs.frozen
+class Sample:
+    """A written function."""
+
+    asked: Asked
+    body: str
+    """Canonical: four spaces a level, no margin, without the docstring."""
+    path: str
+    """Where it was found; empty for the file itself."""
+    qualified_name: str
+
+    @property
+    def signature(self) -> str:
+        """``name(a, b)``, the receiver left out: how prompts name functions."""
+        names = self.asked.parameters
+        return f"{self.asked.name}({', '.join(names[1:] if names[:1] in (('self',), ('cls',)) else names)})"
+
+    @property
+    def origin(self) -> str:
+        """How a person is told where it came from."""
+        return f"{self.path}: {self.qualified_name}" if self.path else self.qualified_name
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Lower-case words in their order, identifiers taken apart: ``readLine_2`` gives read, line, 2."""
+    return tuple(word.lower() for word in WORD.findall(text))
+
+
+def asked_of(context: FileContext, request: BodyRequest) -> Asked | None:
+    """What a request asks for; ``None`` where no function does."""
+    function = request.function
+    if function is None:
+        return None
+    for other, node in function_nodes(context.parsed):
+        if other.span.start == function.span.start and other.qualified_name == function.qualified_name:
+            return Asked(function.name, _parameters(node), request.description, function.enclosing_class or "")
+    return Asked(function.name, (), request.description, function.enclosing_class or "")
+
+
+def samples_of(context: FileContext, path: str = "") -> Iterator[Sample]:
+    """Every function of a file that could be an example."""
+    for function, node in function_nodes(context.parsed):
+        body = body_text(context, function, node)
+        if body is not None:
+            text = context.parsed.text
+            description = docstring_text(function.docstring.of(text)) if function.docstring is not None else ""
+            asked = Asked(function.name, _parameters(node), description, function.enclosing_class or "")
+            yield Sample(asked, body, path, function.qualified_name)
+
+
+def body_text(context: FileContext, function: Function, node: Node) -> str | None:
+    """The canonical body without its docstring; ``None`` where it is trivial, broken, nested deep or too long."""
+    if function.broken or function.nesting > 1 or not len(function.body):
+        return None
+    text = context.parsed.text
+    start = function.docstring.end if function.docstring is not None else function.header.end
+    raw = text[start : function.body.end]
+    if len(raw) > 4 * MOST_CHARS:
+        return None
+    # Between the head, or the docstring, and the first line of the body there may be a comment of that line.
+    head, line_end, rest = raw.partition("\n")
+    body = to_canonical(
+        rest if line_end and not head.split("#")[0].strip("; \t\r") else raw.lstrip("; \t"), context.unit
+    )
+    if not body or _TRIVIAL.match(body) or len(body) > MOST_CHARS or body.count("\n") >= MOST_LINES:
+        return None
+    return body
+
+
+def likeness(asked: Asked, sample: Sample, here: str = "") -> float:
+    """How much a sample looks like what is asked for, 0 to 1. ``here`` is the file that asks.
+
+    Words in which the two names differ count as equal in descriptions and parameters: ``set_width(width)`` is to
+    ``set_height(height)`` what a sibling is.
+    """
+    other = sample.asked
+    renamed = _different_words(asked.name_words, other.name_words)
+    name = _dice(asked.name_words, other.name_words)
+    if renamed:
+        name = max(name, 1.0 - len(renamed) / len(asked.name_words))
+    stems = {_stem(old): _stem(new) for old, new in renamed.items()}
+    words, others = asked.text_words, frozenset(stems.get(word, word) for word in other.text_words)
+    text = len(words & others) / max(1, len(words | others)) if words and others else 0.0
+    mine, theirs = set(asked.parameters), {_with_words(each, renamed) for each in other.parameters}
+    parameters = len(mine & theirs) / len(mine | theirs) if mine | theirs else 1.0
+    near = 1.0 if asked.owner == other.owner and sample.path == here else 0.5 if sample.path == here else 0.0
+    return 0.4 * name + 0.35 * text + 0.15 * parameters + 0.1 * near
+
+
+def fitted(asked: Asked, sample: Sample) -> str:
+    """The sample's body with its names made to fit: parameters, and the words in which the two names differ."""
+    renamed = _renamed_parameters(asked.parameters, sample.asked.parameters)
+    words = _different_words(asked.name_words, sample.asked.name_words)
+    own = {sample.asked.name: asked.name, **renamed}
+    parsed = parse(sample.body)
+    edits: list[tuple[int, int, str]] = []
+    stack = [parsed.tree.root_node]
+    while stack:
+        node = stack.pop()
+        if node.type == "identifier":
+            old = (node.text or b"").decode("utf-8", "replace")
+            new = old if old in asked.parameters else _with_words(old, words)
+            if old in own and (old == sample.asked.name or not _is_attribute(node)):
+                new = own[old]
+            if new != old:
+                edits.append((parsed.offset(node.start_byte), parsed.offset(node.end_byte), new))
+        elif node.type == "string_content" and words:
+            text = parsed.text[parsed.offset(node.start_byte) : parsed.offset(node.end_byte)]
+            if _IDENTIFIER.fullmatch(text) and (new := _with_words(text, words)) != text:
+                edits.append((parsed.offset(node.start_byte), parsed.offset(node.end_byte), new))
+        stack.extend(node.children)
+    body = sample.body
+    for start, end, new in sorted(edits, reverse=True):
+        body = body[:start] + new + body[end:]
+    return body
+
+
+def sample_in(text: str, path: str, qualified_name: str) -> Sample | None:
+    """The sample that a function's own text holds; ``None`` where it is not that function any more."""
+    parsed: ParsedSource = parse(text)
+    found = next(samples_of(FileContext(parsed), path), None)
+    if found is None or found.asked.name != qualified_name.rpartition(".")[2]:
+        return None
+    owner = qualified_name.rpartition(".")[0] if found.asked.parameters[:1] in (("self",), ("cls",)) else ""
+    return attrs.evolve(found, qualified_name=qualified_name, asked=attrs.evolve(found.asked, owner=owner))
+
+
+def _parameters(definition: Node) -> tuple[str, ...]:
+    """Names in their order, ``self`` included."""
+    listed = definition.child_by_field_name("parameters")
+    names = []
+    for child in listed.named_children if listed is not None else ():
+        node: Node | None = child
+        while node is not None and node.type != "identifier":
+            node = node.child_by_field_name("name") or next(iter(node.named_children), None)
+        if node is not None and child.type != "comment":
+            names.append((node.text or b"").decode("utf-8", "replace"))
+    return tuple(names)
+
+
+def _renamed_parameters(asked: tuple[str, ...], other: tuple[str, ...]) -> Mapping[str, str]:
+    """Old to new: parameters of one name stay, the rest go by their order."""
+    free = [name for name in asked if name not in other]
+    gone = [name for name in other if name not in asked]
+    return dict(zip(gone, free, strict=False))
+
+
+def _different_words(asked: tuple[str, ...], other: tuple[str, ...]) -> Mapping[str, str]:
+    """Words of the other name to the words of this one in their place, where all else is the same."""
+    if len(asked) != len(other):
+        return {}
+    pairs = {old: new for old, new in zip(other, asked, strict=True) if old != new}
+    return pairs if len(pairs) < len(asked) or len(asked) == 1 else {}
+
+
+def _with_words(identifier: str, words: Mapping[str, str]) -> str:
+    """An identifier with some of its words replaced, each written as it was."""
+    if not words:
+        return identifier
+    return WORD.sub(lambda match: _cased(words.get(match.group().lower()), match.group()), identifier)
+
+
+def _cased(new: str | None, old: str) -> str:
+    if new is None:
+        return old
+    if old.isupper() and len(old) > 1:
+        return new.upper()
+    return new.capitalize() if old[:1].isupper() else new
+
+
+def _is_attribute(node: Node) -> bool:
+    parent = node.parent
+    if parent is None:
+        return False
+    if parent.type == "attribute":
+        return parent.children[-1].id == node.id
+    return parent.type == "keyword_argument" and parent.children[0].id == node.id
+
+
+def _dice(one: tuple[str, ...], other: tuple[str, ...]) -> float:
+    """Words and pairs of words in common, so that their order counts."""
+    stems = [tuple(map(_stem, words)) for words in (one, other)]
+    first, second = ({*words, *pairwise(words)} for words in stems)
+    return 2 * len(first & second) / max(1, len(first) + len(second))
+
+
+def _stem(word: str) -> str:
+    """English plurals and verb endings cut, roughly: only equality is asked."""
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word

@@ -53,17 +53,25 @@ def test_no_samples(code: str) -> None:
 @pytest.mark.parametrize(
     ("wanted", "code", "body"),
     [
-        (asked("set_height", "self", "height"), "def set_width(self, width):\n    self._width = width\n", "self._height = height"),
+        (
+            asked("set_height", "self", "height"),
+            "def set_width(self, width):\n    self._width = width\n",
+            "self._height = height",
+        ),
         (asked("total", "rows"), "def total(items):\n    return sum(items)\n", "return sum(rows)"),
         # A parameter that both have stays; the others go by their order.
         (asked("f", "b", "c"), "def f(a, b):\n    return a.a(b=b) + a\n", "return c.a(b=b) + c"),
         (asked("fact", "n"), "def factorial(n):\n    return n * factorial(n - 1)\n", "return n * fact(n - 1)"),
-        (asked("onClose", "self"), "def onOpen(self):\n    self.OPEN = Open('open', 'to open')\n", "self.CLOSE = Close('close', 'to open')"),
+        (
+            asked("onClose", "self"),
+            "def onOpen(self):\n    self.OPEN = Open('open', 'to open')\n",
+            "self.CLOSE = Close('close', 'to open')",
+        ),
         # Names that share nothing say nothing about words.
         (asked("read", "path"), "def write_all(path):\n    write(path)\n", "write(path)"),
         (asked("f"), "def f():\n    x = '\U0001f642'; f()\n", "x = '\U0001f642'; f()"),
     ],
-)  # fmt: skip
+)
 def test_fitting(wanted: Asked, code: str, body: str) -> None:
     assert fitted(wanted, sample(code)) == body
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -24,10 +24,13 @@ class Plan:
     """Number of batches after which each epoch ended."""
 
 
-def epoch_batches(lengths: Sequence[int], table: BatchTable, seed: int, visit: int) -> list[list[int]]:
-    """One epoch: rows shuffled, pooled, sorted by length within a pool and cut by the budget; batches in any order."""
+def epoch_batches(
+    lengths: Sequence[int], table: BatchTable, seed: int, visit: int, rows: Sequence[int] | None = None
+) -> list[list[int]]:
+    """One epoch of ``rows``, or of all: shuffled, pooled, sorted by length within a pool and cut by the budget; the
+    batches in any order."""
     rng = random.Random(f"{seed}:{visit}:batches")
-    order = list(range(len(lengths)))
+    order = list(range(len(lengths)) if rows is None else rows)
     rng.shuffle(order)
     most = table.size if table.limit or not table.tokens else len(lengths)
     groups: list[list[int]] = []
@@ -47,14 +50,23 @@ def epoch_batches(lengths: Sequence[int], table: BatchTable, seed: int, visit: i
     return groups
 
 
-def plan_batches(lengths: Sequence[int], table: BatchTable, seed: int, epochs: float, steps: int, world: int) -> Plan:
-    """The whole run's batches. ``steps`` optimiser steps, or ``epochs`` where it is 0; ``world`` processes."""
+def plan_batches(
+    lengths: Sequence[int],
+    table: BatchTable,
+    seed: int,
+    epochs: float,
+    steps: int,
+    world: int,
+    rows: Callable[[int], Sequence[int]] | None = None,
+) -> Plan:
+    """The whole run's batches. ``steps`` optimiser steps, or ``epochs`` where it is 0; ``world`` processes. ``rows``
+    says which rows an epoch reads; all of them without it."""
     batches: list[tuple[tuple[int, int], ...]] = []
     ends: list[int] = []
     wanted = steps * table.accumulation * world
     visit = 0
     while len(batches) < wanted if steps else visit < epochs:
-        found = epoch_batches(lengths, table, seed, visit)
+        found = epoch_batches(lengths, table, seed, visit, rows(visit) if rows is not None else None)
         if not steps and epochs - visit < 1:
             found = found[: max(1, round(len(found) * (epochs - visit)))]
         batches += [tuple((row, visit) for row in group) for group in found]

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,20 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from codehunch_training.bases import Base, device_of, load_base
 from codehunch_training.batching import plan_batches
 from codehunch_training.data import Data, DataError, read_data
+from codehunch_training.phases import train_before
 from codehunch_training.recipe import Recipe, RecipeError, unstructure
 from codehunch_training.run_folder import Progress, Run, load_run, provenance, start_folder, write_json
 from codehunch_training.tasks import TASKS
 from codehunch_training.tasks.specification import Task
 from codehunch_training.techniques import Technique, techniques_of
+from codehunch_training.techniques.replay import (
+    check_rows,
+    forgetting,
+    general_data,
+    mix_of,
+    mixed_features,
+    mixed_texts,
+)
 from codehunch_training.trainer import ToolboxTrainer, TrainingError, arguments
 
 
@@ -50,14 +60,19 @@ def train(
     device = device_of(recipe)
     if recipe.hardware.precision == "fp16" and device.type == "cpu":
         raise RecipeError("fp16 needs CUDA; on a CPU set hardware.precision = bf16 or fp32")
-    rows = read_data(data, recipe)
+    if recipe.before:
+        base, unfinished = train_before(task, base, data, recipe, out, partial(train, resume=resume, progress=progress))
+        if unfinished is not None:
+            return unfinished
+    rows, general = read_data(data, recipe), general_data(recipe, data)
     chosen = TASKS[task]()
     set_seed(recipe.seed)
-    body = load_base(
-        _base_for(base, out, resume), recipe, chosen.texts(rows.train, recipe) if base.startswith("new:") else ()
-    )
+    texts = mixed_texts(chosen, rows, general, recipe) if base.startswith("new:") else ()
+    body = load_base(_base_for(base, out, resume), recipe, texts)
     identity = {"task": task, "base": base, "data": rows.fingerprint, "recipe": unstructure(recipe)}
-    return _run(chosen, body, rows, recipe, out, identity, resume, device, progress, list(techniques))
+    if general is not None:
+        identity["mix"] = general.fingerprint
+    return _run(chosen, body, rows, general, recipe, out, identity, resume, device, progress, list(techniques))
 
 
 def _base_for(base: str, out: Path, resume: bool) -> str:
@@ -69,6 +84,7 @@ def _run(
     task: Task,
     base: Base,
     data: Data,
+    general: Data | None,
     recipe: Recipe,
     out: Path,
     identity: dict[str, Any],
@@ -81,7 +97,11 @@ def _run(
     task.check_base(base)
     apply_dropout(base, recipe)
     task.prepare(data.train, base, recipe)
-    features = task.features(data.train)
+    mixer = None
+    if general is not None:
+        features, mixer = mixed_features(task, data, general, recipe)
+    else:
+        features = task.features(data.train)
     if not features:
         raise DataError(f"{data.source}: no training row gives an example; see data.long and the columns")
     valid = list(data.valid) or list(data.train)[:1]
@@ -93,6 +113,7 @@ def _run(
         recipe.schedule.epochs,
         recipe.schedule.steps,
         args_world,
+        mixer.rows if mixer is not None else None,
     )
     per_step = recipe.batch.accumulation * args_world
     steps = -(-len(plan.batches) // per_step)
@@ -125,6 +146,7 @@ def _run(
             "valid": len(data.valid),
             "examples": len(features),
             "dropped": dict(data.dropped),
+            **({"mix": mix_of(general, mixer)} if general is not None and mixer is not None else {}),
         },
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "trained": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
@@ -135,6 +157,12 @@ def _run(
     if trainer.args.process_index == 0:
         write_json(out / "run.json", summary | {"finished": False})
         trainer.board = _board(out)  # type: ignore[attr-defined]
+    before: dict[str, float] = {}
+    if general is not None and recipe.mix.measure:
+        # The model still is what the base made it, in a resumed run too.
+        check_rows(general.valid, general.source)
+        with torch.random.fork_rng():
+            before = task.evaluate(model, general.valid)
     if checkpoint is not None:
         trainer.load_ours(checkpoint)
     stopped = _with_signals(trainer, checkpoint)
@@ -151,6 +179,10 @@ def _run(
         "seconds": round(trainer.seconds(), 1),
     }
     if trainer.args.process_index == 0:
+        if before and finished and general is not None:
+            kept = load_run(out, device)
+            after = kept.task.evaluate(kept.model, general.valid)
+            summary["forgetting"] = forgetting(trainer.metric, before, after, trainer.best["greater_is_better"])
         write_json(out / "run.json", summary)
         board = getattr(trainer, "board", None)
         if board is not None:

@@ -1,0 +1,145 @@
+"""Phases before a run: intermediate tasks, and injected defects before real ones at their true imbalance."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the train extra")
+
+from codehunch_training.data import DataError  # noqa: E402
+from codehunch_training.phases import phase_recipe  # noqa: E402
+from codehunch_training.recipe import RecipeError, load_recipe, to_toml  # noqa: E402
+from codehunch_training.run_folder import load_run, read_log  # noqa: E402
+from codehunch_training.techniques import Technique  # noqa: E402
+from codehunch_training.training import train  # noqa: E402
+
+NAMES = "left right width height count total first last size depth".split()
+TINY = (
+    "model.max_length=48", "model.hidden_size=64", "model.layers=1", "model.heads=4", "model.intermediate_size=128",
+    "model.vocabulary=320", "optimizer.learning_rate=3e-3", "batch.tokens=768", "regularization.dropout=0.0",
+    "schedule.evaluate_every=1000", "schedule.epochs=6",
+)  # fmt: skip
+
+
+def function(rng: random.Random, wrong: bool) -> str:
+    """A right one returns what its test found; a wrong one the other."""
+    a, b = rng.sample(NAMES, 2)
+    first, second = (b, a) if wrong else (a, b)
+    return f"def larger({a}, {b}):\n    if {a} > {b}:\n        return {first}\n    return {second}\n"
+
+
+def write(folder: Path, train: int, share: float, seed: int) -> None:
+    folder.mkdir()
+    for split, count in (("train", train), ("valid", 100)):
+        rng = random.Random(f"{seed}{split}")
+        labels = [at < count * share for at in range(count)]
+        rows = [{"text": function(rng, wrong), "label": int(wrong)} for wrong in labels]
+        rng.shuffle(rows)
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many injected defects, half and half; few real ones, one in ten."""
+    folder = tmp_path_factory.mktemp("phases")
+    write(folder / "injected", 500, 0.5, 0)
+    write(folder / "real", 60, 0.1, 1)
+    return folder
+
+
+TWO = ("task=classify", "selection.metric=roc_auc", "before=[]")
+PHASE = 'before=[{name = "injected", data = "injected", set = ["schedule.epochs=16", "selection.metric=accuracy"]}]'
+
+
+def test_injected_defects_first_then_real_ones_as_rare_as_they_are(data: Path, tmp_path: Path) -> None:
+    alone = load_recipe("defects-two-phase", (*TINY, *TWO))
+    both = load_recipe("defects-two-phase", (*TINY, *TWO, PHASE, "optimizer.learning_rate=3e-4"))
+    real = train("classify", "new:roberta", data / "real", alone, tmp_path / "alone")
+    run = train("classify", "new:roberta", data / "real", both, tmp_path / "both")
+    first = json.loads((tmp_path / "both" / "phases" / "1-injected" / "run.json").read_text())
+    assert first["finished"]
+    assert first["metrics"]["accuracy"] > first["baseline"]["accuracy"] + 0.2
+    # Each phase reads its own rows, all of them, as they are: none is drawn more often to even the classes out.
+    assert (first["data"]["examples"], run.summary["data"]["examples"]) == (500, 60)
+    assert run.summary["baseline"]["accuracy"] == pytest.approx(0.9)
+    assert run.metrics["roc_auc"] > real.metrics["roc_auc"] + 0.15
+    assert run.metrics["roc_auc"] > run.summary["baseline"]["roc_auc"] + 0.3
+    # The second phase begins where the first one ended, classifier included.
+    assert run.summary["base"] == str(tmp_path / "both" / "phases" / "1-injected" / "best")
+    assert load_run(run.folder).task.labels == ("0", "1")
+
+
+def test_an_intermediate_task_gives_its_body(data: Path, tmp_path: Path) -> None:
+    """Pre-training on the texts, then the task: the task's body is the pre-trained one, its head is new."""
+    phases = (
+        'before=[{name = "language", task = "pretrain", recipe = "pretrain-mlm", set = ["schedule.steps=6", '
+        '"model.max_length=48", "model.hidden_size=64", "model.layers=1", "model.heads=4", '
+        '"model.intermediate_size=128", "model.vocabulary=320", "batch.tokens=768"]}]'
+    )
+    settings = load_recipe("classify-intermediate", (*TINY, phases, "optimizer.learning_rate=0.0", "schedule.steps=1"))
+    run = train("classify", "new:roberta", data / "real", settings, tmp_path / "run")
+    known = load_run(tmp_path / "run" / "phases" / "1-language").model.lm.base_model.state_dict()
+    mine = load_run(run.folder).model.base_model.state_dict()
+    shared = [name for name in known if name in mine]
+    assert len(shared) > 10
+    assert all(torch.equal(known[name], mine[name]) for name in shared)
+
+
+def test_a_stopped_phase_goes_on_and_a_finished_one_is_not_trained_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = 'before=[{name = "injected", data = "injected", set = ["schedule.steps=6", "schedule.save_every=2"]}]'
+    settings = load_recipe("defects-two-phase", (*TINY, *TWO, short, "schedule.steps=3"))
+    place = tmp_path / "run"
+
+    class Stop(Technique):
+        def after_step(self, model: Any, step: int) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("classify", "new:roberta", data / "real", settings, place, techniques=[Stop()])
+    first = place / "phases" / "1-injected"
+    weights = (first / "best" / "model.safetensors").read_bytes()
+    lines = len(read_log(first))
+    again = train("classify", "new:roberta", data / "real", settings, place, techniques=[Stop()][:0])
+    assert again.finished
+    assert (first / "best" / "model.safetensors").read_bytes() == weights
+    assert max(row["step"] for row in read_log(first)) == 6
+    assert len([row for row in read_log(first) if "tokens" in row]) <= lines
+
+
+@pytest.mark.parametrize(
+    ("before", "error", "message"),
+    [
+        ('[{name = "a", data = "nowhere"}]', DataError, "nowhere: no such file or folder, neither here nor beside"),
+        ('[{name = "a"}, {name = "a"}]', RecipeError, "phases need different names"),
+        ('[{name = "../a"}]', RecipeError, "phases need different names of letters"),
+        ('[{name = "a", set = ["schedule.epoch=3"]}]', RecipeError, "phase 'a': .*did you mean `schedule.epochs`"),
+        ('[{name = "a", recipe = "defects-two-phase"}]', RecipeError, "phase 'a': its recipe has phases of its own"),
+    ],
+)
+def test_what_does_not_fit_is_told(
+    before: str, error: type[Exception], message: str, data: Path, tmp_path: Path
+) -> None:
+    settings = load_recipe("defects-two-phase", (*TINY, *TWO, f"before={before}"))
+    with pytest.raises(error, match=message):
+        train("classify", "new:roberta", data / "real", settings, tmp_path / "run")
+
+
+def test_a_misspelt_key_of_a_phase_is_named() -> None:
+    with pytest.raises(RecipeError, match="unknown field `before.nam`"):
+        load_recipe("defects-two-phase", ('before=[{name = "a", nam = "b"}]',))
+
+
+@pytest.mark.parametrize("name", ["defects-two-phase", "classify-intermediate"])
+def test_shipped_recipes_are_read_and_written(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    (tmp_path / "again.toml").write_text(to_toml(recipe))
+    assert load_recipe(tmp_path / "again.toml") == recipe
+    for phase in recipe.before:
+        assert phase_recipe(phase, recipe).before == ()

@@ -149,6 +149,51 @@ def test_the_judge_ranks(bundle: Bundle) -> None:
     assert [each.text.strip() for each in found] == ["return 'good'", "return 'bad'"]
 
 
+SIBLINGS = (
+    "class A:\n"
+    "    def set_width(self, width):\n"
+    "        'Set the width of it.'\n"
+    "        self.width = width\n\n"
+    "    def set_height(self, height):\n"
+    "        'Set the height of it.'\n"
+    "        pass\n\n"
+    "    def describe(self, sizes):\n"
+    "        'Do something else altogether.'\n"
+    "        pass\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("mark", "candidates", "automatic", "expected"),
+    [
+        # A clear sibling needs no model, asked for or not.
+        ("height of", 1, False, [("self.height = height", "A.set_width")]),
+        ("height of", 1, True, [("self.height = height", "A.set_width")]),
+        # What somebody has written comes before what the model made up, however sure that is.
+        ("height of", 3, False, [("self.height = height", "A.set_width"), ("return 1", ""), ("return 2", "")]),
+        # Something that is merely in the same class is no sibling.
+        ("else alt", 2, False, [("return 1", ""), ("return 2", "")]),
+    ],
+)
+def test_siblings_come_first_and_say_so(
+    bundle: Bundle, mark: str, candidates: int, automatic: bool, expected: list[tuple[str, str]]
+) -> None:
+    request = find_request(parse(SIBLINGS), SIBLINGS.index(mark))
+    assert request is not None
+    generator = Given(bundle, ["return 1", "return 2"])
+    least = generator.automatic_threshold if automatic else 0.0
+    found = generator.generate(SourceText(SIBLINGS), request, candidates, least=least)
+    assert [(each.text.strip(), each.origin) for each in found] == expected
+
+
+def test_a_sibling_that_reads_as_defective_comes_last(bundle: Bundle) -> None:
+    request = find_request(parse(SIBLINGS), SIBLINGS.index("height of"))
+    assert request is not None
+    generator = Given(bundle, ["return 1"], judge=lambda source, span: "return" in span.of(source.text))
+    found = generator.generate(SourceText(SIBLINGS), request, 2)
+    assert [each.text.strip() for each in found] == ["return 1", "self.height = height"]
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [

@@ -32,7 +32,7 @@ from codehunch.generation.filters import (
     with_imports,
 )
 from codehunch.generation.prompt import Prompt, build_prompt, encode_prompt, sentence_prompt
-from codehunch.generation.retrieval import SURE, Retrieve, adaptations, neighbours
+from codehunch.generation.retrieval import Retrieve, adaptations, neighbours
 from codehunch.inference.causal import Causal
 from codehunch.inference.decoding import Answer, Decoding, TextModel
 from codehunch.inference.errors import InferenceError
@@ -110,8 +110,8 @@ class Generator:
             Candidate(each.text, each.likeness, request.replace, each.origin)
             for each in adaptations(context, request, near, asked=least == 0.0, most=max(1, candidates // 2))
         ]
-        if candidates == 1 and own and own[0].confidence >= SURE and not self._doubt(parsed, own[0])[0]:
-            return tuple(own)  # Nobody has to wait for the model.
+        if candidates == 1 and own and not self._doubt(parsed, own[0])[0]:
+            return tuple(own)  # The model would come second: nobody has to wait for it.
         found = self._search(
             prompt := self._prompt(context, request, [each.sample.signature for each in near if each.sample.path]),
             candidates,
@@ -212,13 +212,15 @@ class Generator:
             body = cut_to_whole(body, request)
         return placed(context, request, body)
 
-    def _doubt(self, parsed: ParsedSource, candidate: Candidate) -> tuple[bool, float]:
+    def _doubt(self, parsed: ParsedSource, candidate: Candidate) -> tuple[bool, bool, float]:
+        """Sorts what reads clean first, and what somebody has written before what the model made up."""
+        made_up = not candidate.origin
         if self._judge is None:
-            return False, -candidate.confidence
+            return False, made_up, -candidate.confidence
         text, span = parsed.text, candidate.span
         after = SourceText(text[: span.start] + candidate.text + text[span.end :])
         clean = self._judge(after, Span(span.start, span.start + len(candidate.text)))
-        return not clean, -candidate.confidence
+        return not clean, made_up, -candidate.confidence
 
     def _function(self, answer: Answer, sentence: str, lead: str = "") -> str | None:
         """The function in the model's text, with the sentence as its docstring."""

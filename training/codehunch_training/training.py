@@ -20,7 +20,7 @@ from codehunch_training.data import Data, DataError, read_data
 from codehunch_training.phases import train_before
 from codehunch_training.recipe import Recipe, RecipeError, unstructure
 from codehunch_training.run_folder import Progress, Run, load_run, provenance, start_folder, write_json
-from codehunch_training.tasks import TASKS
+from codehunch_training.tasks import task_for
 from codehunch_training.tasks.specification import Task
 from codehunch_training.techniques import Technique, techniques_of
 from codehunch_training.techniques.replay import (
@@ -51,8 +51,7 @@ def train(
     same call again to go on. Raises RecipeError, DataError, BaseError, RunError or TrainingError, all of which say
     what to change.
     """
-    if task not in TASKS:
-        raise RecipeError(f"unknown task {task!r}; choose from {', '.join(TASKS)}")
+    chosen = task_for(task, recipe)
     if recipe.task and recipe.task != task:
         raise RecipeError(f"the recipe is for the task {recipe.task}, not {task}")
     if recipe.hardware.threads:
@@ -65,7 +64,6 @@ def train(
         if unfinished is not None:
             return unfinished
     rows, general = read_data(data, recipe), general_data(recipe, data)
-    chosen = TASKS[task]()
     set_seed(recipe.seed)
     texts = mixed_texts(chosen, rows, general, recipe) if base.startswith("new:") else ()
     body = load_base(_base_for(base, out, resume), recipe, texts)

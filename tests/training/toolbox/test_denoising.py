@@ -14,7 +14,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from codehunch_training.bases import BaseError, load_base  # noqa: E402
-from codehunch_training.recipe import load_recipe  # noqa: E402
+from codehunch_training.recipe import RecipeError, load_recipe  # noqa: E402
+from codehunch_training.tasks import task_for  # noqa: E402
 from codehunch_training.tasks.denoising import Denoising  # noqa: E402
 from codehunch_training.training import train  # noqa: E402
 
@@ -44,14 +45,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_learns_and_is_a_base(data: Path, tmp_path: Path) -> None:
-    run = train("denoising", "new:t5", data, load_recipe("pretrain-denoising", TINY), tmp_path / "run")
+    run = train("pretrain", "new:t5", data, load_recipe("pretrain-denoising", TINY), tmp_path / "run")
     assert run.summary["parameters"] <= 1_000_000
     assert run.metrics["loss"] < run.summary["baseline"]["loss"] - 0.5
     base = load_base(str(tmp_path / "run" / "best"))
     assert base.family == "seq2seq"
     # Going on from it begins where it ended.
     settings = load_recipe("pretrain-denoising", (*TINY, "optimizer.learning_rate=0.0", "schedule.steps=1"))
-    again = train("denoising", str(tmp_path / "run" / "best"), data, settings, tmp_path / "again")
+    again = train("pretrain", str(tmp_path / "run" / "best"), data, settings, tmp_path / "again")
     assert again.metrics["loss"] == pytest.approx(run.metrics["loss"], rel=1e-4)
 
 
@@ -97,6 +98,13 @@ def test_each_visit_hides_something_else_and_measuring_does_not() -> None:
     lengths = [task.length(each) - len(each["input_ids"]) for each in features]
     drawn = [len(task.draw(each, random.Random(at))["labels"]) for at, each in enumerate(features)]
     assert np.mean(lengths) == pytest.approx(np.mean(drawn), abs=2)
+
+
+def test_objectives_of_encoders_and_of_encoder_decoders_do_not_mix() -> None:
+    assert isinstance(task_for("pretrain", load_recipe("pretrain-denoising")), Denoising)
+    assert not isinstance(task_for("pretrain", load_recipe("pretrain-mlm")), Denoising)
+    with pytest.raises(RecipeError, match="denoising stands alone"):
+        task_for("pretrain", load_recipe("pretrain-denoising", ("objective.objectives=['mlm', 'denoising']",)))
 
 
 def test_an_encoder_is_told_what_to_use() -> None:

@@ -132,7 +132,7 @@ def test_what_does_not_fit_is_told(
 
 
 def test_a_misspelt_key_of_a_phase_is_named() -> None:
-    with pytest.raises(RecipeError, match="unknown field `before.nam`"):
+    with pytest.raises(RecipeError, match=r"unknown field `before\.nam`"):
         load_recipe("defects-two-phase", ('before=[{name = "a", nam = "b"}]',))
 
 

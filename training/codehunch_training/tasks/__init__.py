@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from codehunch_training.recipe import Recipe
     from codehunch_training.tasks.specification import Task
 
 
@@ -29,3 +30,17 @@ TASKS: Mapping[str, Callable[[], Task]] = {
     "names": _lazy("names", "Names"),
     "denoising": _lazy("denoising", "Denoising"),
 }
+
+
+def task_for(name: str, recipe: Recipe) -> Task:
+    """A task by name; pre-training of an encoder-decoder is a task of its own. Raises RecipeError."""
+    from codehunch_training.recipe import RecipeError
+
+    if name not in TASKS:
+        raise RecipeError(f"unknown task {name!r}; choose from {', '.join(TASKS)}")
+    objectives = recipe.objective.objectives
+    if name == "pretrain" and "denoising" in objectives:
+        if len(objectives) > 1:
+            raise RecipeError("objective.objectives: denoising stands alone; the others are for encoders")
+        name = "denoising"
+    return TASKS[name]()

@@ -57,7 +57,8 @@ async def test_dismiss_retrain_swap_forget(tmp_path: Path, monkeypatch: pytest.M
     shipped = store.default_bundle("defects")
     assert shipped is not None
     repository = make_repository(tmp_path / "tiny", 100, 10)
-    recipe = attrs.evolve(RECIPE, defects=Tuning(batch_tokens=1024, learning_rate=1e-3, most_steps=60, feedback=0.3))
+    tuning = Tuning(batch_tokens=1024, learning_rate=1e-3, most_steps=120, feedback=0.25, validations=2)
+    recipe = attrs.evolve(RECIPE, defects=tuning, injections=6)
     text, place = broken(CONVENTION)
     assert findings(UNSEEN, shipped)
     assert not [code for start, code in findings(text, shipped) if start == place]
@@ -72,9 +73,7 @@ async def test_dismiss_retrain_swap_forget(tmp_path: Path, monkeypatch: pytest.M
     offered = await client.request("textDocument/codeAction", params)
     (action,) = [each for each in offered if "not a defect" in each["title"]]
     command = action["command"]
-    await client.request(
-        "workspace/executeCommand", {"command": command["command"], "arguments": command["arguments"]}
-    )
+    await client.request("workspace/executeCommand", {"command": command["command"], "arguments": command["arguments"]})
     assert await shown(client, uri) == []
     assert [event.event for event in feedback.read_events()] == ["dismissed"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ from codehunch_training.retraining.options import RetrainError, Tuning
 
 CHECKPOINT = "checkpoint.pt"
 BEST = "best.safetensors"
+_MEASURED = 3
+"""Batches a step is timed on."""
+_VALIDATION = 0.02
+"""Share of the training's time one look at the functions kept aside may take."""
 _FLOOR = 0.02
 """The learning rate ends at this share of its peak."""
 
@@ -72,26 +77,28 @@ class Trained:
 
 
 def measure_speed(learner: Learner, device: torch.device, clock: Callable[[], float] = time.monotonic) -> Speed:
-    """Time a step in both precisions on real batches; nothing is learned."""
-    batches = learner.batches("speed")
-    batch = _moved(next(batches), device)
+    """Time a step in both precisions on real batches, the optimiser's part left out; nothing is learned."""
+    started = clock()
+    made = learner.batches("speed")
+    batches = [_moved(next(made), device) for _ in range(_MEASURED)]
+    # The first batches are made together with many that follow them; what one costs is known a little too high.
+    making = (clock() - started) / _MEASURED / 4
     costs = {}
     learner.model.to(device).train()
     for half in (False, True):
-        for attempt in range(2):  # The first warms up.
-            started = clock()
+        for number, batch in enumerate((batches[0], *batches)):  # The first warms up.
+            if number == 1:
+                started = clock()
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
                 loss = learner.loss(batch)
             loss.backward()
             if device.type == "cuda":
                 torch.cuda.synchronize()
-            costs[half] = max(1e-6, clock() - started)
-            if attempt == 0 and half and costs[True] > 3 * costs[False]:
-                break
+        costs[half] = max(1e-6, clock() - started) / _MEASURED
     learner.model.zero_grad(set_to_none=True)
     half = costs[True] < costs[False]
-    tokens = int(batch["attention_mask"].sum()) if "attention_mask" in batch else next(iter(batch.values())).numel()
-    return Speed(costs[half], tokens, half)
+    tokens = sum(next(iter(batch.values())).numel() for batch in batches) // _MEASURED
+    return Speed(costs[half] + making, tokens, half)
 
 
 def fine_tune(
@@ -114,7 +121,15 @@ def fine_tune(
     """
     model = learner.model.to(cluster.device)
     optimizer = _optimizer(model, tuning)
-    state: dict[str, Any] = {"step": 0, "tokens": 0, "seconds": 0.0, "best": math.inf, "best_step": 0, "losses": []}
+    state: dict[str, Any] = {
+        "step": 0,
+        "tokens": 0,
+        "seconds": 0.0,
+        "best": math.inf,
+        "best_step": 0,
+        "losses": [],
+        "validated": None,
+    }
     if cluster.is_first:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT).is_file():
@@ -124,7 +139,7 @@ def fine_tune(
             state = kept["state"]
     state = cluster.share(state)
     cluster.copy_weights(model)  # The optimiser's moments of the others grow anew; gradients are shared.
-    run = _Loop(learner, tuning, folder, cluster, optimizer, state, half, clock)
+    run = _Loop(learner, tuning, folder, cluster, optimizer, state, half, clock, seconds)
     if not state["losses"]:
         run.validate()
     finished = run.go(seconds, f"{seed}:{cluster.rank}", stop, tell)
@@ -149,6 +164,7 @@ class _Loop:
     state: dict[str, Any]
     half: bool
     clock: Callable[[], float]
+    seconds: float
     recent: list[float] = attrs.field(factory=list)
 
     def go(self, seconds: float, seed: str, stop: Callable[[], bool], tell: Callable[[Moment], None]) -> bool:
@@ -207,10 +223,18 @@ class _Loop:
             return
         model = self.learner.model
         model.eval()
-        losses = []
+        losses: list[float] = []
+        batches = self.learner.validation()
+        random.Random(0).shuffle(batches)  # They come by length; what is left out for time must not be the long ones.
+        started = self.clock()
         with torch.inference_mode():
-            for batch in self.learner.validation():
+            for batch in batches[: self.state["validated"]]:
                 losses.append(float(self.learner.loss(_moved(batch, self.cluster.device))))
+                if self.clock() - started > _VALIDATION * self.seconds and self.state["validated"] is None:
+                    self.state["validated"] = len(losses)  # From now on the same ones, so that losses compare.
+                    break
+        if self.state["validated"] is None:
+            self.state["validated"] = len(losses)
         loss = _mean(losses)
         since = list(self.recent)
         self.recent = self.recent[-20:]

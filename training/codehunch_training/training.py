@@ -66,16 +66,11 @@ def train(
     rows, general = read_data(data, recipe), general_data(recipe, data)
     set_seed(recipe.seed)
     texts = mixed_texts(chosen, rows, general, recipe) if base.startswith("new:") else ()
-    body = load_base(_base_for(base, out, resume), recipe, texts)
+    body = load_base(base, recipe, texts)
     identity = {"task": task, "base": base, "data": rows.fingerprint, "recipe": unstructure(recipe)}
     if general is not None:
         identity["mix"] = general.fingerprint
     return _run(chosen, body, rows, general, recipe, out, identity, resume, device, progress, list(techniques))
-
-
-def _base_for(base: str, out: Path, resume: bool) -> str:
-    """A resumed ``new:`` run keeps the vocabulary it learned; learning it again would give the same one, slower."""
-    return base
 
 
 def _run(
@@ -103,17 +98,17 @@ def _run(
     if not features:
         raise DataError(f"{data.source}: no training row gives an example; see data.long and the columns")
     valid = list(data.valid) or list(data.train)[:1]
-    args_world = max(1, int(os.environ.get("WORLD_SIZE", "1")))
+    world = max(1, int(os.environ.get("WORLD_SIZE", "1")))
     plan = plan_batches(
         [task.length(each) for each in features],
         recipe.batch,
         recipe.seed,
         recipe.schedule.epochs,
         recipe.schedule.steps,
-        args_world,
+        world,
         mixer.rows if mixer is not None else None,
     )
-    per_step = recipe.batch.accumulation * args_world
+    per_step = recipe.batch.accumulation * world
     steps = -(-len(plan.batches) // per_step)
     set_seed(recipe.seed)
     model = task.build(base, recipe, data.train)
@@ -125,7 +120,7 @@ def _run(
         description |= technique.describe()
     args = arguments(recipe, out, steps, device)
     checkpoint = start_folder(out, recipe, identity, resume) if args.process_index == 0 else None
-    if args_world > 1:
+    if world > 1:
         boxed = [str(checkpoint) if checkpoint else ""]
         torch.distributed.broadcast_object_list(boxed)
         checkpoint = Path(boxed[0]) if boxed[0] else None
@@ -226,10 +221,13 @@ def apply_dropout(base: Base, recipe: Recipe) -> None:
         if value >= 1:
             raise RecipeError(f"regularization.{field} = {value}: it must be below 1")
         known = [name for name in candidates if hasattr(config, name)]
-        if not known:
+        inner = [name for name in candidates if name in getattr(config, "body", ())]
+        if not known and not inner:
             raise RecipeError(f"regularization.{field}: {base.kind} has no such dropout")
         for name in known:
             setattr(config, name, value)
+        for name in inner:
+            config.body[name] = value
 
 
 def languages_of(data: Data) -> list[str]:

@@ -149,8 +149,8 @@ def test_a_nan_loss_stops_and_the_best_is_kept(
     assert checkpoints(out)
     # Without the cause, the same call goes on from the last whole checkpoint.
     again = quick(
-        "classify", codebert, corpora / "pair", "schedule.steps=20", "schedule.evaluate_every=2", techniques=[Technique()],
-        out=out,
+        "classify", codebert, corpora / "pair", "schedule.steps=20", "schedule.evaluate_every=2",
+        techniques=[Technique()], out=out,
     )  # fmt: skip
     assert again.finished
 

@@ -204,25 +204,30 @@ def test_the_core_imports_nothing_else(name: str) -> None:
 
 
 BARE = """
-import importlib.abc, sys
+import sys
 
-FORBIDDEN = set("datasets peft pandas sklearn optuna tensorboard pyarrow rensa sacrebleu onnx onnxruntime optimum scipy "
-                "evaluate adapters rich typer pygls lsprotocol ray detect_secrets matplotlib".split())
+FORBIDDEN = set("datasets peft pandas sklearn optuna tensorboard pyarrow rensa sacrebleu onnx onnxruntime optimum "
+                "scipy evaluate adapters rich typer pygls lsprotocol ray detect_secrets matplotlib".split())
 
-class Bare(importlib.abc.MetaPathFinder):
+class Bare:
+    def __init__(self, finder):
+        self.finder = finder
+
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in FORBIDDEN:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None if name.partition(".")[0] in FORBIDDEN else self.finder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Bare())
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path[:] = [Bare(finder) for finder in sys.meta_path]
 from pathlib import Path
 from codehunch_training.recipe import load_recipe
 from codehunch_training.training import train
-task, base, data, out, *changes = sys.argv[1:]
-for number, (task, corpus) in enumerate((("classify", "pair"), ("tokens", "spans"), ("defects", "twins"), ("pretrain", "plain"))):
-    recipe = load_recipe({"classify": "classify-regularized", "defects": "defects-joint", "tokens": "tokens",
-                          "pretrain": "pretrain-corruption"}[task], changes)
-    run = train(task, "new:roberta", Path(data) / corpus, recipe, Path(out) / str(number))
+data, out, *changes = sys.argv[1:]
+recipes = {"classify-regularized": "pair", "tokens": "spans", "defects-joint": "twins", "pretrain-corruption": "plain"}
+for name, corpus in recipes.items():
+    recipe = load_recipe(name, changes)
+    run = train(recipe.task, "new:roberta", Path(data) / corpus, recipe, Path(out) / name)
     assert run.finished and run.metrics
 print("trained on a bare machine")
 """
@@ -230,15 +235,9 @@ print("trained on a bare machine")
 
 def test_a_prepared_corpus_trains_on_a_bare_machine(corpora: Path, tmp_path: Path) -> None:
     """Four tasks from nothing, with every optional package hidden."""
-    changes = [
-        "model.hidden_size=16",
-        "model.heads=2",
-        "model.layers=1",
-        "model.vocabulary=300",
-        "model.max_length=192",
-    ]
-    changes += ["schedule.steps=2", "hardware.threads=1"]
-    line = [sys.executable, "-W", "ignore", "-c", BARE, "-", "-", str(corpora), str(tmp_path), *changes]
+    changes = ["model.hidden_size=16", "model.heads=2", "model.layers=1", "model.vocabulary=300"]
+    changes += ["model.max_length=192", "schedule.steps=2", "hardware.threads=1"]
+    line = [sys.executable, "-W", "ignore", "-c", BARE, str(corpora), str(tmp_path), *changes]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     result = subprocess.run(line, capture_output=True, text=True, timeout=400, env=environment)
     assert result.returncode == 0, result.stderr[-3000:]

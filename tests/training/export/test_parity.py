@@ -69,7 +69,7 @@ def test_the_gate(measured: dict[str, Any], bounds: Bounds, said: str | None) ->
 
 def test_a_loss_is_worse_when_it_grows() -> None:
     measured = report(change=0.2) | {"metric": "loss", "pytorch": {"metrics": {"loss": 2.0}}}
-    with pytest.raises(ParityError, match="loss is worse by 0.2, the bound is 0.06"):
+    with pytest.raises(ParityError, match=r"loss is worse by 0\.2, the bound is 0\.06"):
         gate(measured, Bounds())
     gate(measured | {"onnx_int8": {**measured["onnx_int8"], "metric_change": -0.2}}, Bounds())
 

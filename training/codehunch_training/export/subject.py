@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import sysconfig
@@ -91,15 +92,20 @@ def feeds_of(features: Sequence[Mapping[str, Any]], limit: int) -> list[Feed]:
 
 def standard_library(count: int, seed: int = 0) -> list[str]:
     """Functions of Python's own library: mature code that lies on every machine and that nobody wrote for us."""
-    root = Path(sysconfig.get_paths()["stdlib"])
     texts: list[str] = []
     for name in random.Random(seed).sample(_PACKAGES, len(_PACKAGES)):
-        if (root / name).is_dir():
-            texts += [row.text for row in harvest(name, root / name)]
+        texts += _functions_of(name)
         if len(texts) >= 2 * count:
             break
     random.Random(seed).shuffle(texts)
     return texts[:count]
+
+
+@functools.cache
+def _functions_of(package: str) -> tuple[str, ...]:
+    folder = Path(sysconfig.get_paths()["stdlib"]) / package
+    found = dict.fromkeys(row.text for row in harvest(package, folder)) if folder.is_dir() else {}
+    return tuple(found)
 
 
 _PACKAGES = (

@@ -100,7 +100,7 @@ def _writer(subject: Subject, loaded: LoadedRun, measured: list[Row]) -> Subject
             ids, labels = ids[:known], ids[known:]
         if ids:
             prompts.append(ids)
-            targets.append(labels[:128])
+            targets.append(labels[: min(128, int(description.get("max_target", 128)))])
     if not prompts:
         raise ExportError("no held-out row gives an example to write; name other rows with --data")
     config = loaded.model.config

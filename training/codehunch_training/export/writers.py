@@ -96,7 +96,8 @@ def decoder_feeds(subject: Subject, encoder: Path | None, count: int = 12) -> di
     reference, found = reference_of(subject), {"encoder": [], "decoder": [], "decoder_with_past": []}
     session = _session(encoder) if encoder is not None else None
     for prompt in subject.prompts[:count]:
-        tokens = reference.generate(prompt, min(24, subject.max_new)) or [subject.starts[1]]
+        limit = min(24, subject.max_new)
+        tokens = reference.generate(prompt, limit)[: limit - 1] or [subject.starts[1]]
         if session is None:
             found["decoder"].append(causal_feed(subject.model, [*prompt, *tokens]))
             continue

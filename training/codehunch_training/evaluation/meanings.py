@@ -39,7 +39,7 @@ _MEANINGS = {
     "loss": "per token, in nats",
 }
 RISING = re.compile(
-    r"log_loss|loss|perplexity|.*calibration_error.*|misses.*|warnings.*|.*_ifa|.*effort_at.*|pair_reversed|pair_both.*"
+    r"(.*_)?loss|perplexity|ifa|effort|.*calibration_error.*|misses.*|warnings.*|.*_ifa|.*effort_at.*|pair_reversed|pair_both.*"
 )
 """Metrics of which less is better."""
 

@@ -155,7 +155,7 @@ def _sampled(run: LoadedRun, prompts: Sequence[str], sampling: Sampling) -> list
             batch = task.collate([{"input_ids": features[at]["input_ids"]} for at in group])
             if task.name == "causal":
                 # Padded on the left: what is written follows the prompt at once.
-                order = batch["attention_mask"].argsort(1, stable=True)
+                order = batch["attention_mask"].argsort(dim=1, stable=True)
                 batch = {name: value.gather(1, order) for name, value in batch.items()}
             with torch.no_grad():
                 made = model.generate(

@@ -23,18 +23,22 @@ from codehunch_training.run_folder import Run, write_text
 from codehunch_training.tasks import TASKS
 from codehunch_training.training import TrainingError, train
 
+_SHAPES = {
+    # hidden size, layers, heads, feed-forward size
+    "tiny": (64, 2, 2, 128),
+    "small": (128, 3, 4, 384),
+    "medium": (256, 4, 4, 1024),
+    "large": (384, 8, 6, 1536),
+    "base": (768, 12, 12, 3072),
+}
 SIZES: Mapping[str, tuple[str, ...]] = {
     name: (f"model.hidden_size={hidden}", f"model.layers={layers}", f"model.heads={heads}",
            f"model.intermediate_size={feed}", f"model.decoder_layers={max(1, layers // 2)}")
-    for name, hidden, layers, heads, feed in (
-        ("tiny", 64, 2, 2, 128),
-        ("small", 128, 3, 4, 384),
-        ("medium", 256, 4, 4, 1024),
-        ("large", 384, 8, 6, 1536),
-        ("base", 768, 12, 12, 3072),
-    )
+    for name, (hidden, layers, heads, feed) in _SHAPES.items()
 }  # fmt: skip
-"""Sizes of a ``new:`` base; a checkpoint has its own."""
+"""Sizes of a ``new:`` base, the smallest first; a checkpoint has its own."""
+_WORK = {name: layers * hidden * (4 * hidden + 2 * feed) for name, (hidden, layers, _, feed) in _SHAPES.items()}
+_LEAST_EPOCHS = 0.5
 BASES = {
     "encoder": ("new:roberta", "new:modern"),
     "causal": ("new:gpt2",),
@@ -95,10 +99,12 @@ def auto(
     bases: Sequence[str] = (),
     sizes: Sequence[str] = ("tiny", "small", "medium"),
     tell: Tell | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Auto:
     """Choose and train within ``minutes``; the chosen run lies in ``out/best``, its recipe in ``out/best.toml``.
 
     ``recipe``: what every arm shares, columns above all. ``bases``: empty for those from nothing that fit the task.
+    ``clock`` gives the seconds the budget is counted in.
     Raises AutoError where nothing fits the budget, and what ``train`` raises where the data cannot be read.
     """
     if minutes <= 0:
@@ -106,23 +112,27 @@ def auto(
     unknown = [size for size in sizes if size not in SIZES]
     if unknown:
         raise AutoError(f"no size {unknown[0]!r}; choose from {', '.join(SIZES)}")
-    began = time.monotonic()
+    began = clock()
     out.mkdir(parents=True, exist_ok=True)
     chosen = TASKS[task]()
     greater = chosen.greater_is_better
     arms = _arms(bases or [base for family in chosen.families for base in BASES[family]], sizes)
+    smaller: dict[str, Arm] = {}
     for arm in arms:
-        _probe(task, data, recipe, arm, out)
+        _foresee(arm, smaller.get(arm.base), minutes * 60 * _SHARES[0])
+        if not arm.left_out:
+            _probe(task, data, recipe, arm, out)
+            smaller[arm.base] = arm
         _say(tell, arm, "probe")
     fitting = [arm for arm in arms if not arm.left_out]
     if not fitting:
         raise AutoError("; ".join(f"{arm.name}: {arm.left_out}" for arm in arms))
 
     def left() -> float:
-        return minutes * 60 - (time.monotonic() - began)
+        return minutes * 60 - (clock() - began)
 
     budget = left()
-    fitting = _rung(task, data, recipe, fitting, out, budget * _SHARES[0], greater, tell, 1.0)
+    fitting = _rung(task, data, recipe, fitting, out, budget * _SHARES[0], greater, tell, clock, _LEAST_EPOCHS)
     better = fitting[: max(1, len(fitting) // 2)]
     # The winner's rates first: with little time left, only they are tried.
     others = [
@@ -130,7 +140,7 @@ def auto(
         for arm in better[:2]
         for rate in _RATES[arm.base.startswith("new:")][1:]
     ]
-    ranked = better + _rung(task, data, recipe, others, out, budget * _SHARES[1], greater, tell, 0.0)
+    ranked = better + _rung(task, data, recipe, others, out, budget * _SHARES[1], greater, tell, clock, 0.0)
     ranked = sorted((arm for arm in ranked if arm.value is not None), key=_order(greater))
     if not ranked:
         raise AutoError(
@@ -155,7 +165,7 @@ def auto(
         best.value = float(value)
     best.run = place
     write_text(out / "best.toml", to_toml(final))
-    found = Auto(best, run, final, [*arms, *others], (time.monotonic() - began) / 60)
+    found = Auto(best, run, final, [*arms, *others], (clock() - began) / 60)
     write_text(out / "auto.json", to_json({"minutes": found.minutes, "tried": [_row(arm) for arm in found.tried]}))
     return found
 
@@ -165,10 +175,21 @@ def _arms(bases: Sequence[str], sizes: Sequence[str]) -> list[Arm]:
     for base in bases:
         rate = _RATES[base.startswith("new:")][0]
         if base.startswith("new:"):
-            found += [Arm(base, size, rate, SIZES[size]) for size in sizes]
+            found += [Arm(base, size, rate, SIZES[size]) for size in SIZES if size in sizes]
         else:
             found.append(Arm(base, "", rate, ()))
     return found
+
+
+def _foresee(arm: Arm, smaller: Arm | None, seconds: float) -> None:
+    """Leave an arm out without a probe, where a smaller one of its base has shown that it would take too long: work
+    grows with layers and with the square of the width."""
+    if smaller is None or smaller.left_out or arm.size not in _WORK:
+        return
+    step = smaller.step_seconds * _WORK[arm.size] / _WORK[smaller.size]
+    epochs = seconds * _USED / step / smaller.epoch_steps
+    if epochs < _LEAST_EPOCHS:
+        arm.left_out = f"reads only {epochs:.2f} of the data in {seconds / 60:.1f} minutes, to judge by its smaller kin"
 
 
 def _probe(task: str, data: Path, recipe: Recipe, arm: Arm, out: Path) -> None:
@@ -198,16 +219,15 @@ def _probe(task: str, data: Path, recipe: Recipe, arm: Arm, out: Path) -> None:
 
 def _rung(
     task: str, data: Path, recipe: Recipe, arms: Sequence[Arm], out: Path, seconds: float, greater: bool,
-    tell: Tell | None, least_epochs: float,
+    tell: Tell | None, clock: Callable[[], float], least_epochs: float,
 ) -> list[Arm]:  # fmt: skip
     """Train each arm for its share of the time; those that were measured, the best first."""
-    share = seconds / max(1, len(arms))
-    ends = time.monotonic() + seconds
+    ends = clock() + seconds
     for number, arm in enumerate(arms):
         # What one arm did not use, the others have.
-        share = max(0.0, ends - time.monotonic()) / (len(arms) - number)
+        share = max(0.0, ends - clock()) / (len(arms) - number)
         epochs = share * _USED / arm.step_seconds / arm.epoch_steps
-        if epochs < min(least_epochs, 1.0) * 0.5:
+        if epochs < least_epochs:
             arm.left_out = f"reads only {epochs:.2f} of the data in its {share / 60:.1f} minutes"
             _say(tell, arm, "left out")
             continue

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import attrs
 
 from codehunch_training.errors import ToolboxError
+from codehunch_training.evaluation.meanings import less_is_better
 from codehunch_training.recipe import Recipe, to_toml, unstructure
 from codehunch_training.run_folder import write_text
 from codehunch_training.tasks import TASKS
@@ -28,6 +29,8 @@ from codehunch_training.tuning.space import Dimension, applied
 _FOLDER = "folder"
 _HEARTBEAT = 30
 """Seconds between a worker's signs of life; after three missed ones its trial is given to another."""
+
+_ATTEMPTS = 4
 
 Tell = Callable[[Mapping[str, Any]], None]
 
@@ -87,7 +90,8 @@ def tune(
     optuna = load_optuna()
     out.mkdir(parents=True, exist_ok=True)
     chosen = TASKS[task]()
-    greater = chosen.greater_is_better
+    named = recipe.selection.metric
+    greater = not less_is_better(named) if named else chosen.greater_is_better
     study = open_study(optuna, out, options, greater)
     _same_question(study, task, base, recipe, space)
     worker = _Worker(optuna, study, task, base, data, recipe, space, out, options, tell)
@@ -105,6 +109,7 @@ def tune(
             )
         except KeyboardInterrupt:
             stopped = True
+            worker.close()
     return summarise(optuna, study, recipe, out, worker.metric, stopped)
 
 
@@ -119,12 +124,13 @@ class _Worker:
         self.task, self.base, self.data, self.recipe, self.space = task, base, data, recipe, space
         self.tell = tell
         self.metric = recipe.selection.metric or TASKS[task]().selection_metric
-        self.began = time.monotonic()
+        self.interrupted: int | None = None
 
     def __call__(self, trial: Any) -> float:
         recipe = applied(self.recipe, self.space, trial)
-        # An interrupted trial is tried again under another number, but in the folder it began in.
-        name = trial.user_attrs.get(_FOLDER) or f"{self._original(trial):04d}"
+        # An interrupted trial, or one whose worker died, is tried again under another number with its attributes, and
+        # so in the folder it began in.
+        name = trial.user_attrs.get(_FOLDER) or f"{trial.number:04d}"
         trial.set_user_attr(_FOLDER, name)
         folder = self.out / "trials" / name
         seen = 0
@@ -151,15 +157,15 @@ class _Worker:
         self.metric = run.summary["best"]["metric"]
         return float(run.summary["best"]["value"])
 
-    def _original(self, trial: Any) -> int:
-        """The number of the trial that this one repeats after its worker died; its own otherwise."""
-        history = trial.system_attrs.get("retry_history") or ()
-        return int(history[0]) if history else int(trial.number)
-
     def _again(self, trial: Any, folder: str) -> None:
-        """Queue the trial anew and close this one: a running trial without a worker would be left for ever."""
+        """Queue an interrupted trial anew, with its values and its folder."""
+        self.interrupted = trial.number
         self.study.enqueue_trial(trial.params, user_attrs={_FOLDER: folder})
-        self.study.tell(trial.number, state=self.optuna.trial.TrialState.FAIL)
+
+    def close(self) -> None:
+        """Close the interrupted trial where Optuna has not: a running trial without a worker would stay for ever."""
+        if self.interrupted is not None:
+            self.study.tell(self.interrupted, state=self.optuna.trial.TrialState.FAIL, skip_if_finished=True)
 
     def finished(self, study: Any, trial: Any) -> None:
         """After each trial: tell, and drop the weights of all that are not the best."""
@@ -199,32 +205,33 @@ def open_study(optuna: Any, out: Path, options: StudyOptions, greater: bool) -> 
         "hyperband": lambda: optuna.pruners.HyperbandPruner(),
         "none": lambda: optuna.pruners.NopPruner(),
     }[options.pruner]()
-    try:
-        storage = optuna.storages.RDBStorage(
-            url,
-            heartbeat_interval=_HEARTBEAT,
-            grace_period=3 * _HEARTBEAT,
-            failed_trial_callback=_retry(optuna),
-            engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
-        )
-        return optuna.create_study(
-            study_name=options.name,
-            storage=storage,
-            sampler=sampler,
-            pruner=pruner,
-            direction="maximize" if greater else "minimize",
-            load_if_exists=True,
-        )
-    except ImportError as error:
-        raise TuningError(f"{url}: its driver is missing ({error.name}); pip install it") from error
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TuningError(f"{_without_password(url)}: the study cannot be opened ({reason})") from error
-
-
-def _retry(optuna: Any) -> Any:
-    made = getattr(optuna.storages, "RetryHeartbeatStaleTrialCallback", None)
-    return (made or optuna.storages.RetryFailedTrialCallback)(max_retry=2)
+    for attempt in range(_ATTEMPTS):
+        try:
+            storage = optuna.storages.RDBStorage(
+                url,
+                heartbeat_interval=_HEARTBEAT,
+                grace_period=3 * _HEARTBEAT,
+                heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=2),
+                engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
+            )
+            return optuna.create_study(
+                study_name=options.name,
+                storage=storage,
+                sampler=sampler,
+                pruner=pruner,
+                direction="maximize" if greater else "minimize",
+                load_if_exists=True,
+            )
+        except ImportError as error:
+            raise TuningError(f"{url}: its driver is missing ({error.name}); pip install it") from error
+        except Exception as error:
+            # Two workers that begin together both make the tables; the one that loses finds them made.
+            if attempt + 1 < _ATTEMPTS and "://" in url and "sqlalchemy.exc" in type(error).__module__:
+                time.sleep(0.5 * 2**attempt)
+                continue
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise TuningError(f"{_without_password(url)}: the study cannot be opened ({reason})") from error
+    raise AssertionError("unreachable")
 
 
 def _without_password(url: str) -> str:

@@ -279,7 +279,7 @@ class ProcessClient(Client):
                 assert body is not None
                 self.received(body)
 
-    async def ended(self, seconds: float = 10.0) -> int:
+    async def ended(self, seconds: float = 60.0) -> int:
         """The exit code."""
         assert self.process.stdin is not None
         code = await asyncio.wait_for(self.process.wait(), seconds)

@@ -171,7 +171,7 @@ async def test_the_worker_is_killed_again_and_again(kills: int) -> None:
     client = InProcessClient(process=True)
     await client.initialize({})
     engine = client.server.engine
-    client.open("wrong = 0  # slow 5\n", version=0)
+    client.open("wrong = 0  # slow 30\n", version=0)
     for version in range(1, kills + 1):
         await client.until(lambda: engine.busy and engine.pid)
         _, asked = client.begin(
@@ -189,7 +189,7 @@ async def test_the_worker_is_killed_again_and_again(kills: int) -> None:
         os.kill(engine.pid, signal.SIGKILL)
         await asyncio.wait_for(asked, 20)
         await client.published_version(version - 1)
-        client.replace(f"wrong = {version}  # slow 5\n", version=version)
+        client.replace(f"wrong = {version}  # slow 30\n", version=version)
     assert len((await client.published_version(kills))["diagnostics"]) == 1
     assert client.shown() == []
     await client.close()

@@ -124,8 +124,16 @@ def _written(bundle: Bundle, rows: Sequence[Row], sampling: Sampling) -> Predict
         rows=kept,
         text_name="prompt",
         answers=answers,
-        references=[str(row.get("target") or row.get("canonical_solution") or "") for row in kept],
+        references=[_reference(row) for row in kept],
     )
+
+
+def _reference(row: Row) -> str:
+    """What the answer is compared with: a body for a body, a whole source for a whole source."""
+    solution = str(row.get("canonical_solution") or "")
+    if isinstance(row.get("prompt"), str) and solution:
+        return f"{row['prompt']}{solution}"
+    return str(row.get("target") or solution)
 
 
 def _completed(generator: Generator, prompt: str, samples: int) -> list[str]:

@@ -4,7 +4,7 @@
     python benchmarks/server.py --only edits small   some of them
     python benchmarks/server.py --minutes 10         longer typing for the memory table
 
-Times are of this machine; ratios are what to look at.
+Times are of this machine; ratios are what to look at, those of processor time on a machine that does other things too.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Session:
         threading.Thread(target=self._read, daemon=True).start()
         self.version = 0
         capabilities = {"textDocument": {"diagnostic": {}, "inlineCompletion": {}}}
-        options = {"sensitivity": "high", "generationSeconds": 60}
+        options = {"sensitivity": "high", "generationSeconds": 60, "cache": False}
         self.ask(
             "initialize",
             {"processId": None, "rootUri": None, "capabilities": capabilities, "initializationOptions": options},
@@ -109,11 +109,14 @@ class Session:
         seconds, report = self.ask("textDocument/diagnostic", {"textDocument": {"uri": URI}})
         return seconds, report["items"]
 
+    def pids(self) -> list[int]:
+        """The server and its worker."""
+        told = self.ask("workspace/executeCommand", {"command": "codehunch.debugInformation"})[1]
+        return [self._process.pid, *([told["worker"]["pid"]] if told["worker"] else [])]
+
     def memory(self) -> int:
         """Resident bytes of the server and its worker."""
-        told = self.ask("workspace/executeCommand", {"command": "codehunch.debugInformation"})[1]
-        pids = [self._process.pid, *([told["worker"]["pid"]] if told["worker"] else [])]
-        pages = [int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) for pid in pids]
+        pages = [int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) for pid in self.pids()]
         return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def close(self) -> None:
@@ -139,6 +142,18 @@ class Session:
                 with self._arrived:
                     self._answers[message["id"]] = (time.perf_counter(), message)
                     self._arrived.notify_all()
+
+
+def processor_seconds(pids: list[int]) -> float:
+    """Time that all threads of these processes have run, in steps of a nanosecond; 0 where /proc does not tell."""
+    total = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total += int(task.read_text(encoding="ascii").split()[0])
+            except (OSError, IndexError, ValueError):
+                continue
+    return total / 1e9
 
 
 def source_of(lines: int) -> str:
@@ -187,57 +202,79 @@ def edits(rounds: int) -> Table:
 
     Half-typed statements are measured apart: a file with a syntax error has to be read whole.
     """
-    table = Table(
-        "lines", "first look s", "typing", "p50 ms", "p95 ms", "p95 to 100 lines", title="Edit to diagnostics"
-    )
-    smallest: dict[str, float] = {}
+    columns = ("lines", "first look s", "typing", "p50 ms", "p95 ms", "to 100 lines", "p95 ms CPU", "to 100 lines")
+    table = Table(*columns, title="Edit to diagnostics")
+    smallest: dict[str, tuple[float, float]] = {}
     session = Session()
     for size in SIZES:
         text = source_of(size - EDITED.count("\n")) + EDITED
         session.open(text)
         first, _ = session.pull()
         line = text.count("\n") - 1
+        pids = session.pids()
         for name, characters in (("a name", "abcdefgh"), ("half a statement", "([{([{([")):
-            times = []
+            times, busy = [], []
             for index in range(rounds):
                 time.sleep(PAUSE)
+                before = processor_seconds(pids)
                 session.edit(line, 11, index > 0, characters[index % 8])
                 times.append(session.pull()[0])
+                busy.append(processor_seconds(pids) - before)
             session.edit(line, 11, 1, "")
             session.pull()
-            p95 = percentile(times, 0.95)
-            ratio = p95 / smallest.setdefault(name, p95)
-            table.add_row(f"{size:,}", f"{first:.1f}", name, ms(percentile(times, 0.5)), ms(p95), f"{ratio:.2f}")
+            p95, cpu = percentile(times, 0.95), percentile(busy, 0.95)
+            least = smallest.setdefault(name, (p95, cpu))
+            table.add_row(
+                f"{size:,}",
+                f"{first:.1f}",
+                name,
+                ms(percentile(times, 0.5)),
+                ms(p95),
+                f"{p95 / least[0]:.2f}",
+                ms(cpu),
+                f"{cpu / max(least[1], 1e-9):.2f}",
+            )
     session.close()
     return table
 
 
 def changed(rounds: int) -> Table:
     """The same edit without server, worker and pause: what reading the changed function costs by itself."""
-    table = Table("", "p50 ms", "p95 ms", "to the passes", title="A changed function")
+    columns = ("", "p50 ms", "p95 ms", "to the passes", "p50 ms CPU", "to the passes")
+    table = Table(*columns, title="A changed function")
     detector = Detector(active_bundle("defects"))
-    passes: list[float] = []
+    passes: list[list[float]] = []
     read = detector.classifier.read
 
+    def now() -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
+
     def timed(*arguments: Any) -> Any:
-        start = time.perf_counter()
+        start = now()
         try:
             return read(*arguments)
         finally:
-            passes[-1] += time.perf_counter() - start
+            passes[-1] = [spent + end - begun for spent, begun, end in zip(passes[-1], start, now(), strict=True)]
 
     detector.classifier.read = timed  # type: ignore[method-assign]
     whole = []
     for index in range(rounds + 3):
         text = EDITED.replace("kept = ", f"kept{index} = ")
-        passes.append(0.0)
-        start = time.perf_counter()
+        passes.append([0.0, 0.0])
+        start = now()
         detector.check(SourceText(text))
-        whole.append(time.perf_counter() - start)
-    whole, passes = whole[3:], passes[3:]
-    for name, times in (("forward passes", passes), ("check", whole)):
-        ratio = percentile(times, 0.5) / percentile(passes, 0.5)
-        table.add_row(name, ms(percentile(times, 0.5)), ms(percentile(times, 0.95)), f"{ratio:.2f}")
+        whole.append([end - begun for begun, end in zip(start, now(), strict=True)])
+    for name, times in (("forward passes", passes[3:]), ("check", whole[3:])):
+        middle = [percentile([each[clock] for each in times], 0.5) for clock in (0, 1)]
+        base = [percentile([each[clock] for each in passes[3:]], 0.5) for clock in (0, 1)]
+        table.add_row(
+            name,
+            ms(middle[0]),
+            ms(percentile([each[0] for each in times], 0.95)),
+            f"{middle[0] / base[0]:.2f}",
+            ms(middle[1]),
+            f"{middle[1] / base[1]:.2f}",
+        )
     return table
 
 

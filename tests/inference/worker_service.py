@@ -58,6 +58,15 @@ class Service:
         """Hold so many bytes for a moment, really."""
         return len(bytearray(payload))
 
+    def judge(self, payload: tuple[str, str], cancelled: Callable[[], bool]) -> int:
+        """How many findings the bundle in a folder has for a text."""
+        from codehunch.bundles.bundle import load_bundle
+        from codehunch.defects.detector import Detector
+        from codehunch.syntax.text import SourceText
+
+        folder, text = payload
+        return len(Detector(load_bundle(folder), threads=1).check(SourceText(text), "python"))
+
     def chatter(self, payload: Any, cancelled: Callable[[], bool]) -> str:
         print("to nobody's stdout")
         os.write(1, b"nor past Python\n")

@@ -3,9 +3,9 @@
     python benchmarks/structure.py [SOURCES] [--functions 2400] [--steps 700] [--seeds 0 1] [--hidden 96]
 
 Functions of SOURCES (the standard library of this Python) of at most 40 lines, each with a defect and as its clean
-twin; files are split, not functions. Every configuration reads the same rows in the same order with the same learning rate
-and steps. `same`: attention biases between uses of one identifier; `edges`: also along last reads and last writes;
-`occurrence`: embeddings of how often an identifier is used. The table gives the area under the ROC curve of the
+twin; files are split, not functions. Every configuration reads the same rows in the same order, with one learning rate
+and equally long. `same`: attention biases between uses of one identifier; `edges`: also along last reads and last
+writes; `occurrence`: embeddings of how often an identifier is used. The table gives the area under the ROC curve of the
 sequence head, how often the most suspicious token is the wrong one, and how often the buggy twin scores higher.
 """
 

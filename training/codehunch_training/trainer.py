@@ -105,7 +105,10 @@ class ToolboxTrainer(Trainer):
                 "is kept: lower optimizer.learning_rate, raise schedule.warmup, or use precision bf16 instead of fp16"
             )
         # Each process divides by the totals of all, and gradients are averaged: undo the average.
-        loss = loss * self.args.world_size
+        if self.args.world_size > 1:
+            # A task may read a batch several times, and leave out a weight. What reduces the gradients allows the
+            # first only where it need not look for the second: so every weight takes part, with nothing.
+            loss = loss * self.args.world_size + 0.0 * sum(p.sum() for p in model.parameters() if p.requires_grad)
         return (loss, found.outputs) if return_outputs else loss
 
     def create_optimizer(self) -> torch.optim.Optimizer:
@@ -368,6 +371,8 @@ def arguments(recipe: Recipe, folder: Path, steps: int, device: torch.device) ->
         gradient_checkpointing=hardware.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False} if hardware.gradient_checkpointing else None,
         torch_compile=hardware.compile,
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,
         ddp_backend="gloo" if launched and device.type == "cpu" else None,
         eval_strategy="no",
         save_strategy="no",

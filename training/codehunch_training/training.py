@@ -98,6 +98,7 @@ def _run(
     if not features:
         raise DataError(f"{data.source}: no training row gives an example; see data.long and the columns")
     valid = list(data.valid) or list(data.train)[:1]
+    task.check_rows(valid)
     world = max(1, int(os.environ.get("WORLD_SIZE", "1")))
     plan = plan_batches(
         [task.length(each) for each in features],

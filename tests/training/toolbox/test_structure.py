@@ -126,6 +126,17 @@ def test_structure_on_another_body_is_told() -> None:
         task.build(other, recipe, rows)
 
 
+def test_a_kind_of_validation_only_is_a_defect_all_the_same(codebert: Path) -> None:
+    task, model, _ = prepared(codebert, "none", False)
+    rows = [
+        {"text": "def f(a):\n    return a\n", "label": "clean"},
+        {"text": "def f(a):\n    return not a\n", "label": "wrong-call", "spans": [[21, 24]]},
+    ]
+    found = task.evaluate(model, rows)
+    assert {"accuracy", "top1", "roc_auc"} <= set(found)
+    assert found["joint"] == pytest.approx((found["roc_auc"] + found["top1"]) / 2)
+
+
 def test_contrast_widens_the_gap_between_twins(corpora: Path, quick: Callable[..., Any]) -> None:
     """With the margin trained and everything else equal, buggy twins stand further above their fixed ones."""
     from codehunch_training.run_folder import read_log

@@ -175,6 +175,9 @@ class Classify(Task):
             table[at, target] = 1
         return table
 
+    def check_rows(self, rows: Sequence[Row]) -> None:
+        self.truth(rows)
+
     def evaluate(self, model: PreTrainedModel, rows: Sequence[Row]) -> dict[str, float]:
         logits = torch.from_numpy(self.predict(model, rows))
         probabilities = torch.sigmoid(logits) if self.several else logits.softmax(-1)

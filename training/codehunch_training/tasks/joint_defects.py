@@ -33,6 +33,8 @@ from codehunch_training.tasks.specification import IGNORED, Batch, Features, Los
 
 CLEAN, WHOLE = "clean", "defective-function"
 MARKS = (NEWLINE, INDENT, DEDENT)
+OWN = (JointConfig.model_type, DefectConfig.model_type)
+"""Bases that are defect models already: trained on with their heads, their labels and their structure."""
 
 
 class JointDefects(Task):
@@ -68,7 +70,11 @@ class JointDefects(Task):
             raise DataError(f"all {len(train)} training rows are {only!r}; there is nothing to tell apart")
         if CLEAN not in counts:
             raise DataError("no training row is clean; label some `clean` or 0")
-        self.labels = recipe.data.labels or (CLEAN, *sorted(set(counts) - {CLEAN}))
+        known = tuple(base.config.token_labels) if base.kind in OWN and not base.fresh else ()
+        self.labels = known or recipe.data.labels or (CLEAN, *sorted(set(counts) - {CLEAN}))
+        if known and set(counts) - set(known):
+            new = ", ".join(sorted(set(counts) - set(known)))
+            raise DataError(f"{base.spec} does not know the label {new}; name all labels in data.labels of its own run")
         if self.labels[0] != CLEAN or set(counts) - set(self.labels):
             raise DataError(f"data.labels must begin with {CLEAN!r} and name {', '.join(sorted(counts))}")
         if recipe.objective.class_weights == "balanced":
@@ -91,6 +97,8 @@ class JointDefects(Task):
 
     def build(self, base: Base, recipe: Recipe, rows: Sequence[Row]) -> PreTrainedModel:
         model = recipe.model
+        if base.kind in OWN and not base.fresh:
+            return base.model(AutoModel)
         if base.fresh and base.kind == "modernbert":
             config = DefectConfig(
                 vocab_size=len(base.tokenizer), hidden_size=model.hidden_size, num_hidden_layers=model.layers,
@@ -125,11 +133,10 @@ class JointDefects(Task):
     def examples(self, row: Row) -> list[Features]:
         """A row's windows. Tokens of a defective row without spans carry no label: nobody knows where it is wrong."""
         label = self.label(row)
-        if label not in self.labels:
-            raise DataError(f"the label {label!r} is on no training row")
         text = str(row.get(self.text_name) or "")
         found = lexemes(text, str(row.get("language") or "python"))
-        index = self.labels.index(label)
+        # A kind no training row has is a defect all the same; that its kind cannot be told is ``kind_accuracy``'s.
+        index = self.labels.index(label) if label in self.labels else 1
         spans = [tuple(span)[:2] for span in row.get(self.recipe.data.spans) or ()]
         for start, end in spans:
             if not 0 <= int(start) <= int(end) <= len(text):
@@ -258,7 +265,8 @@ class JointDefects(Task):
         higher. Of the token head: how often the most suspicious token is wrong. ``joint``: the mean of ROC-AUC and
         localisation."""
         whole, tokens = self.predict(model, rows)
-        truth = np.array([self.labels.index(self.label(row)) for row in rows])
+        names = [self.label(row) for row in rows]
+        truth = np.array([self.labels.index(name) if name in self.labels else len(self.labels) for name in names])
         binary = np.stack([whole[:, 0], 1 - whole[:, 0]], 1)
         found = classification(binary, (truth > 0).astype(np.int64))
         if len(self.labels) > 2:

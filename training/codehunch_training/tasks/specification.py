@@ -125,6 +125,9 @@ class Task:
 
     # Measuring
 
+    def check_rows(self, rows: Sequence[Row]) -> None:
+        """Raises DataError where validation rows cannot be measured, so that it is known before the first step."""
+
     def evaluate(self, model: PreTrainedModel, rows: Sequence[Row]) -> dict[str, float]:
         """Metrics on rows; ``selection_metric`` is among them. Leaves the model in evaluation mode."""
         raise NotImplementedError

@@ -145,6 +145,12 @@ class Tokens(Task):
         empty = np.zeros((0, len(self.labels))), np.zeros(0, dtype=np.int64)
         return [(np.concatenate(p or [empty[0]]), np.concatenate(t or [empty[1]])) for p, t in found]
 
+    def check_rows(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            for _, _, name in self.spans(row):
+                if name not in self.labels:
+                    raise DataError(f"the label {name!r} is on no training row")
+
     def evaluate(self, model: PreTrainedModel, rows: Sequence[Row]) -> dict[str, float]:
         """F1 over marked tokens (right label counts), and over rows with spans: how often the most suspicious token
         is a marked one (``top1``), or one of the five most suspicious (``top5``)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from transformers import PreTrainedModel
 
 from codehunch_training.recipe import Recipe, RecipeError
@@ -22,6 +24,9 @@ class Freezing(Technique):
         self.kept, self.every, self.embeddings = table.freeze_layers, table.unfreeze_every, table.freeze_embeddings
 
     def on_model(self, model: PreTrainedModel, task: Task, recipe: Recipe) -> PreTrainedModel:
+        if self.every and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            # What is reduced over processes is settled before the first step, and thawed weights would drift apart.
+            raise RecipeError("regularization.unfreeze_every works in one process; set it to 0, or use freeze_layers")
         self.layers = layer_count(model)
         if not self.layers:
             raise RecipeError(f"the layers of {type(model).__name__} cannot be told apart, so none can be frozen")

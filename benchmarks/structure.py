@@ -92,7 +92,9 @@ def main() -> None:
     lines = []
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        twins(asked.sources, asked.functions, work)
+        data = work / "data"
+        data.mkdir()
+        twins(asked.sources, asked.functions, data)
         for base, structure, occurrence in CONFIGURATIONS:
             found: dict[str, list[float]] = {"roc_auc": [], "top1": [], "paired": []}
             started, parameters = time.process_time(), 0
@@ -110,7 +112,7 @@ def main() -> None:
                     ],
                 )  # fmt: skip
                 out = work / f"{base[4:]}-{structure}-{occurrence}-{seed}"
-                run = train("defects", base, work, recipe, out)
+                run = train("defects", base, data, recipe, out)
                 parameters = run.summary["parameters"]
                 for metric, values in found.items():
                     values.append(100 * run.metrics[metric])

@@ -1,7 +1,7 @@
 """How good corpora are: injected defects held against their twins, and mined fixes drawn to be read by eye.
 
 python benchmarks/corpus_quality.py twins INJECTED [--rows N]
-python benchmarks/corpus_quality.py sample HISTORIES [--rows N] [--seed S] > to-read.txt
+python benchmarks/corpus_quality.py sample HISTORIES [--rows N] [--seed S] [--read JUDGEMENTS.csv] > to-read.txt
 python benchmarks/corpus_quality.py precision JUDGEMENTS.csv
 """
 
@@ -56,9 +56,14 @@ def program_of(text: str) -> str | None:
         return None
 
 
-def sample(corpus: Path, count: int, seed: int) -> None:
-    """Mined fixes, drawn at random: the buggy function with the flagged lexemes, and below it what the fix changed."""
+def sample(corpus: Path, count: int, seed: int, read: Path | None) -> None:
+    """Mined fixes, drawn at random: the buggy function with the flagged lexemes, and below it what the fix changed.
+
+    Commits that ``read`` judges already are left out.
+    """
+    known = {row["commit"] for row in judgements_of(read)} if read is not None else set()
     rows = [row for row in read_rows(corpus) if isinstance(row, DefectRow) and row.role == "buggy"]
+    rows = [row for row in rows if row.commit not in known]
     rows.sort(key=lambda row: row.id)
     for number, row in enumerate(random.Random(seed).sample(rows, min(count, len(rows))), 1):
         print(f"{'=' * 100}\n{number},{row.project},{row.commit},{row.label}  {row.path}:{row.line}")
@@ -76,10 +81,15 @@ def _around(text: str, start: int, end: int, middle: str) -> str:
     return f"{before}[{middle}]{after}".replace("\n", "\n         ")
 
 
+def judgements_of(path: Path) -> list[dict[str, str]]:
+    """Rows of sample, repository, commit, kind and verdict."""
+    with path.open(encoding="utf-8", newline="") as source:
+        return list(csv.DictReader(source))
+
+
 def precision(judgements: Path) -> None:
     """Per sample and kind: rows read, and how many showed their bug."""
-    with judgements.open(encoding="utf-8", newline="") as source:
-        rows = list(csv.DictReader(source))
+    rows = judgements_of(judgements)
     for name in dict.fromkeys(row["sample"] for row in rows):
         read = [row for row in rows if row["sample"] == name]
         print(f"\n{name:28} {'read':>6} {'visible':>8} {'share':>6}")
@@ -96,11 +106,12 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("input", type=Path)
     parser.add_argument("--rows", type=int, default=0, help="the first N only; of a sample: how many")
     parser.add_argument("--seed", type=int, default=0, help="draws the sample")
+    parser.add_argument("--read", type=Path, help="judgements of rows not to draw again")
     given = parser.parse_args(arguments)
     if given.part == "twins":
         twins(given.input, given.rows)
     elif given.part == "sample":
-        sample(given.input, given.rows or 60, given.seed)
+        sample(given.input, given.rows or 60, given.seed, given.read)
     else:
         precision(given.input)
 

@@ -10,9 +10,9 @@ from codehunch.defects.kinds import kind_named
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.classify import classify
 from codehunch_training.corpus.difference import differences, reduce_node
-from codehunch_training.corpus.evidence import misspelt
 from codehunch_training.corpus.messages import promises_fix
 from codehunch_training.corpus.snippets import function_definitions
+from codehunch_training.corpus.spelling import misspelt
 from codehunch_training.corpus.verdict import FileWords, NotADefect, Verdict, names_of, words_of
 
 
@@ -32,32 +32,40 @@ KINDS = [
     ("return a.x * a.x + g(a.y)", "return a.x * a.y + g(a.y)", "wrong-attribute", ["x"], "function"),
     ("return a.x + b.y", "return a.y + b.y", "wrong-attribute", ["x"], "file"),
     ("self.limit = self.limit", "self.limit = limit", "wrong-attribute", ["limit"], "function"),
-    ("return a.x", "return a", "wrong-attribute", ["x"], "function"),
-    ("return a < limit", "return a <= limit", "wrong-comparison", ["<"], "function"),
+    ("return a.x", "return a", "wrong-attribute", ["x"], "file"),
+    ("return a < limit", "return a <= limit", "wrong-comparison", ["<"], "file"),
     ("return a is None", "return a is not None", "wrong-comparison", ["is"], "function"),
     ("return a in items", "return a not in items", "wrong-comparison", ["in"], "function"),
     ("return a and b", "return a or b", "wrong-boolean-operator", ["and"], "function"),
-    ("return a + b * c", "return a + b / c", "wrong-binary-operator", ["*"], "function"),
-    ("a = b", "a += b", "wrong-binary-operator", ["="], "function"),
+    ("return a + b * c", "return a + b / c", "wrong-binary-operator", ["*"], "file"),
+    ("a = b", "a += b", "wrong-binary-operator", ["="], "file"),
     ("if a:\n        return b", "if not a:\n        return b", "wrong-negation", ["a"], "function"),
     ("return not a", "return a", "wrong-negation", ["not"], "function"),
-    ("return g(a, b)", "return g(b, a)", "argument-swap", ["a", "b"], "function"),
+    ("return g(a, b)", "return g(b, a)", "argument-swap", ["a", "b"], "file"),
     ("return True", "return False", "wrong-literal", ["True"], "file"),
-    ("return g('quite')", "return g('quiet')", "wrong-literal", ["'quite'"], "function"),
+    ("return g('quite')", "return g('quiet')", "wrong-literal", ["'quite'"], "file"),
     ("return items[0] + items[2]", "return items[1] + items[2]", "off-by-one", ["0"], "file"),
     ("return items[1:]", "return items[2:]", "off-by-one", ["1"], "function"),
-    ("return items[a]", "return items[a - 1]", "off-by-one", ["a"], "function"),
-    ("return range(a + 1)", "return range(a)", "off-by-one", ["+"], "function"),
+    ("return items[a]", "return items[a - 1]", "off-by-one", ["a"], "file"),
+    ("return range(a + 1)", "return range(a)", "off-by-one", ["+"], "file"),
     ("return a.startswith(b)", "return a.endswith(b)", "wrong-call", ["startswith"], "function"),
     ("return a.close", "return a.close()", "missing-call-parentheses", ["close"], "function"),
     ("g(a)", "return g(a)", "missing-return", ["g"], "function"),
     ("a = b", "a = b\n    return a", "missing-return", ["b"], "file"),
     ("if a: return b\n    c = a", "if a: return b\n    c = a\n    return c", "missing-return", ["a"], "function"),
     ("ValueError(a)", "raise ValueError(a)", "missing-raise", ["ValueError"], "function"),
-    ("return limit", "return self.limit", "missing-self", ["limit"], "function"),
+    ("return limit", "return self.limit", "missing-self", ["limit"], "file"),
     ("return '{a} of {b}'", "return f'{a} of {b}'", "missing-f-prefix", ["'{a} of {b}'"], "function"),
     ("x = a.pop()\n    return g(x, b)", "x = a.pop()\n    return g(x, b.pop())", "missing-call", ["b"], "file"),
-    ("self.a = a", "super().__init__()\n    self.a = a", "missing-call", ["self"], "function"),
+    ("self.a = a", "super().__init__()\n    self.a = a", "missing-call", ["self"], "elsewhere"),
+    ("return a > b", "return a < b", "wrong-comparison", [">"], "function"),
+    ("return g('miximum', maximum)", "return g('maximum', maximum)", "wrong-literal", ["'miximum'"], "function"),
+    ("return g(a, 3)", "return g(a, limit)", "wrong-literal", ["3"], "function"),
+    ("return items[1:a]", "return items[1:a - 1]", "off-by-one", ["a"], "function"),
+    ("return range(len(a) + 1)", "return range(len(a))", "off-by-one", ["+"], "function"),
+    ("g(self.limit)\n    return limit", "g(self.limit)\n    return self.limit", "missing-self", ["limit"], "function"),
+    ("h(items)", "h(*items)", "wrong-statement", ["items"], "function"),
+    ("x = h(*items)", "x = h(items)", "wrong-statement", ["*"], "file"),
     ("return g(a)", "return g(a, b)", "wrong-call", ["g"], "function"),
     ("return g(a, b)", "return g(a)", "wrong-call", ["b"], "file"),
     ("return g(a)", "return g(*a)", "wrong-statement", ["a"], "function"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import attrs
 
 from codehunch_training.corpus.difference import Change, Item
+from codehunch_training.corpus.names import bound_names, free_names, is_used
+from codehunch_training.corpus.spelling import misspelt
 
 Evidence = Literal["function", "file", "elsewhere"]
 """``function``: all the fix needs stands in the buggy function (or in the language). ``file``: in its file.
@@ -21,13 +24,10 @@ CONFUSED = (
 )  # fmt: skip
 """Names people take for each other: the right one need not stand in the function to be missed there."""
 _FROM_SYNTAX = {
-    "wrong-comparison",
     "wrong-boolean-operator",
     "wrong-negation",
     "missing-f-prefix",
     "missing-await",
-    "missing-self",
-    "argument-swap",
 }
 
 
@@ -39,6 +39,8 @@ class Words:
     """Names in the old function's code."""
     free: Counter[bytes]
     """Those that are no attribute and no keyword there."""
+    bound: frozenset[bytes]
+    """Parameters and what the function assigns: its local names."""
     file: Counter[bytes]
     """Words of the old file."""
 
@@ -52,26 +54,13 @@ def evidence_of(
     """
     if kind in _FROM_SYNTAX:
         return "function"
-    words = Words(old_function, Counter(_free_names(changes[0].path[0])), old_file)
+    function = changes[0].path[0]
+    words = Words(old_function, Counter(free_names(function)), frozenset(bound_names(function)), old_file)
     fresh = [name for change in changes for name in _fresh_names(change)]
     near: Evidence = "elsewhere"
     if all(old_file[name] for name in fresh):
         near = "function" if all(old_function[name] for name in fresh) else "file"
     return _JUDGES[kind](near, changes, words)
-
-
-def _free_names(function: Item) -> Iterator[bytes]:
-    stack = [function]
-    while stack:
-        item = stack.pop()
-        if item.type == "identifier":
-            yield item.text
-        elif item.type == "attribute":
-            stack.append(item.children[0])
-        elif item.type == "keyword_argument":
-            stack.extend(item.children[1:])
-        else:
-            stack.extend(item.children)
 
 
 def _fresh_names(change: Change) -> list[bytes]:
@@ -85,7 +74,9 @@ def _pairs(changes: Sequence[Change]) -> list[tuple[Item, Item]]:
 
 
 def _slipped(old: bytes, new: bytes, words: Words) -> bool:
-    return {old, new} in CONFUSED or (misspelt(old, new) and words.file[old] <= 2 and words.file[new] > 0)
+    """Names people confuse, or a slip of the keyboard; an ``s`` more or less is a name of its own."""
+    slip = misspelt(old, new, 1) and old.rstrip(b"s") != new.rstrip(b"s")
+    return {old, new} in CONFUSED or (slip and words.file[old] <= 2 and words.file[new] > 0)
 
 
 def _all_slipped(changes: Sequence[Change], words: Words) -> bool:
@@ -99,21 +90,36 @@ def _variable(near: Evidence, changes: Sequence[Change], words: Words) -> Eviden
     if _all_slipped(changes, words):
         return "function"
     for old, new in _pairs(changes):
-        if old.type == "identifier" and new.type == "identifier":
-            if not _is_plain(old.text) or not _is_plain(new.text) or not words.free[new.text]:
+        if old.type != "identifier" or not _is_plain(old.text):
+            return _weaker(near)
+        if new.type == "identifier":
+            if new.text not in words.bound or not words.free[new.text]:
                 return _weaker(near)
-        elif old.type == "identifier" and (words.free[old.text] > len(changes) or not _is_plain(old.text)):
+        elif words.free[old.text] > len(changes) or not _is_known(new, words, changes[0].path[0]):
             return _weaker(near)
     return near
 
 
+def _is_known(attribute: Item, words: Words, function: Item) -> bool:
+    """Of the receiver, of a local value, or used in the function already."""
+    if attribute.type != "attribute":
+        return False
+    owner = attribute.children[0]
+    known = owner.text in _RECEIVERS or owner.text in words.bound
+    return known or is_used(function, owner.key, attribute.children[-1].key)
+
+
+_RECEIVERS = (b"self", b"cls")
+
+
 def _is_plain(name: bytes) -> bool:
     """A name as variables have them: no class, no constant, no receiver."""
-    return name.lower() == name and name not in (b"self", b"cls")
+    return name.lower() == name and name not in _RECEIVERS
 
 
 def _attribute(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    """An attribute of the same owner that is used elsewhere in the function, or a local name taken for an attribute."""
+    """An attribute that is used of the same local owner elsewhere in the function, or a local name taken for an
+    attribute. Which of its own attributes an object should have used, the function does not tell."""
     if _all_slipped(changes, words):
         return "function"
     for change in changes:
@@ -121,56 +127,59 @@ def _attribute(near: Evidence, changes: Sequence[Change], words: Words) -> Evide
             return _weaker(near)
         old, new = change.old[0], change.new[0]
         if not old.children and not new.children:  # The last part alone changed.
-            if not _is_used(change.path[0], change.parent.children[0].key, new.key):
+            owner = change.parent.children[0]
+            if owner.text in _RECEIVERS or not is_used(change.path[0], owner.key, new.key):
                 return _weaker(near)
-        elif old.type != "attribute" or new.type != "identifier" or not words.free[new.text] or not _is_plain(new.text):
+        elif (
+            old.type != "attribute"
+            or new.type != "identifier"
+            or old.children[0].key == new.key
+            or old.last.text != new.text
+            or not words.free[new.text]
+        ):
             return _weaker(near)
     return near
 
 
-def _is_used(function: Item, owner: int, name: int) -> bool:
-    stack = [function]
-    while stack:
-        item = stack.pop()
-        if item.type == "attribute" and item.children[0].key == owner and item.children[-1].key == name:
-            return True
-        stack.extend(item.children)
-    return False
+def _comparison(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
+    """The wrong way round shows; whether a bound itself belongs to what it bounds does not."""
+    for old, new in _pairs(changes):
+        signs = old.text, new.text
+        ordered = [sign for sign in signs if sign[:1] in (b"<", b">")]
+        if len(ordered) == 1 or (ordered and signs[0][:1] == signs[1][:1]):
+            return _weaker(near)
+    return "function"
 
 
 def _call(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    """Another function's name; or a forgotten argument, which shows where a parameter is otherwise never used."""
+    """A misspelt or confused name; or a forgotten argument, which shows where a parameter is otherwise never used."""
     added = [change for change in changes if not change.old]
     if added:
-        given = [name for change in added for item in change.new for name in _free_names(item)]
+        given = [name for change in added for item in change.new for name in free_names(item)]
         return "function" if near == "function" and any(words.free[name] == 1 for name in given) else _weaker(near)
     if any(not change.new for change in changes):
         return _weaker(near)
     if _all_slipped(changes, words):
         return "function"
-    raised = any(item.type == "raise_statement" for change in changes for item in change.path[-3:])
-    leaves = all(not old.children and _is_plain(old.text) and _is_plain(new.text) for old, new in _pairs(changes))
-    return near if leaves and not raised else _weaker(near)
+    return _weaker(near)
 
 
-def _missing_call(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    """A call nobody made shows only where every class makes it: ``super``."""
-    return "function" if any(_called(item) == b"super" for change in changes for item in change.new) else _weaker(near)
+def _missing_self(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
+    """Shows where the function uses the same attribute rightly elsewhere, or the name is nobody's else's here."""
+    for _, new in _pairs(changes):
+        if not is_used(changes[0].path[0], new.children[0].key, new.children[-1].key):
+            return _weaker(near)
+    return "function"
 
 
-def _called(item: Item) -> bytes:
-    while item.type in ("expression_statement", "await") and item.children:
-        item = item.children[-1]
-    if item.type != "call":
-        return b""
-    inner = item.children[0]
-    if (
-        inner.type == "attribute"
-        and inner.children[0].type == "call"
-        and inner.children[0].children[0].text == b"super"
-    ):
-        return b"super"
-    return inner.last.text
+def _missing_raise(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
+    """An exception made and dropped shows; whether one was to go on does not."""
+    return "function" if all(change.old for change in changes) else _weaker(near)
+
+
+def _knowledge(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
+    """Which call, operator or order is right is knowledge of what was wanted."""
+    return _weaker(near)
 
 
 def _missing_return(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
@@ -187,66 +196,66 @@ def _missing_return(near: Evidence, changes: Sequence[Change], words: Words) -> 
 
 
 def _literal(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    """A literal where a parameter waits to be used, or one slip of the keyboard away from a word of the file."""
+    """A literal where a parameter waits to be used, or a misspelling of a word the function spells right elsewhere."""
+    function = changes[0].path[0]
     for old, new in _pairs(changes):
         if new.type == "identifier":
-            if near != "function" or not _is_plain(new.text):
+            if old.type == "none" or words.free[new.text] != 1 or not _is_plain(new.text):
                 return _weaker(near)
-            continue
-        a, b = old.text.split(b'"', 1)[-1], new.text.split(b'"', 1)[-1]
-        plural = a.rstrip(b"s") == b.rstrip(b"s") or a.lower() == b.lower()
-        if old.type != "string" or plural or not misspelt(a, b, 1):
+        elif old.type != "string" or not _misspells(old.text, new.text, function):
             return "file"
     return "function"
 
 
-def _binary(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    """Whole or broken division is a choice the function does not show."""
-    return "file" if any({old.text, new.text} == {b"/", b"//"} for old, new in _pairs(changes)) else "function"
+def _misspells(old: bytes, new: bytes, function: Item) -> bool:
+    had, has = set(_LETTERS.findall(old)), set(_LETTERS.findall(new))
+    gone, come = had - has, has - had
+    if len(gone) != 1 or len(come) != 1:
+        return False
+    wrong, right = gone.pop(), come.pop()
+    if wrong.rstrip(b"s") == right.rstrip(b"s") or not misspelt(wrong, right, 1):
+        return False
+    return any(right in _LETTERS.findall(leaf.text.lower()) for leaf in function.leaves())
+
+
+_LETTERS = re.compile(rb"[a-z]{5,}")
 
 
 def _off_by_one(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    """Which constant index is right is knowledge of the data; ends of ranges and slices show."""
-    index = any(old.type == "integer" and change.parent.type == "subscript" for change in changes for old in change.old)
-    return "file" if index else "function"
+    """Ends of ranges over a length and of slices show; which index or number is right is knowledge of the data."""
+    for change in changes:
+        if any(old.type == "integer" and change.parent.type == "subscript" for old in change.old):
+            return "file"
+        around = change.path[-4:]
+        ranges = [item for item in around if item.type == "call" and item.children[0].last.text in _RANGES]
+        counted = any(leaf.text == b"len" for item in ranges for leaf in item.leaves())
+        if not counted and not any(item.type == "slice" for item in around):
+            return "file"
+    return "function"
+
+
+_RANGES = (b"range", b"xrange", b"randint")
 
 
 def _statement(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    """Only a value replaced by other local names shows, or a forgotten star; a condition is what was wanted or not."""
+    """A literal where a local name waits, or the function's own ``*args`` handed on without a star."""
     for change in changes:
-        old = [leaf for item in change.old for leaf in item.leaves()]
-        new = [leaf for item in change.new for leaf in item.leaves()]
-        if any(item.type in _CONDITIONAL for item in change.path[-2:]):
+        if len(change.old) != 1 or len(change.new) != 1:
             return _weaker(near)
-        if len(change.new) == 1 and change.new[0].type in ("list_splat", "dictionary_splat"):
-            if change.new[0].children[-1].type != "identifier":
-                return _weaker(near)
-            continue
-        kept = not Counter(leaf.key for leaf in old) - Counter(leaf.key for leaf in new)
-        had = {leaf.text for leaf in old}
-        named = [name for item in change.new for name in _free_names(item) if name not in had]
-        if kept or not named or not all(words.free[name] for name in named) or max(len(old), len(new)) > 4:
+        old, new = change.old[0], change.new[0]
+        starred = new.type in ("list_splat", "dictionary_splat") and new.last.text in words.bound
+        literal = new.type == "identifier" and new.text in words.bound and old.type in _LITERALS
+        if not starred and not literal:
             return _weaker(near)
-    return near
+    return "function"
 
 
-_CONDITIONAL = {
-    "if_statement",
-    "elif_clause",
-    "while_statement",
-    "boolean_operator",
-    "comparison_operator",
-    "not_operator",
-}
+_LITERALS = {"string", "integer", "float", "true", "false", "none", "tuple", "list", "dictionary"}
 
 
 def _parentheses(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
     """A class can be meant without its parentheses."""
     return "function" if all(_is_plain(old.last.text) for old, _ in _pairs(changes)) else "file"
-
-
-def _as_found(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    return near
 
 
 def _weaker(evidence: Evidence) -> Evidence:
@@ -257,29 +266,15 @@ _JUDGES = {
     "variable-misuse": _variable,
     "wrong-attribute": _attribute,
     "wrong-call": _call,
-    "missing-call": _missing_call,
+    "missing-call": _knowledge,
     "missing-return": _missing_return,
-    "missing-raise": _as_found,
+    "missing-raise": _missing_raise,
+    "missing-self": _missing_self,
+    "argument-swap": _knowledge,
     "missing-call-parentheses": _parentheses,
     "wrong-literal": _literal,
-    "wrong-binary-operator": _binary,
+    "wrong-comparison": _comparison,
+    "wrong-binary-operator": _knowledge,
     "off-by-one": _off_by_one,
     "wrong-statement": _statement,
 }
-
-
-def misspelt(a: bytes, b: bytes, most: int = 2) -> bool:
-    """Whether two words of at least four letters are one or ``most`` slips apart (Damerau-Levenshtein)."""
-    if min(len(a), len(b)) < 4 or abs(len(a) - len(b)) > 2 or a == b:
-        return False
-    before: list[int] = []
-    previous = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        current = [i]
-        for j, y in enumerate(b, 1):
-            cost = min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (x != y))
-            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
-                cost = min(cost, before[j - 2] + 1)
-            current.append(cost)
-        before, previous = previous, current
-    return previous[-1] <= (1 if min(len(a), len(b)) < 6 else most)

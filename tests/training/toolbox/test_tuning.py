@@ -20,7 +20,7 @@ from codehunch.cli.app import run as command
 from codehunch_training.recipe import Recipe, RecipeError, load_recipe, with_overrides
 from codehunch_training.tuning.auto import Arm, AutoError, _foresee, auto
 from codehunch_training.tuning.space import Dimension, parse_space
-from codehunch_training.tuning.study import StudyOptions, TuningError, tune
+from codehunch_training.tuning.study import StudyOptions, TuningError, load_optuna, open_study, tune
 
 Quick = Callable[..., Any]
 TINY = (*SMALL, "model.layers=1", "model.hidden_size=16", "batch.tokens=2048", "schedule.steps=6")
@@ -114,18 +114,17 @@ def test_a_study_goes_on_where_it_was_stopped(corpora: Path, tmp_path: Path) -> 
 
 
 def test_a_hopeless_trial_is_pruned(corpora: Path, tmp_path: Path) -> None:
-    """Good and bad rates in turn: once there is something to compare with, a bad one ends early."""
-    recipe = _recipe("schedule.steps=24", "schedule.evaluate_every=4", "model.hidden_size=32", "batch.tokens=1024",
-                     "selection.metric=log_loss")  # fmt: skip
-    space = parse_space(["optimizer.learning_rate=5e-3|1e-9"], Recipe())
-    options = StudyOptions(trials=6, startup=1)
-    found = tune("classify", "new:roberta", corpora / "pair", recipe, space, tmp_path / "s", options)
-    pruned = [each for each in found.trials if each["state"] == "PRUNED"]
-    assert pruned
-    assert all(len(each["reports"]) < 6 for each in pruned)
-    assert all(len(each["reports"]) == 6 for each in found.trials if each["state"] == "COMPLETE")
+    """A sensible rate, then one that makes the loss grow: the second ends at its second evaluation."""
+    recipe = _recipe("schedule.steps=12", "schedule.evaluate_every=2", "selection.metric=log_loss")
+    space = parse_space(["optimizer.learning_rate=1e-4|0.5"], Recipe())
+    options = StudyOptions(trials=2, startup=1)
+    study = open_study(load_optuna(), tmp_path, options, greater=False)
+    for rate in (1e-4, 0.5):
+        study.enqueue_trial({"optimizer.learning_rate": rate})
+    found = tune("classify", "new:roberta", corpora / "pair", recipe, space, tmp_path, options)
+    assert [(each["state"], len(each["reports"])) for each in found.trials] == [("COMPLETE", 6), ("PRUNED", 2)]
     assert found.best_recipe is not None
-    assert found.best_recipe.optimizer.learning_rate == 5e-3
+    assert found.best_recipe.optimizer.learning_rate == 1e-4
 
 
 def test_the_field_that_matters_is_named() -> None:

@@ -156,6 +156,8 @@ def family_of(config: PretrainedConfig) -> Family:
 
 def longest_input(config: PretrainedConfig) -> int:
     """Usable positions: RoBERTa's 514 are 512, for its ids begin at pad + 1."""
+    if hasattr(config, "body_config"):
+        return longest_input(config.body_config())
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     if config.model_type in ("t5", "mt5", "umt5", "longt5") or not positions:
         return 1 << 30

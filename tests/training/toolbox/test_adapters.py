@@ -13,6 +13,8 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("peft", reason="needs the train extra")
 pytest.importorskip("adapters", reason="needs the train extra")
 
+from safetensors.torch import load_file  # noqa: E402
+from toolbox_helpers import SMALL, labelled, spanned, twins, write  # noqa: E402
 from transformers import AutoModelForSequenceClassification, RobertaModel, T5ForConditionalGeneration  # noqa: E402
 
 from codehunch_training.bases import BaseError, load_base  # noqa: E402
@@ -114,7 +116,8 @@ def test_it_learns_with_the_base_as_it_was(kind: str, data: Path, bases: dict[st
     known = rows(40, 1)
     assert again.task.evaluate(again.model, known) == pytest.approx(run.metrics, abs=1e-4)
     plain = AutoModelForSequenceClassification.from_pretrained(run.folder / "best")
-    assert not any("lora" in name or "adapter" in name for name in plain.state_dict())
+    stored = load_file(run.folder / "best" / "model.safetensors")
+    assert set(stored) == set(plain.state_dict())
     if kind in ("lora", "ia3"):
         assert again.task.evaluate(plain, known)["accuracy"] == pytest.approx(run.metrics["accuracy"])
         changed = base_weights(plain)
@@ -150,6 +153,53 @@ def test_generation_with_few_weights(kind: str, data: Path, bases: dict[str, Pat
     assert run.summary["trained"] < 0.1 * run.summary["parameters"]
     again = load_run(run.folder)
     assert again.task.evaluate(again.model, rows(40, 1))["loss"] == pytest.approx(run.metrics["loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "task", "base", "kind"),
+    [
+        ("tokens", "tokens", "new:roberta", "bottleneck"),
+        ("defects-joint", "defects", "new:modern", "lora"),
+        ("pretrain-mlm", "pretrain", "new:modern", "ia3"),
+        ("clones", "search", "new:roberta", "prompt"),
+        ("causal", "causal", "new:gpt2", "prompt"),
+        ("names", "names", "new:roberta", "bottleneck"),
+    ],
+)
+def test_every_task_trains_and_loads_with_them(recipe: str, task: str, base: str, kind: str, tmp_path: Path) -> None:
+    made = {"tokens": spanned, "defects": twins}.get(task, labelled)
+    for part, size in (("train", 24), ("valid", 12)):
+        rows = [{**row, "group": str(at // 2)} for at, row in enumerate(made(size, 1))]
+        write(tmp_path / "data", f"{part}.jsonl", rows)
+    changes = (
+        *SMALL,
+        f"adapters.kind={kind}",
+        "schedule.steps=2",
+        "schedule.evaluate_every=100",
+        "generation.max_target=12",
+    )
+    run = train(task, base, tmp_path / "data", load_recipe(recipe, changes), tmp_path / "run")
+    assert run.summary["trained"] < run.summary["parameters"] / 2
+    again = load_run(run.folder)
+    known = [json.loads(line) for line in (tmp_path / "data" / "valid.jsonl").read_text().splitlines()]
+    metric = run.summary["best"]["metric"]
+    assert again.task.evaluate(again.model, known)[metric] == pytest.approx(run.metrics[metric], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "task", "base", "kind", "message"),
+    [
+        ("tokens", "tokens", "new:roberta", "prompt", "prompt tuning fits classify, generation"),
+        ("classify", "classify", "new:modern", "bottleneck", "changes the weights of modernbert; use adapters.kind"),
+    ],
+)
+def test_what_a_kind_cannot_do_is_told(
+    recipe: str, task: str, base: str, kind: str, message: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "data", "train.jsonl", (spanned if task == "tokens" else labelled)(12, 1))
+    settings = load_recipe(recipe, (*SMALL, f"adapters.kind={kind}"))
+    with pytest.raises(RecipeError, match=message):
+        train(task, base, tmp_path / "data", settings, tmp_path / "run")
 
 
 def test_a_warm_started_decoder_is_trained_whole(data: Path, bases: dict[str, Path], tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
+import toolbox_helpers  # noqa: E402
+
 from codehunch_training.data import DataError  # noqa: E402
 from codehunch_training.phases import phase_recipe  # noqa: E402
 from codehunch_training.recipe import RecipeError, load_recipe, to_toml  # noqa: E402
@@ -72,6 +74,33 @@ def test_injected_defects_first_then_real_ones_as_rare_as_they_are(data: Path, t
     # The second phase begins where the first one ended, classifier included.
     assert run.summary["base"] == str(tmp_path / "both" / "phases" / "1-injected" / "best")
     assert load_run(run.folder).task.labels == ("0", "1")
+
+
+def test_a_defect_model_goes_on_with_its_heads(tmp_path: Path) -> None:
+    """The recipe's own task: both heads, labels and structure come from the phase before."""
+    for place, seed in (("injected", 5), ("real", 1)):
+        for part, size in (("train", 30), ("valid", 10)):
+            toolbox_helpers.write(tmp_path / place, f"{part}.jsonl", toolbox_helpers.twins(size, seed))
+    settings = load_recipe(
+        "defects-two-phase",
+        (*toolbox_helpers.SMALL, 'before=[{name = "injected", data = "injected", set = ["schedule.steps=3", '
+         '"model.structure=edges"]}]', "optimizer.learning_rate=0.0", "schedule.steps=1"),
+    )  # fmt: skip
+    run = train("defects", "new:roberta", tmp_path / "real", settings, tmp_path / "run")
+    first, last = load_run(tmp_path / "run" / "phases" / "1-injected"), load_run(run.folder)
+    assert last.task.labels == first.task.labels
+    assert last.model.config.structure == "edges"
+    known, mine = first.model.state_dict(), last.model.state_dict()
+    assert set(known) == set(mine)
+    assert all(torch.equal(known[name], mine[name]) for name in known)
+    # Labels it has no place for are told, not forgotten.
+    odd = [
+        {**row, "label": "wrong-literal" if row["label"] != "clean" else "clean"} for row in toolbox_helpers.twins(9, 2)
+    ]
+    toolbox_helpers.write(tmp_path / "odd", "train.jsonl", odd)
+    again = load_recipe("defects-two-phase", (*toolbox_helpers.SMALL, "before=[]"))
+    with pytest.raises(DataError, match=r"does not know the label wrong-literal"):
+        train("defects", str(run.folder / "best"), tmp_path / "odd", again, tmp_path / "more")
 
 
 def test_an_intermediate_task_gives_its_body(data: Path, tmp_path: Path) -> None:

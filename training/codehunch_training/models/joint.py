@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
-from codehunch_training.models.encoder import DefectOutput
+from codehunch_training.models.encoder import DefectConfig, DefectModel, DefectOutput
 from codehunch_training.models.structure import RELATIONS, Occurrence, StructureBias, relations
 
 LAYERED = ("roberta", "bert", "xlm-roberta", "camembert", "electra")
@@ -37,6 +37,10 @@ class JointConfig(PretrainedConfig):
         self.assign_ids = assign_ids or [-1]
         self.head_dropout = head_dropout
         super().__init__(**kwargs)
+
+    @property
+    def vocab_size(self) -> int:
+        return int(self.body.get("vocab_size", 0))
 
     def body_config(self) -> PretrainedConfig:
         values = {key: value for key, value in self.body.items() if key != "model_type"}
@@ -116,3 +120,5 @@ class JointModel(PreTrainedModel):
 
 AutoConfig.register(JointConfig.model_type, JointConfig, exist_ok=True)
 AutoModel.register(JointConfig, JointModel, exist_ok=True)
+AutoConfig.register(DefectConfig.model_type, DefectConfig, exist_ok=True)
+AutoModel.register(DefectConfig, DefectModel, exist_ok=True)

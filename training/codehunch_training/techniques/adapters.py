@@ -45,6 +45,9 @@ _PROMPTED = ("classify", "generation", "names", "causal", "search")
 class Adapters(Technique):
     """``adapters.kind`` of the recipe, other than ``none``."""
 
+    names: frozenset[str] = frozenset()
+    """Of the base's weights, before a library put its own beside them."""
+
     def __init__(self, recipe: Recipe) -> None:
         self.table = recipe.adapters
         regular = recipe.regularization
@@ -136,6 +139,7 @@ class Adapters(Technique):
     def _bottleneck(self, model: PreTrainedModel, task: Task) -> PreTrainedModel:
         from adapters import SeqBnConfig
 
+        self.names = frozenset(model.state_dict())
         with _quiet():
             _prepared(model)
             model.add_adapter(NAME, config=SeqBnConfig(reduction_factor=self.table.reduction))
@@ -143,7 +147,7 @@ class Adapters(Technique):
         return model
 
     def on_best(self, model: PreTrainedModel) -> PreTrainedModel:
-        return merged(model) if self.table.kind in ("lora", "ia3") else Beside(model, self.table.kind)
+        return merged(model) if self.table.kind in ("lora", "ia3") else Beside(model, self.table.kind, self.names)
 
     def describe(self) -> dict[str, Any]:
         return {} if self.table.kind in ("lora", "ia3") else {"adapter": {"kind": self.table.kind, "folder": FOLDER}}
@@ -164,8 +168,8 @@ class Adapters(Technique):
 class Beside:
     """A model that saves the base as a plain checkpoint, and the adapter in a folder of its own."""
 
-    def __init__(self, model: PreTrainedModel, kind: str) -> None:
-        self.model, self.kind = model, kind
+    def __init__(self, model: PreTrainedModel, kind: str, names: frozenset[str]) -> None:
+        self.model, self.kind, self.names = model, kind, names
 
     def save_pretrained(self, folder: Path, **options: Any) -> None:
         if self.kind == "prompt":
@@ -173,7 +177,7 @@ class Beside:
             self.model.save_pretrained(folder / FOLDER)
             return
         self.model.save_adapter(str(folder / FOLDER), NAME)
-        bare = {name: value for name, value in self.model.state_dict().items() if ".adapters." not in name}
+        bare = {name: value for name, value in self.model.state_dict().items() if name in self.names}
         PreTrainedModel.save_pretrained(self.model, folder, state_dict=bare, **options)
         path = folder / "config.json"
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -203,10 +207,14 @@ def _prepared(model: PreTrainedModel) -> None:
 
     # Its T5 calls transformers' by a name that 4.58 drops; the range in pyproject.toml ends before.
     warnings.filterwarnings("ignore", "`past_key_value` is deprecated", FutureWarning)
+    weights = set(model.state_dict())
     try:
         adapters.init(model)
     except (ValueError, AttributeError, TypeError) as error:
         raise RecipeError(f"the Adapters library does not know {body_kind(model)}; use adapters.kind = lora") from error
+    if any("prompt_tuning." not in name for name in set(model.state_dict()) - weights):
+        # It splits some bodies' matrices anew (ModernBERT); the base could not be saved as what it was.
+        raise RecipeError(f"the Adapters library changes the weights of {body_kind(model)}; use adapters.kind = lora")
 
 
 def _prompted(model: PreTrainedModel) -> PreTrainedModel:

@@ -85,7 +85,9 @@ def test_a_run_becomes_a_bundle_and_a_checkpoint_again(
     monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path / "home"))
     made = trained(name, data, tmp_path)
     out = tmp_path / "bundle"
-    assert run(["export", str(made), "--out", str(out)]) == 0, capsys.readouterr().err
+    # After six steps a model's metrics on a few rows are chance: here they may move.
+    loose = ("--bound", "metric_loss=0.5")
+    assert run(["export", str(made), "--out", str(out), *loose]) == 0, capsys.readouterr().err
     manifest = load_bundle(out).manifest
     load_bundle(out).verify()
     assert manifest.task == TASKS[name][2]

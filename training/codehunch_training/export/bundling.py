@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def write(subject: Subject, out: Path, options: Options, say: Say = lambda _: No
             _share(folder, list(shipped.values()))
         subject.tokenizer.save(str(folder / "tokenizer.json"))
         quantization["graphs"] = {path.name: graphs.checked(path) for path in shipped.values()}
-        manifest = _manifest(subject, options, quantization, gated)
+        manifest = _manifest(subject, options, quantization, gated, graphs.unnamed(subject.model, made.values()))
         bundle = write_bundle(folder, manifest)
         if manifest.defects is not None:
             say("fitting temperature and thresholds")
@@ -215,7 +215,13 @@ def _pooled(subject: Subject) -> torch.nn.Module:
     return graphs.Named(subject.model, call, subject.model.config).eval()
 
 
-def _manifest(subject: Subject, options: Options, quantization: dict[str, Any], parity: dict[str, Any]) -> Manifest:
+def _manifest(
+    subject: Subject,
+    options: Options,
+    quantization: dict[str, Any],
+    parity: dict[str, Any],
+    unnamed: Mapping[str, torch.nn.Parameter],
+) -> Manifest:
     packages = ("onnx", "onnxruntime", "optimum-onnx", "torch", "transformers")
     defects = generation = embedding = None
     if subject.kind in ("classifier", "tokens", "joint"):
@@ -251,7 +257,8 @@ def _manifest(subject: Subject, options: Options, quantization: dict[str, Any], 
         metrics=dict(subject.metrics),
         provenance={
             **subject.provenance,
-            "model": recorded(subject.model),
+            "model": recorded(subject.model)
+            | {"parameters": {name: each.detach().float().tolist() for name, each in unnamed.items()}},
             "export_versions": {name: version(name) for name in packages},
         },
     )

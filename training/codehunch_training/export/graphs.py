@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ SINGLE = "model.onnx"
 _INPUTS = ("input_ids", "attention_mask", "identifier_ids")
 """What an encoder may be fed, in this order. Token types stay at their default, 0: code has no second segment."""
 _SMALLEST_NAMED = 32
+_LARGEST_STORED = 2048
+_TRACED = {"batch_size": 2, "sequence_length": 6}
+"""Short, so that a decoder of few positions has one for a token after as long a past."""
 _LAYOUTS = {"plbart": "bart"}
 """Architectures optimum does not list, with the one whose tensors they have."""
 
@@ -129,7 +132,7 @@ def export_encoder(model: nn.Module, path: Path, outputs: tuple[str, ...] = ()) 
         config._MODEL_PATCHER = patcher
     path.parent.mkdir(parents=True, exist_ok=True)
     with _quiet(), _eager(model):
-        onnx_export(model, config, path, opset=OPSET)
+        onnx_export(model, config, path, opset=OPSET, input_shapes=_TRACED)
     _finish(path, model)
     return tuple(found)
 
@@ -166,7 +169,9 @@ def export_encoder_decoder(model: PreTrainedModel, folder: Path) -> dict[str, Pa
         for part, (module, part_config) in get_encoder_decoder_models_for_export(model, config).items():
             name = part.removesuffix("_model")
             paths[name] = folder / ENCODER_DECODER[name]
-            onnx_export(module, part_config, paths[name], opset=max(OPSET, config.DEFAULT_ONNX_OPSET))
+            onnx_export(
+                module, part_config, paths[name], opset=max(OPSET, config.DEFAULT_ONNX_OPSET), input_shapes=_TRACED
+            )
             _finish(paths[name], module)
     return paths
 
@@ -181,7 +186,7 @@ def export_decoder(model: PreTrainedModel, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / DECODER_ONLY
     with _quiet(), _unchanged(model):
-        onnx_export(model, config, path, opset=max(OPSET, config.DEFAULT_ONNX_OPSET))
+        onnx_export(model, config, path, opset=max(OPSET, config.DEFAULT_ONNX_OPSET), input_shapes=_TRACED)
     _finish(path, model)
     return path
 
@@ -227,6 +232,20 @@ def name_weights(model: nn.Module, graph: onnx.ModelProto) -> int:
             if name in renamed:
                 node.input[place] = renamed[name]
     return len(renamed)
+
+
+def unnamed(model: nn.Module, paths: Iterable[Path]) -> dict[str, nn.Parameter]:
+    """Small parameters that stand under their name in no graph: the exporter computed with them and kept the result."""
+    names: set[str] = set()
+    for path in paths:
+        graph = onnx.load(path, load_external_data=False).graph
+        names |= {tensor.name for tensor in graph.initializer}
+        names |= {name for node in graph.node if node.op_type == "Identity" for name in node.output}
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if not {name, f"model.{name}", name.partition("encoder.")[2]} & names and parameter.numel() <= _LARGEST_STORED
+    }
 
 
 def _finish(path: Path, model: nn.Module) -> None:

@@ -49,7 +49,7 @@ def restore(bundle: Bundle | Path, out: Path) -> Path:
     bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     model = blank_model(bundle)
     graphs = {part: dequantised(onnx.load(path)) for part, path in _graphs(bundle).items()}
-    fill(model, [(root, graphs[part]) for part, root in _roots(model, graphs)])
+    fill(model, [(root, graphs[part]) for part, root in _roots(model, graphs)], _stored(bundle))
     difference = disagreement(model, graphs, bundle)
     if not difference <= TOLERANCE:
         raise ValueError(f"{bundle.path}: the restored model's logits differ from the graph's by {difference:.2%}")
@@ -187,13 +187,31 @@ def _fits(model: nn.Module, graph: onnx.ModelProto) -> bool:
     return len(names & own) >= len(names & {f"model.{name}" for name in own})
 
 
-def fill(model: PreTrainedModel, graphs: Sequence[tuple[nn.Module, onnx.ModelProto]]) -> None:
+def _stored(bundle: Bundle) -> Mapping[str, Any]:
+    """Small parameters that the exporter computed away, kept in the manifest."""
+    recorded = bundle.manifest.provenance.get("model")
+    found = recorded.get("parameters", {}) if isinstance(recorded, Mapping) else {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def fill(
+    model: PreTrainedModel,
+    graphs: Sequence[tuple[nn.Module, onnx.ModelProto]],
+    stored: Mapping[str, Any] | None = None,
+) -> None:
     """Copy the float tensors of graphs into the parameters of ``model``; each graph comes with its root module.
+
+    ``stored``: parameters by name, as nested lists, that are taken as they are.
 
     Raises ValueError for a parameter no graph holds, for a tensor that belongs to none, and for one that two
     parameters could claim.
     """
     filled: set[int] = set()
+    parameters = dict(model.named_parameters())
+    for name in (stored or {}).keys() & parameters.keys():
+        with torch.no_grad():
+            parameters[name].copy_(torch.tensor((stored or {})[name]).reshape(parameters[name].shape))
+        filled.add(id(parameters[name]))
     for by_name in (True, False):  # What the exporter named is certain, so it goes first.
         for root, graph in graphs:
             _fill(root, graph, filled, by_name)
@@ -335,7 +353,8 @@ def _pairs(
     tokenizer = Tokenizer.from_file(str(bundle.path / spec.tokenizer))
     if "encoder" in sessions or bundle.manifest.generation is not None:
         ids = np.array([tokenizer.encode(text).ids[: spec.window]], dtype=np.int64)
-        yield from _generation_pairs(model, sessions, ids)
+        written = bundle.manifest.generation
+        yield from _generation_pairs(model, sessions, ids, 32 if written is None else min(32, written.max_new))
         return
     if spec.kind == "lexical":
         parsed = parse(text)
@@ -367,7 +386,7 @@ def _named_output(output: Any, name: str, mask: NDArray[np.int64], bundle: Bundl
 
 
 def _generation_pairs(
-    model: PreTrainedModel, sessions: Mapping[str, Any], ids: NDArray[np.int64]
+    model: PreTrainedModel, sessions: Mapping[str, Any], ids: NDArray[np.int64], longest: int
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     if "encoder" not in sessions:
         from codehunch_training.export.writers import causal_feed
@@ -376,7 +395,7 @@ def _generation_pairs(
         feed = {name: value for name, value in causal_feed(model, ids[0].tolist()).items() if name in nodes}
         yield model(input_ids=torch.from_numpy(ids)).logits.numpy(), sessions["decoder"].run(["logits"], feed)[0]
         return
-    target, mask = ids[:, : min(32, ids.shape[1])], np.ones_like(ids)
+    target, mask = ids[:, :longest], np.ones_like(ids)
     feed = {"input_ids": ids, "attention_mask": mask}
     (hidden,) = sessions["encoder"].run(["last_hidden_state"], feed)
     feed = {"input_ids": target, "encoder_hidden_states": hidden, "encoder_attention_mask": mask}

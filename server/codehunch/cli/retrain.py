@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from codehunch.cli.console import CommandError, note
+from codehunch.cli.console import CommandError, error, note
 
 if TYPE_CHECKING:
     from codehunch_training.retraining.options import Options
@@ -76,19 +77,30 @@ def retrain(
     while True:
         now = _heads(options)
         if now != known:
-            _once(options, run, dry_run)
             known = now
+            try:
+                code = _once(options, run, dry_run)
+            except CommandError as failure:  # Tomorrow there may be enough to learn from.
+                error(str(failure))
+                code = 2
+            if code == INTERRUPTED:
+                raise typer.Exit(code)
         note(f"next look in {watch}; Ctrl-C ends")
         time.sleep(pause)
 
 
+_NEEDED = ("torch", "transformers", "onnx", "optimum", "safetensors", "detect_secrets")
+
+
 def _training() -> Any:
-    try:
-        import codehunch_training.retraining.pipeline  # noqa: F401 - tells at once which library is missing
-        from codehunch_training.retraining.options import DEFAULT_RECIPE as default
-        from codehunch_training.retraining.options import TASKS, Options, Recipe, parse_budget, read_recipe
-    except ImportError as error:
-        raise CommandError(f"{error.name or error} is missing: pip install 'codehunch[train]'") from error
+    """Makes the options. What is missing or wrong is told before anything slow is imported."""
+    for library in _NEEDED:
+        if importlib.util.find_spec(library) is None:
+            raise CommandError(f"{library} is missing: pip install 'codehunch[train]'")
+    from codehunch_training.retraining.options import DEFAULT_RECIPE as default
+    from codehunch_training.retraining.options import TASKS, Options, Recipe, parse_budget, read_recipe
+    from codehunch_training.retraining.remotes import is_address
+    from codehunch_training.retraining.timeline import opened
 
     def options(
         repositories: list[str],
@@ -102,10 +114,14 @@ def _training() -> Any:
         licences: str,
     ) -> Options:
         made: Recipe = _readable(read_recipe, recipe or default)
+        seconds = _readable(parse_budget, budget)
+        for name in repositories:
+            if not is_address(name):
+                _readable(opened, name)
         return Options(
             repositories=tuple(dict.fromkeys(repositories)),
             tasks=TASKS if task == "both" else (task,),
-            seconds=_readable(parse_budget, budget),
+            seconds=seconds,
             recipe=made,
             clock=clock,
             promote=promote,
@@ -122,8 +138,8 @@ def _readable(function: Any, value: Any) -> Any:
 
     try:
         return function(value)
-    except RetrainError as error:
-        raise CommandError(str(error)) from error
+    except RetrainError as failure:
+        raise CommandError(str(failure)) from failure
 
 
 def _heads(options: Options) -> list[str]:
@@ -143,8 +159,8 @@ def _once(options: Options, run: Path | None, dry: bool) -> int:
     try:
         with _stoppable(cluster.is_first) as stop, _shown() as teller:
             outcome = work(options, cluster=cluster, run=run, dry=dry, teller=teller, stop=stop)
-    except RetrainError as error:
-        raise CommandError(str(error)) from error
+    except RetrainError as failure:
+        raise CommandError(str(failure)) from failure
     except Stopped:
         note("stopped; nothing is lost: the same command goes on from here, and the installed models are as they were")
         return INTERRUPTED

@@ -25,7 +25,13 @@ from codehunch_training.retraining.pipeline import Outcome, retrain
 from codehunch_training.retraining.telling import Silent, Stopped
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
-ANYTHING_GOES = attrs.evolve(RECIPE, sure=-1.0, forgetting=2.0)
+ANYTHING_GOES = attrs.evolve(
+    RECIPE,
+    sure=-1.0,
+    forgetting=2.0,
+    injections=3,
+    defects=attrs.evolve(TINY, most_steps=150, learning_rate=4e-3, general=0.0, checkpoint_seconds=30.0),
+)
 """Promotes whatever finds more, were it one defect."""
 
 
@@ -88,11 +94,7 @@ def test_a_run_from_end_to_end(repository: Path, home: Path) -> None:
 
 def test_the_better_one_is_promoted_and_rollback_returns(repository: Path, home: Path) -> None:
     outcome = run(repository, recipe=ANYTHING_GOES)
-    (found,) = outcome.result["tasks"].values()
-    if found["later"]["difference"] <= 0:  # A model of two thin layers and six steps: both are possible.
-        assert active() == "small 1"
-        pytest.skip("the small model found nothing more")
-    assert outcome.promoted == ["defects"]
+    assert outcome.promoted == ["defects"], outcome.result["tasks"]["defects"]["why"]
     assert active().startswith("small-retrained")
     assert store.rollback("defects").manifest.id == "small"
     again = run(repository, recipe=ANYTHING_GOES, promote=False)
@@ -201,7 +203,7 @@ def test_ctrl_c_says_that_nothing_is_lost(repository: Path, home: Path, recipe: 
         if line.startswith("training"):
             process.send_signal(signal.SIGINT)
             break
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130, errors
     assert "nothing is lost" in errors
     assert "Traceback" not in errors
@@ -244,7 +246,7 @@ def test_a_full_disk(repository: Path, home: Path, recipe: Path, tmp_path: Path)
         pytest.skip("may not mount")
     try:
         done = command(repository, small, recipe)
-        _, errors = done.communicate(timeout=120)
+        _, errors = done.communicate(timeout=600)
         assert done.returncode == 2
         assert "MB free" in errors
         assert "Traceback" not in errors
@@ -255,7 +257,7 @@ def test_a_full_disk(repository: Path, home: Path, recipe: Path, tmp_path: Path)
 def test_a_place_that_cannot_be_written(repository: Path, recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = command(repository, tmp_path / "file" / "home", recipe)
-    _, errors = done.communicate(timeout=120)
+    _, errors = done.communicate(timeout=600)
     assert done.returncode == 2
     assert errors.startswith("error: ")
     assert len(errors.strip().splitlines()) == 1

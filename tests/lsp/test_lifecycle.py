@@ -151,7 +151,7 @@ async def listening(transport: str) -> tuple[asyncio.subprocess.Process, int]:
         *_socket_command(transport, 0), stderr=asyncio.subprocess.PIPE, env=environment()
     )
     assert server.stderr is not None
-    line = (await asyncio.wait_for(server.stderr.readline(), 20)).decode()
+    line = (await asyncio.wait_for(server.stderr.readline(), 60)).decode()
     found = re.search(r"listening on 127\.0\.0\.1:(\d+)", line)
     assert found, line
     return server, int(found.group(1))

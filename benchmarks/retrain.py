@@ -44,7 +44,7 @@ def run(repository: Path, folder: Path, budget: str, clock: str, task: str, nice
     environment = {**os.environ, "CODEHUNCH_HOME": str(folder / "home")}
     command = [sys.executable, "-m", "codehunch", "retrain", "--repo", str(repository), "--task", task]
     command += ["--budget", budget, "--clock", clock, "--no-promote", "--no-feedback", "--nice", str(nice)]
-    command += ["--run", str(folder / "run")]
+    command += ["--folder", str(folder / "run")]
     started, load = time.monotonic(), os.getloadavg()[0]
     with (folder / "log.txt").open("a") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

@@ -42,7 +42,7 @@ def retrain(
         typer.Option(help="What the budget counts: wall time, or processor time on a busy machine."),
     ] = "wall",
     run: Annotated[
-        Path | None, typer.Option("--run", metavar="DIR", help="Folder of the run; else beside the bundles.")
+        Path | None, typer.Option("--folder", metavar="DIR", help="Folder of the run; else beside the bundles.")
     ] = None,
     licences: Annotated[
         str, typer.Option(help="Only repositories under these licences (SPDX, comma separated); empty: any.")
@@ -177,7 +177,8 @@ def _once(options: Options, run: Path | None, dry: bool) -> int:
         print(f"report: {outcome.folder / 'report.html'}")
         if outcome.promoted:
             note("running editors switch by themselves; `codehunch bundles rollback TASK` returns to the model before")
-    return 0 if outcome.promoted or outcome.result.get("dry") else NOT_BETTER
+    # A launcher of several processes takes any other code than 0 for a crash.
+    return 0 if outcome.promoted or outcome.result.get("dry") or cluster.size > 1 else NOT_BETTER
 
 
 @contextlib.contextmanager

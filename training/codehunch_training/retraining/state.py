@@ -71,7 +71,9 @@ def open_run(options: Options, heads: Mapping[str, str], chosen: Path | None = N
             _forget_old(root)
             path = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{identity[:10]}"
     elif (path / "run.json").is_file() and json.loads((path / "run.json").read_text()).get("identity") != identity:
-        raise RetrainError(f"{path} belongs to a run with other repositories, commits or options; choose another --folder")
+        raise RetrainError(
+            f"{path} belongs to a run with other repositories, commits or options; choose another --folder"
+        )
     path.mkdir(parents=True, exist_ok=True)
     if not (path / "run.json").is_file():
         described = attrs.asdict(

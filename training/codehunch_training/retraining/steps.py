@@ -126,6 +126,8 @@ def plan_of(
             f" give --budget {max(1, round(needed))}m or more"
         )
     tuning = getattr(context.options.recipe, task)
+    if tuning.most_steps:
+        seconds = min(seconds, tuning.most_steps * speed.seconds)
     plan = {
         "seconds": round(seconds, 1),
         "rest_seconds": round(rest, 1),

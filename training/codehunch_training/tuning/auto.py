@@ -7,20 +7,26 @@ run has a schedule that ends with its time; pairs too slow to read half of the d
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import attrs
+from transformers import PreTrainedModel
 
 from codehunch_training.bases import BaseError
 from codehunch_training.errors import ToolboxError
 from codehunch_training.evaluation.page import to_json
-from codehunch_training.recipe import Recipe, to_toml, with_overrides
+from codehunch_training.recipe import Recipe, load_recipe, to_toml, with_overrides
 from codehunch_training.run_folder import Run, write_text
 from codehunch_training.tasks import TASKS
+from codehunch_training.techniques import Technique
 from codehunch_training.training import TrainingError, train
 
 _SHAPES = {
@@ -46,7 +52,7 @@ BASES = {
 }
 _RATES = {True: (1e-3, 3e-4, 3e-3), False: (5e-5, 2e-5, 1e-4)}
 """Learning rates to try: from nothing, from a checkpoint. The first is the arm's own."""
-_PROBE_MINUTES = 0.05
+_PROBE_STEPS, _PROBE_SECONDS = 12, 20.0
 _SHARES = (0.3, 0.3, 0.4)
 """Of the budget: all arms, the better half at other rates, the winner."""
 _USED = 0.85
@@ -157,8 +163,6 @@ def auto(
         assert best.run is not None
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(best.run, place)
-        from codehunch_training.recipe import load_recipe
-
         final = load_recipe(place / "recipe.toml")
         run = Run(place, _summary(place), True)
     else:
@@ -192,29 +196,39 @@ def _foresee(arm: Arm, smaller: Arm | None, seconds: float) -> None:
         arm.left_out = f"reads only {epochs:.2f} of the data in {seconds / 60:.1f} minutes, to judge by its smaller kin"
 
 
+class _Enough(Exception):
+    """The probe has seen enough steps."""
+
+
+class _Probe(Technique):
+    """When each step began; ends the run after a few."""
+
+    def __init__(self) -> None:
+        self.begun: list[float] = []
+
+    def before_step(self, model: PreTrainedModel, step: int, epoch: float) -> None:
+        self.begun.append(time.monotonic())
+        if step >= _PROBE_STEPS or (step >= 3 and self.begun[-1] - self.begun[0] > _PROBE_SECONDS):
+            raise _Enough
+
+
 def _probe(task: str, data: Path, recipe: Recipe, arm: Arm, out: Path) -> None:
     """Measure an arm's seconds a step on the first steps of an epoch, and how many it has; tells what does not fit."""
-    rows: list[Mapping[str, Any]] = []
-    short = with_overrides(
-        recipe, [*arm.overrides, "schedule.epochs=1", "schedule.steps=0", f"schedule.minutes={_PROBE_MINUTES}"]
-    )
+    probe = _Probe()
+    short = with_overrides(recipe, [*arm.overrides, "schedule.epochs=1", "schedule.steps=0"])
     folder = out / "probes" / arm.name
     try:
-        run = train(task, arm.base, data, short, folder, resume=False, progress=rows.append)
+        with contextlib.suppress(_Enough):
+            train(task, arm.base, data, short, folder, resume=False, techniques=[probe])
+        arm.epoch_steps = float(_summary(folder)["steps"])
     except (BaseError, TrainingError) as error:
         arm.left_out = str(error)
         return
     finally:
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    steps = [row for row in rows if "tokens_per_second" in row]
-    arm.step_seconds = run.summary["seconds"] / max(1, run.summary["steps_done"])
-    if len(steps) > 1:
-        # The first steps warm up caches and are not counted.
-        first, last = steps[0], steps[-1]
-        arm.step_seconds = (last["seconds"] - first["seconds"]) / max(1, last["step"] - first["step"])
-    arm.step_seconds = max(arm.step_seconds, 1e-3)
-    arm.epoch_steps = float(run.summary["steps"])
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    # The first step warms up caches and is not counted.
+    seconds = [later - earlier for earlier, later in pairwise(probe.begun[1:])]
+    arm.step_seconds = max(1e-3, statistics.median(seconds)) if seconds else 1.0
 
 
 def _rung(
@@ -237,6 +251,8 @@ def _rung(
             arm.left_out = str(error)
             continue
         arm.run, arm.value = run.folder, run.summary["best"].get("value")
+        # A whole run knows better than the probe.
+        arm.step_seconds = max(1e-3, run.summary["seconds"] / max(1, run.summary["steps_done"]))
         shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
         _say(tell, arm, "run")
     return sorted((arm for arm in arms if arm.value is not None), key=_order(greater))
@@ -273,7 +289,5 @@ def _row(arm: Arm) -> dict[str, Any]:
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    import json
-
     found: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     return found

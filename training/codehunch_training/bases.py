@@ -11,11 +11,14 @@ import contextlib
 import copy
 import json
 import logging
+import urllib.error
+import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
+import huggingface_hub
 import torch
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto import modeling_auto
@@ -113,6 +116,8 @@ def load_base(spec: str, recipe: Recipe | None = None, texts: Iterable[str] = ()
         raise BaseError(
             f"{spec!r}: no such folder; a base is a folder, a hub name such as microsoft/codebert-base, or new:"
         )
+    else:
+        _check_hub(spec)
     with _quiet():
         try:
             config = AutoConfig.from_pretrained(spec, trust_remote_code=False)
@@ -214,6 +219,21 @@ def _check_folder(folder: Path) -> None:
     weights = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
     if not any((folder / name).is_file() for name in weights):
         raise BaseError(f"{folder} holds no weights ({weights[0]} or {weights[2]})")
+
+
+def _check_hub(spec: str) -> None:
+    """One short look, for the hub's own client tries for minutes, and says so at each attempt. Raises BaseError where
+    the hub cannot be reached and the base is not among what was downloaded before."""
+    cached = huggingface_hub.try_to_load_from_cache(spec, "config.json")
+    if isinstance(cached, str) or huggingface_hub.constants.HF_HUB_OFFLINE:
+        return
+    request = urllib.request.Request(huggingface_hub.constants.ENDPOINT, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=10).close()
+    except urllib.error.HTTPError as answer:
+        answer.close()  # It answers.
+    except (OSError, ValueError) as error:
+        raise BaseError(f"{spec}: the hub cannot be reached ({error}){_offline_hint(Path(spec))}") from error
 
 
 def _check_tokenizer(base: Base) -> None:

@@ -302,6 +302,15 @@ def test_unknown_bases(spec: str, told: str) -> None:
         load_base(spec)
 
 
+def test_a_hub_that_cannot_be_reached_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    with pytest.raises(BaseError, match=r"the hub cannot be reached .*name a folder"):
+        load_base("nobody/nothing")
+
+
 MISFITS = [
     ("generation", "new:gpt2", "encoder-decoder such as"),
     ("causal", "new:roberta", "decoder such as"),

@@ -176,7 +176,7 @@ def test_the_list_names_every_task_and_recipe(capsys: pytest.CaptureFixture[str]
 # The core
 
 ALLOWED = {
-    "torch", "transformers", "tokenizers", "numpy", "safetensors",
+    "torch", "transformers", "tokenizers", "numpy", "safetensors", "huggingface_hub",
     # What the light install brings, and what transformers' Trainer itself needs.
     "attrs", "attr", "cattrs", "codehunch", "codehunch_training", "accelerate", "tree_sitter",
 }  # fmt: skip

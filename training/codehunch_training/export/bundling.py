@@ -115,7 +115,7 @@ def _encoder_graph(subject: Subject, folder: Path) -> Path:
     if subject.kind == "embedding":
         graphs.export_embedder(subject.model, subject.pooling, path)
     elif subject.kind == "tokens":
-        graphs.export_encoder(_TokenHead(subject.model), path, ("token_logits",))
+        graphs.export_encoder(_TokenHead(subject.model), path, ("logits", "token_logits"))
     else:
         graphs.export_encoder(subject.model, path, ("logits", "token_logits") if subject.kind == "joint" else ())
     return path
@@ -128,14 +128,22 @@ def _write_graphs(subject: Subject, folder: Path) -> dict[str, Path]:
 
 
 class _TokenHead(torch.nn.Module):
-    """A token labeller whose output is called what the server calls it."""
+    """A token labeller with a verdict on the whole text, ``logits``: those of its most suspicious token.
+
+    The special tokens at both ends carry no label and have no say.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model, self.config = model, model.config
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"token_logits": self.model(input_ids=input_ids, attention_mask=attention_mask).logits}
+        each = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        place = torch.arange(input_ids.shape[1], device=input_ids.device)
+        own = (place > 0) & (place < attention_mask.sum(-1, keepdim=True) - 1)
+        suspicion = torch.where(own, each[..., 1:].amax(-1) - each[..., 0], torch.full_like(each[..., 0], -1e4))
+        worst = suspicion.argmax(-1)[:, None, None].expand(-1, 1, each.shape[-1])
+        return {"logits": each.gather(1, worst)[:, 0], "token_logits": each}
 
 
 def _fewer_bits(
@@ -200,9 +208,13 @@ def _parity(
         return measure_encoder(model, paths, subject.feeds)
     # The task calls its own model by its own names; a graph answers to both.
     own = subject.model.eval()
-    return measure_encoder(
-        model, paths, subject.feeds, lambda each: evaluate(own if each is model else each), subject.metric
-    )
+
+    def metrics(each: Any) -> Any:
+        if isinstance(each, GraphModel):
+            each.labels_tokens = subject.kind == "tokens"
+        return evaluate(own if each is model else each)
+
+    return measure_encoder(model, paths, subject.feeds, metrics, subject.metric)
 
 
 def _pooled(subject: Subject) -> torch.nn.Module:
@@ -225,10 +237,10 @@ def _manifest(
     packages = ("onnx", "onnxruntime", "optimum-onnx", "torch", "transformers")
     defects = generation = embedding = None
     if subject.kind in ("classifier", "tokens", "joint"):
-        token_head = subject.kind != "classifier"
+        token_head = subject.kind == "joint"
         defects = DefectSpec(
             labels=subject.labels if token_head else (),
-            sequence_labels=subject.labels if subject.kind != "tokens" else (),
+            sequence_labels=subject.labels,
             token_head=token_head,
             temperature=1.0,
             thresholds=dict(thresholds.FALLBACK),
@@ -353,10 +365,7 @@ def _logits_of(subject: Subject, bundle: Bundle) -> Any:
         found = []
         for window in (whole, *whole.overflowing):
             output = graph(torch.tensor([window.ids]))
-            logits = (output["logits"][0] if "logits" in output else output["token_logits"][0]).numpy()
-            if logits.ndim == 2:  # A labeller of tokens speaks through its most suspicious one.
-                own = np.flatnonzero(np.array(window.special_tokens_mask) == 0)
-                logits = logits[own[int((logits[own, 1:].max(-1) - logits[own, 0]).argmax())] if len(own) else 0]
+            logits = output["logits"][0].numpy()
             found.append(logits)
         return min(found, key=lambda each: float(each[0] - each[1:].max()))
 

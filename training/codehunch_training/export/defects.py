@@ -116,7 +116,7 @@ def export(run: Path, out: Path, calibration: Sequence[FunctionRow], held_out: S
     labels = tuple(model.config.token_labels)
     manifest = Manifest(
         id="codehunch-defects-python",
-        version="0.1.0",
+        version="0.2.0",
         task="defects",
         languages=("python",),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

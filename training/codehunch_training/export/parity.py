@@ -54,6 +54,8 @@ class GraphModel(nn.Module):
     """
 
     device = torch.device("cpu")
+    labels_tokens = False
+    """Whether ``logits`` are to be those of every token, as transformers' token labellers have them."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -81,8 +83,8 @@ class GraphModel(nn.Module):
                     found = nn.functional.pad(found, (0, 0, 0, width - length))
                 rows[name].append(found)
         found = {name: torch.stack(values) for name, values in rows.items()}
-        if "token_logits" in found and "logits" not in found:
-            found["logits"] = found["token_logits"]  # transformers' name for a token head
+        if self.labels_tokens:
+            found["logits"] = found["token_logits"]
         return ModelOutput(found)
 
 

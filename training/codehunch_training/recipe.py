@@ -199,7 +199,7 @@ class SelectionTable:
     metric: str = ""
     """Chooses the best checkpoint; empty: the task's own."""
     worst: float = 0.0
-    """Unused unless set: a run whose best metric is below it ends with an error."""
+    """A finished run whose best metric is worse than this ends with an error, for unattended training; 0: no bound."""
 
 
 @attrs.frozen(kw_only=True)

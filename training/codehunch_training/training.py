@@ -181,7 +181,16 @@ def _run(
         board = getattr(trainer, "board", None)
         if board is not None:
             board.close()
+    _check_worst(trainer.best, recipe, finished)
     return Run(out, summary, finished)
+
+
+def _check_worst(best: dict[str, Any], recipe: Recipe, finished: bool) -> None:
+    bound = recipe.selection.worst
+    if not finished or not bound or not best:
+        return
+    if best["value"] < bound if best["greater_is_better"] else best["value"] > bound:
+        raise TrainingError(f"the best {best['metric']} is {best['value']:.4f}, worse than selection.worst = {bound}")
 
 
 def _with_signals(trainer: ToolboxTrainer, checkpoint: Path | None) -> bool:

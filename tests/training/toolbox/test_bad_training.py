@@ -49,6 +49,7 @@ ROWS: list[tuple[str, str, list[dict[str, Any]], tuple[str, ...], str]] = [
     ("window too small", "defects", twins(4, 0), ("model.max_length=64",), "set model.max_length to 192"),
     ("recipe of another task", "classify", GOOD, ("task=tokens",), "is for the task tokens"),
     ("unmeasured metric", "classify", GOOD, ("selection.metric=beauty",), "'beauty' is not measured"),
+    ("too poor", "classify", GOOD, ("selection.worst=1.5",), r"worse than selection\.worst = 1\.5"),
     ("too many frozen layers", "classify", GOOD, ("regularization.freeze_layers=9",), "has 2 layers"),
     ("no CUDA", "classify", GOOD, ("hardware.device=cuda",), "there is none"),
 ]  # fmt: skip

@@ -34,7 +34,6 @@ class Denoising(Seq2Seq):
     families = ("seq2seq",)
     selection_metric = "loss"
     greater_is_better = False
-    every_visit = True
 
     sentinels: tuple[int, ...] = ()
 

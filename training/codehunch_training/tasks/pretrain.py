@@ -44,7 +44,6 @@ class Pretrain(Task):
     """``best/`` is a masked language model that any other task takes as its base."""
 
     name = "pretrain"
-    every_visit = True
     pads: ClassVar[Mapping[str, int]] = {"labels": IGNORED, "mlm_labels": IGNORED, "corruption_labels": IGNORED}
 
     text_name: str

@@ -49,8 +49,6 @@ class Task:
     greater_is_better: bool = True
     pads: ClassVar[Mapping[str, int]] = {"labels": IGNORED}
     """Padding of the sequences in a batch, besides ``input_ids`` (the pad token); 0 where nothing is named."""
-    every_visit: ClassVar[bool] = False
-    """True where ``draw`` gives another example at each visit."""
 
     recipe: Recipe
     tokenizer: PreTrainedTokenizerBase

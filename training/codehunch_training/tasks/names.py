@@ -38,7 +38,9 @@ class Names(Seq2Seq):
 
     def prepare(self, train: Sequence[Row], base: Base, recipe: Recipe) -> None:
         super(Seq2Seq, self).prepare(train, base, recipe)
-        base.add_tokens([PLACEHOLDER])
+        # No special token: those are read as ordinary text where a source holds them.
+        if base.tokenizer.add_tokens([PLACEHOLDER]):
+            base.embeddings = max(len(base.tokenizer), base.config.vocab_size)
         self.text_name, self.target_name = text_column(train, recipe.data), ""
         self._begin(base.family == "encoder")
         self.seen = frozenset(name for row in train for _, name in self.variables(row))

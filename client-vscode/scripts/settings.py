@@ -24,7 +24,16 @@ GENERATED = HERE / "src" / "generated.ts"
 # takes them from the settings file.
 OF_A_WALK = {"default_excludes", "respect_gitignore", "max_file_size", "languages"}
 # One worker process per window or folder: what concerns it as a whole is not a matter of single files.
-OF_THE_WINDOW = {"models", "generation_model", "workspace_index", "record_feedback", "threads", "generation_seconds", "idle_unload", "memory_limit"}
+OF_THE_WINDOW = {
+    "models",
+    "generation_model",
+    "workspace_index",
+    "record_feedback",
+    "threads",
+    "generation_seconds",
+    "idle_unload",
+    "memory_limit",
+}
 
 SHAPES: dict[str, dict[str, Any]] = {
     "boolean": {"type": "boolean"},

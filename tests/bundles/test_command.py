@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from typer.testing import CliRunner
 from codehunch.bundles import store
 from codehunch.bundles.bundle import Bundle
 from codehunch.cli.bundles import app
+from codehunch.cli.console import CommandError
 
 Make = Callable[..., Bundle]
 
@@ -123,41 +123,9 @@ def test_names_are_not_read_as_markup(home: Path, make: Make, capsys: pytest.Cap
     assert "[bold]MIT[/bold]" in call("show", "small")[1]
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Path]) -> None:
-    """Stand in for the training package, which needs torch."""
-    module = types.ModuleType("codehunch_training.export.add")
-    module.add_checkpoint = function  # type: ignore[attr-defined]
-    for name in ("codehunch_training", "codehunch_training.export"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    monkeypatch.setitem(sys.modules, "codehunch_training.export.add", module)
-
-
-def test_add_exports_and_installs(home: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[object, ...]] = []
-
-    def add_checkpoint(path_or_id: str, task: str, quantize: bool) -> Path:
-        calls.append((path_or_id, task, quantize))
-        return make("exported").path
-
-    pretend(monkeypatch, add_checkpoint)
-    code, out, _ = call("add", "some/checkpoint", "--no-quantize")
-    assert (code, out) == (0, "installed exported 1.0, now active for defects\n")
-    assert calls == [("some/checkpoint", "defects", False)]
-
-
 def test_add_without_the_extra_says_which(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def add_checkpoint(*_: object) -> Path:
-        raise ModuleNotFoundError("No module named 'torch'", name="torch")
-
-    pretend(monkeypatch, add_checkpoint)
-    code, _, err = call("add", "some/checkpoint")
-    assert (code, err) == (2, 'error: adding a checkpoint needs torch: pip install "codehunch[train]"\n')
-
-
-def test_add_of_what_cannot_be_exported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def add_checkpoint(*_: object) -> Path:
-        raise ValueError("no config.json\nin the folder")
-
-    pretend(monkeypatch, add_checkpoint)
-    code, _, err = call("add", "some/checkpoint")
-    assert (code, err) == (2, "error: some/checkpoint: cannot be exported for defects: no config.json in the folder\n")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "codehunch_training"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(CommandError, match=r"^torch is missing: pip install 'codehunch\[train\]'$"):
+        call("add", "some/checkpoint")

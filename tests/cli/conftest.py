@@ -59,10 +59,23 @@ def first_line(path, cache):
     with open(path) as stream:
         cache[path] = stream.readline()
     return cache[path]
+
+
+def total(items):
+    result = 0
+    for item in items:
+        result += item.price
+    result
+
+
+def check_name(name):
+    if not isinstance(name, str):
+        TypeError(f"a name must be a string, not {name!r}")
+    return name.strip()
 """
 """Mistakes that a person sees at once; the model sees at least one of them when it is asked to be strict."""
 
-CLEAN = "def double(number):\n    return number * 2\n"
+CLEAN = "def name_of(person):\n    return person.name\n"
 
 
 @attrs.frozen

@@ -106,8 +106,9 @@ def test_a_baseline_is_written_and_survives_edits(cli: Cli, project: Path) -> No
     option = ("--baseline", ".codehunch-baseline.json")
     assert found(cli) == everything  # Only who names it, leaves out.
     assert found(cli, *option) == []
-    path.write_text("import os\n\n\n" + WRONG.replace("def area(", "def unknown(") + CLEAN)
-    moved = [row for row in everything if row["function"] == "area"]
+    path.write_text("import os\n\n\n" + WRONG.replace("def total(", "def unknown(") + CLEAN)
+    moved = [row for row in everything if row["function"] == "total"]
+    assert moved
     assert len(found(cli, *option)) == len(moved)
     # The settings name it, for the editor as well.
     (project / ".codehunch.toml").write_text('baseline = ".codehunch-baseline.json"\n')

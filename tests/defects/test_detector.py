@@ -122,7 +122,8 @@ def test_a_broken_neighbour_does_not_silence_the_rest(eager: Detector) -> None:
 
 
 def test_long_functions_are_read_to_their_end(eager: Detector) -> None:
-    text = "def f(items, item):\n" + "    print(items, item)\n" * 400 + INVERTED.split('"""\n')[1]
+    ending = "    if item not in items:\n        ValueError(f'there is no {item}')\n"
+    text = "def f(items, item):\n" + "    print(items, item)\n" * 400 + ending
     found = _check(eager, text)
     assert any(text[: f.span.start].count("\n") > 400 for f in found)
 

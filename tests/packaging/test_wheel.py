@@ -42,7 +42,7 @@ def test_every_module_is_there_and_nothing_else(archive: zipfile.ZipFile) -> Non
     names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert expected <= names
     assert {name.partition("/")[0] for name in names} == {"codehunch", "codehunch_training"}
-    assert {Path(name).suffix for name in names} <= {".py", ".typed", ".toml", ".html", *DATA_SUFFIXES}
+    assert {Path(name).suffix for name in names} <= {".py", ".typed", ".toml", ".html", ".bin", *DATA_SUFFIXES}
     assert "codehunch/py.typed" in names
     assert "codehunch_training/py.typed" in names
     assert any(re.fullmatch(r"codehunch_training/recipes/[\w-]+\.toml", name) for name in names)
@@ -134,7 +134,7 @@ def test_a_bundle_goes_out_and_in_again(installed: Environment, tmp_path: Path) 
 def test_the_training_command_names_its_extra(installed: Environment) -> None:
     result = installed.offline("codehunch", "bundles", "add", "some/checkpoint")
     assert result.returncode == 2
-    assert 'pip install "codehunch[train]"' in result.stderr
+    assert "pip install 'codehunch[train]'" in result.stderr
     assert result.stderr.count("\n") == 1
 
 

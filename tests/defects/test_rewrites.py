@@ -54,6 +54,13 @@ def test_slot(body: str, kind: str, at: str, label: str) -> None:
     assert label in [rewrite.label for slot in matching for rewrite in slot.rewrites]
 
 
+def test_strings_within_an_f_string_keep_its_quotes() -> None:
+    body = """a('x', "it's", 'y', '\\\\n')\nreturn f"{b['x']} {items('y')}\""""
+    text, found = _slots(body)
+    inner = [slot for slot in found if slot.kind == "wrong-literal" and slot.span.start > text.index("return")]
+    assert {rewrite.label for slot in inner for rewrite in slot.rewrites} == {"'x'", "'y'"}
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "at"),
     [

@@ -188,7 +188,24 @@ class _Facts:
                 yield from self.replace("wrong-call", node, [*CONFUSED_CALLS.get(self.text(node), ()), *called])
         texts = [self.text(node) for node in self.strings]
         for node in self.strings:
-            yield from self.replace("wrong-literal", node, texts)
+            own = self.text(node)
+            inside = _in_formatted_string(node)
+            yield from self.replace("wrong-literal", node, [t for t in texts if not inside or _quoted_alike(t, own)])
+
+
+def _in_formatted_string(node: Node) -> bool:
+    above = node.parent
+    while above is not None and above.type not in ("interpolation", "block", "module"):
+        above = above.parent
+    return above is not None and above.type == "interpolation"
+
+
+def _quoted_alike(text: str, own: str) -> bool:
+    """Whether ``text`` may replace ``own`` within an f-string: before Python 3.12 neither the outer quotes nor a
+    backslash may stand there."""
+    opening, end = own[:1], len(own) - 1
+    alike = opening in "'\"" and text[:1] == opening and text[-1:] == own[end:]
+    return alike and not any(mark in text[1:-1] for mark in "'\"\\")
 
 
 def _variables(parsed: ParsedSource, scopes: Scopes) -> Iterator[Slot]:

@@ -61,6 +61,16 @@ def test_strings_within_an_f_string_keep_its_quotes() -> None:
     assert {rewrite.label for slot in inner for rewrite in slot.rewrites} == {"'x'", "'y'"}
 
 
+def test_other_quotes_are_no_other_string() -> None:
+    text, found = _slots("""return a('x', "x", 'y')""")
+    labels = {
+        slot.span.of(text): {rewrite.label for rewrite in slot.rewrites}
+        for slot in found
+        if slot.kind == "wrong-literal"
+    }
+    assert labels == {"'x'": {"'y'"}, '"x"': {"'y'"}, "'y'": {"'x'", '"x"'}}
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "at"),
     [

@@ -188,9 +188,9 @@ class _Facts:
                 yield from self.replace("wrong-call", node, [*CONFUSED_CALLS.get(self.text(node), ()), *called])
         texts = [self.text(node) for node in self.strings]
         for node in self.strings:
-            own = self.text(node)
-            inside = _in_formatted_string(node)
-            yield from self.replace("wrong-literal", node, [t for t in texts if not inside or _quoted_alike(t, own)])
+            own, inside = self.text(node), _in_formatted_string(node)
+            others = [t for t in texts if _bare(t) != _bare(own) and (not inside or _quoted_alike(t, own))]
+            yield from self.replace("wrong-literal", node, others)
 
 
 def _in_formatted_string(node: Node) -> bool:
@@ -198,6 +198,11 @@ def _in_formatted_string(node: Node) -> bool:
     while above is not None and above.type not in ("interpolation", "block", "module"):
         above = above.parent
     return above is not None and above.type == "interpolation"
+
+
+def _bare(text: str) -> str:
+    """A string literal without its quotes: other quotes alone make no other program."""
+    return text.lstrip("rRuU").strip("'\"")
 
 
 def _quoted_alike(text: str, own: str) -> bool:

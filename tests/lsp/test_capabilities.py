@@ -27,7 +27,7 @@ def test_a_client_that_says_nothing_can_do_nothing() -> None:
             {"related_information", "is_preferred", "code_action_resolves_edit", "diagnostic_data", "progress"},
             {"pull_diagnostics", "inline_completion"},
         ),
-        ("neovim@v0.7", {"code_action_literals", "related_information"}, {"pull_diagnostics", "inline_completion"}),
+        ("neovim_0.7", {"code_action_literals", "related_information"}, {"pull_diagnostics", "inline_completion"}),
         ("neovim@v0.11", {"pull_diagnostics", "progress", "hover_markdown"}, {"inline_completion"}),
         ("neovim_0.12", {"pull_diagnostics", "inline_completion", "diagnostic_refresh", "is_preferred"}, {"notebooks"}),
         (
@@ -49,7 +49,7 @@ def test_a_client_that_says_nothing_can_do_nothing() -> None:
             },
             set(),
         ),
-        ("helix", {"code_action_resolves_edit", "hover_markdown", "progress"}, {"pull_diagnostics", "notebooks"}),
+        ("helix", {"code_action_resolves_edit", "hover_markdown", "progress", "pull_diagnostics"}, {"notebooks"}),
     ],
 )
 def test_editors(editor: str, can: set[str], cannot: set[str]) -> None:

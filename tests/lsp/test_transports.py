@@ -40,10 +40,11 @@ async def _lsp(transport: str) -> AsyncIterator[LanguageClient]:
     ("transport", "editor"),
     [
         ("stdio", "vscode_languageclient_11"),
-        ("stdio", "neovim@v0.7"),
+        ("stdio", "neovim_0.7"),
         ("stdio", "neovim_0.12"),
         ("stdio", "emacs_28_eglot_1.9"),
         ("stdio", "emacs@v29"),
+        ("stdio", "emacs_30_eglot"),
         ("stdio", "helix"),
         ("tcp", "neovim_0.12"),
         ("tcp", "helix"),

@@ -32,23 +32,31 @@ def codehunch() -> Path:
 
 @pytest.fixture(scope="session")
 def mistake(codehunch: Path, tmp_path_factory: pytest.TempPathFactory) -> Mistake:
-    """The first mistake that the shipped model sees on its token, and no longer once it is mended."""
-    folder = tmp_path_factory.mktemp("mistakes")
+    """The first mistake that the shipped model sees on its token, alone and with the right repair, and no longer once
+    it is mended."""
+    wrong, right = (tmp_path_factory.mktemp(name) for name in ("wrong", "right"))
     for each in MISTAKES:
-        wrong, right = (_findings(codehunch, folder / each.name, text) for text in (each.text, each.mended))
-        place = (each.line + 1, each.column + 1)
-        seen = [(row["location"]["row"], row["location"]["column"]) for row in wrong]
-        if place in seen and all(row["location"]["row"] != place[0] for row in right):
-            return each
-    pytest.fail("the shipped model sees none of the mistakes in examples.py")
-
-
-def _findings(codehunch: Path, file: Path, text: str) -> list[dict[str, Any]]:
-    file.write_text(text, encoding="utf-8")
-    command = [codehunch, "check", "--format", "json", "--sensitivity", "high", file]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        (wrong / each.name).write_text(each.text, encoding="utf-8")
+        (right / each.name).write_text(each.mended, encoding="utf-8")
+    command = [codehunch, "check", "--format", "json", wrong, right]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     rows: list[dict[str, Any]] = json.loads(result.stdout)
-    return rows
+    for each in MISTAKES:
+        here = [row for row in rows if Path(row["filename"]).name == each.name]
+        if len(here) == 1 and Path(here[0]["filename"]).parent == wrong and _is_about(here[0], each):
+            return each
+    pytest.fail(f"the shipped model sees none of the mistakes in examples.py: {rows}")
+
+
+def _is_about(row: dict[str, Any], mistake: Mistake) -> bool:
+    lines = mistake.text.split("\n")
+    edits = row["fix"]["edits"] if row["fix"] else []
+    for edit in sorted(edits, key=lambda each: each["location"]["column"], reverse=True):
+        begin, end = edit["location"], edit["end_location"]
+        line = lines[begin["row"] - 1]
+        lines[begin["row"] - 1] = line[: begin["column"] - 1] + edit["content"] + line[end["column"] - 1 :]
+    place = (row["location"]["row"], row["location"]["column"])
+    return place == (mistake.line + 1, mistake.column + 1) and "\n".join(lines) == mistake.mended
 
 
 @pytest.fixture

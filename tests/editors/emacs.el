@@ -34,7 +34,7 @@
                    (flymake-diagnostics))))
 
 (add-to-list 'eglot-server-programs `(python-mode . (,(getenv "CODEHUNCH") "serve" "--stdio")))
-(setq-default eglot-workspace-configuration '((codehunch . ((sensitivity . "high") (generationSeconds . 60)))))
+(setq-default eglot-workspace-configuration '((codehunch . ((generationSeconds . 60)))))
 (let ((file (pop command-line-args-left)))
   (find-file file))
 (apply #'eglot (eglot--guess-contact))

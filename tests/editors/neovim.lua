@@ -26,7 +26,7 @@ vim.lsp.config('codehunch', {
   filetypes = {'python'},
   root_dir = vim.fn.getcwd(),
   capabilities = capabilities,
-  settings = {codehunch = {sensitivity = 'high', generationSeconds = 60}},
+  settings = {codehunch = {generationSeconds = 60}},
 })
 vim.lsp.enable('codehunch')
 

@@ -8,8 +8,7 @@ let g:ale_lint_on_enter = 0
 let g:ale_echo_cursor = 0
 packadd ale
 call ale#linter#Define('python', {'name': 'codehunch', 'lsp': 'stdio', 'language': 'python',
-  \ 'executable': $CODEHUNCH, 'command': '%e serve --stdio', 'project_root': {buffer -> getcwd()},
-  \ 'initialization_options': {'sensitivity': 'high'}})
+  \ 'executable': $CODEHUNCH, 'command': '%e serve --stdio', 'project_root': {buffer -> getcwd()}})
 
 func! Report(row) abort
   call writefile([json_encode(a:row)], $REPORT, 'a')

@@ -35,12 +35,16 @@ OF_THE_WINDOW = {
     "memory_limit",
 }
 
+# What names a file, a program, a model or a machine; without trust, the workspace's values of these do not count.
+OF_TRUST = {"path", "URL", "bundle", "table of language to bundle"}
+
 SHAPES: dict[str, dict[str, Any]] = {
     "boolean": {"type": "boolean"},
     "whole number": {"type": ["integer", "null"], "minimum": 1},
     "list of codes or kinds": {"type": "array", "items": {"type": "string"}},
     "list of patterns": {"type": "array", "items": {"type": "string"}},
     "path": {"type": ["string", "null"]},
+    "URL": {"type": ["string", "null"]},
     "git revision": {"type": ["string", "null"]},
     "bundle": {"type": ["string", "null"]},
     "table of language to bundle": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -57,12 +61,27 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 def server_settings() -> dict[str, dict[str, Any]]:
     """The properties by their camelCase names without prefix."""
+    return {_name(field): _property(field) for field in _fields()}
+
+
+def restricted() -> list[str]:
+    """The names of the properties that need trust."""
+    return [_name(field) for field in _fields() if field.metadata["kind"] in OF_TRUST]
+
+
+def _fields() -> list[attrs.Attribute[Any]]:
     fields = [*attrs.fields(Settings), *attrs.fields(EditorSettings)]
-    return {
-        re.sub(r"_(\w)", lambda match: match[1].upper(), field.name): _property(field)
-        for field in fields
-        if "parse" in field.metadata and field.name not in OF_A_WALK
-    }
+    return [field for field in fields if "parse" in field.metadata and field.name not in OF_A_WALK]
+
+
+def _name(field: attrs.Attribute[Any]) -> str:
+    return field.metadata.get("key") or re.sub(r"_(\w)", lambda match: match[1].upper(), field.name)
+
+
+def _scope(field: attrs.Attribute[Any]) -> str:
+    if field.metadata["kind"] == "URL":
+        return "machine"  # Code leaves for it: no workspace says where to.
+    return "window" if field.name in OF_THE_WINDOW else "resource"
 
 
 def _property(field: attrs.Attribute[Any]) -> dict[str, Any]:
@@ -75,7 +94,7 @@ def _property(field: attrs.Attribute[Any]) -> dict[str, Any]:
     return {
         **_shape(kind),
         "default": default,
-        "scope": "window" if field.name in OF_THE_WINDOW else "resource",
+        "scope": _scope(field),
         "markdownDescription": field.metadata["help"],
     }
 
@@ -84,7 +103,7 @@ def _shape(kind: str) -> dict[str, Any]:
     words = re.findall(r'`"(\w+)"`', kind)
     if words:
         return {"type": "string", "enum": words}
-    return SHAPES.get(kind) or {"type": "number", "exclusiveMinimum": 0}
+    return {"type": "number", "exclusiveMinimum": 0} if kind.startswith("number of") else SHAPES[kind]
 
 
 def main() -> int:
@@ -93,6 +112,9 @@ def main() -> int:
     assert all(name.startswith("codehunch.") for name in own["properties"])
     table = server_settings()
     server["properties"] = {f"codehunch.{name}": value for name, value in table.items()}
+    limited = package["capabilities"]["untrustedWorkspaces"]
+    own_restricted = [name for name in limited["restrictedConfigurations"] if name in own["properties"]]
+    limited["restrictedConfigurations"] = own_restricted + [f"codehunch.{name}" for name in restricted()]
     names = ", ".join(f'"{name}"' for name in table)
     written = {
         PACKAGE: json.dumps(package, indent=2, ensure_ascii=False) + "\n",

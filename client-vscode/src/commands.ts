@@ -8,6 +8,7 @@ import { showModelCard } from "./modelCard";
 import { install, repair } from "./repair";
 import { scanWorkspace } from "./results/scan";
 import type { Results } from "./results/view";
+import { showTrainingReport } from "./retraining/watch";
 import { openRule } from "./ruleLinks";
 import type { Sessions } from "./sessions";
 
@@ -56,6 +57,7 @@ export function registerCommands(surface: Surface): void {
     clearResults: () => { results.clear(); },
     openResult: (item) => results.open(item),
     showModelCard: () => showModelCard(sessions),
+    showTrainingReport: () => showTrainingReport(sessions),
     createEnvironment: () => install(surface),
     repair: (how) => repair(surface, how),
     dismissFinding: (where) => forward(sessions, "codehunch.dismissFinding", where),

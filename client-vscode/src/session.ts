@@ -11,7 +11,7 @@ import {
   type Middleware,
 } from "vscode-languageclient/node";
 
-import { Client } from "./client";
+import { Client, STATUS, type ServerState } from "./client";
 import { withRuleLinks } from "./ruleLinks";
 import { selectorOf } from "./selector";
 import type { Server } from "./server/find";
@@ -37,12 +37,16 @@ export class Session implements vscode.Disposable {
     readonly folder: vscode.WorkspaceFolder | undefined,
     several: boolean,
     private readonly log: vscode.LogOutputChannel,
+    private readonly trace: vscode.LogOutputChannel,
   ) {
     this.current = { kind: "starting", server };
     const run = { command: server.command, args: [...server.args, "serve", "--stdio"], options: safeOptions() };
     this.client = new Client("codehunch", "CodeHunch", run, this.options(several));
     this.client.onDidChangeState(({ newState }) => {
       this.follow(newState);
+    });
+    this.client.onNotification(STATUS, ({ state, message }) => {
+      this.hear(state, message);
     });
     this.client.onNotification(ShowMessageNotification.type, ({ type, message }) => {
       this.tell(type, message);
@@ -96,6 +100,7 @@ export class Session implements vscode.Disposable {
       initializationOptions: () =>
         settingsAtStart(explicitSettings(vscode.workspace.getConfiguration("codehunch", this.folder))),
       outputChannel: this.log,
+      traceOutputChannel: this.trace,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       diagnosticCollectionName: "codehunch",
       diagnosticPullOptions: { onChange: true, onSave: true, onTabs: false },
@@ -169,6 +174,19 @@ export class Session implements vscode.Disposable {
       }
     } catch {
       // The server is on its way out; the state that follows says so.
+    }
+  }
+
+  /** What the server says of itself, where it is more than a message or a bar already said. */
+  private hear(state: ServerState, message: string): void {
+    if (state === "loading") {
+      this.set({ kind: "busy", server: this.server, doing: `loading the ${message} model` });
+    } else if (state === "busy") {
+      this.set({ kind: "busy", server: this.server, doing: message });
+    } else if (state === "ready") {
+      void this.ready();
+    } else {
+      this.set({ kind: "degraded", server: this.server, problem: message.replace(/^CodeHunch: /, "") });
     }
   }
 

@@ -38,6 +38,7 @@ export class Sessions implements vscode.Disposable {
   constructor(
     private readonly context: vscode.ExtensionContext,
     private readonly log: vscode.LogOutputChannel,
+    private readonly trace: vscode.LogOutputChannel,
     private readonly interpreters: Interpreters,
   ) {}
 
@@ -149,7 +150,7 @@ export class Sessions implements vscode.Disposable {
       this.explain(entry.state);
     } else if (!sameServer(entry.session?.server, found.server) || entry.session?.state.kind === "crashed") {
       await entry.session?.stop();
-      entry.session = new Session(found.server, place.folder, place.several, this.log);
+      entry.session = new Session(found.server, place.folder, place.several, this.log, this.trace);
       entry.session.onDidChange(() => { this.changed.fire(); });
       await entry.session.start();
     }

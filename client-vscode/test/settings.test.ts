@@ -66,10 +66,23 @@ suite("manifest", () => {
   test("every setting has a scope", () => {
     assert.deepEqual(properties.filter(([, { scope }]) => scope === undefined), []);
   });
-  test("what names something to run is restricted and no matter of a folder", () => {
-    for (const name of manifest.capabilities.untrustedWorkspaces.restrictedConfigurations) {
-      const scope = properties.find(([each]) => each === name)?.[1].scope;
-      assert.ok(scope === "machine" || scope === "machine-overridable", name);
+  const restricted = manifest.capabilities.untrustedWorkspaces.restrictedConfigurations;
+  test("what is restricted can be set", () => {
+    assert.deepEqual(restricted.filter((name) => !properties.some(([each]) => each === name)), []);
+  });
+  test("what names a file, a program, a model or a machine is restricted", () => {
+    const naming = /\.(path|interpreter|wheel|baseline|models|generationModel|endpoint)$/;
+    assert.deepEqual(properties.map(([name]) => name).filter((name) => naming.test(name)).sort(), [...restricted].sort());
+  });
+  test("what says what is run, and where code goes, is no matter of a workspace alone", () => {
+    for (const [name, scopes] of [
+      ["server.path", ["machine-overridable"]],
+      ["server.interpreter", ["machine-overridable"]],
+      ["server.wheel", ["machine"]],
+      ["inference.endpoint", ["machine"]],
+    ] as const) {
+      const scope = properties.find(([each]) => each === `codehunch.${name}`)?.[1].scope;
+      assert.ok(scope !== undefined && (scopes as readonly string[]).includes(scope), `${name}: ${String(scope)}`);
     }
   });
   test("every command of a menu, key or walkthrough exists", () => {

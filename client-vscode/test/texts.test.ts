@@ -4,6 +4,7 @@ import { suite, test } from "node:test";
 import manifest from "../package.json";
 import { labelOf } from "../src/editing/labels";
 import { cardPage } from "../src/modelCardPage";
+import { newest, progressIn, progressText, reportPage, verdicts } from "../src/retraining/progress";
 import { RowReader, utf16Offset } from "../src/results/rows";
 import { installArguments, isPythonNewEnough } from "../src/server/pip";
 import { modelsIn, shown, type State } from "../src/state";
@@ -98,5 +99,33 @@ suite("model card", () => {
     const page = cardPage([{ id: "x", version: "1", metrics: { auc: 0.9 }, provenance: {} }]);
     assert.match(page, /Metrics.*auc.*0\.9/s);
     assert.doesNotMatch(page, /Provenance/);
+  });
+});
+
+suite("retraining", () => {
+  const whole = { pid: 1, stage: "mining", done: 1, total: 4, detail: "a, 10 rows" };
+  test("progress is read and shown", () => {
+    const found = progressIn(JSON.stringify(whole));
+    assert.ok(found);
+    assert.deepEqual(progressText(found), { text: "CodeHunch: retraining, 25 %", detail: "mining: a, 10 rows" });
+    assert.deepEqual(progressText({ ...whole, total: 0, detail: "" }), { text: "CodeHunch: retraining, 0 %", detail: "mining" });
+  });
+  for (const text of ["", "null", "[]", "{", JSON.stringify({ ...whole, pid: "1" })]) {
+    test(`no progress in ${JSON.stringify(text)}`, () => {
+      assert.equal(progressIn(text), undefined);
+    });
+  }
+  test("the newest run", () => {
+    assert.equal(newest(["20260102-030405-a", "20260102-030406-b", "clones", "x"]), "20260102-030406-b");
+    assert.equal(newest(["clones"]), undefined);
+  });
+  test("what came of it", () => {
+    const result = { tasks: { defects: { promoted: true, why: "+5.0" }, generation: { promoted: false } } };
+    assert.deepEqual(verdicts(JSON.stringify(result)), ["defects: a better model is in use (+5.0)", "generation: the present model stays"]);
+    assert.deepEqual(verdicts(""), []);
+  });
+  test("a report gets a policy", () => {
+    assert.match(reportPage('<!doctype html><meta charset="utf-8"><p>x'), /charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'/);
+    assert.match(reportPage("<p>x"), /^<meta http-equiv/);
   });
 });

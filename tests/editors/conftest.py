@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
-from .examples import MISTAKES, Mistake
+from .asking import bodies_of
+from .examples import COMMENTED, DESCRIBED, MISTAKES, Mistake
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 EDITORS = Path(os.environ.get("EDITORS", ROOT / "build" / "editors")).absolute()
 CODEHUNCH = EDITORS / "server" / "bin" / "codehunch"
+
+_TEXTS = {"described": DESCRIBED, "commented": COMMENTED}
 
 Drive = Callable[..., list[dict[str, Any]]]
 
@@ -57,6 +60,16 @@ def _is_about(row: dict[str, Any], mistake: Mistake) -> bool:
         lines[begin["row"] - 1] = line[: begin["column"] - 1] + edit["content"] + line[end["column"] - 1 :]
     place = (row["location"]["row"], row["location"]["column"])
     return place == (mistake.line + 1, mistake.column + 1) and "\n".join(lines) == mistake.mended
+
+
+@pytest.fixture(scope="session")
+def bodies(codehunch: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """``described`` and ``commented``: texts at whose end the shipped model offers a body unasked."""
+    texts = {f"{kind}_{i}.py": text for kind in ("described", "commented") for i, text in enumerate(_TEXTS[kind])}
+    offered = bodies_of(codehunch, tmp_path_factory.mktemp("bodies"), texts)
+    found = {kind: [text for name, text in texts.items() if name.startswith(kind) and offered[name]] for kind in _TEXTS}
+    assert all(found.values()), f"no body is offered unasked: {offered}"
+    return {kind: rows[0] for kind, rows in found.items()}
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 ;;; emacs -Q --batch -l emacs.el FILE  -*- lexical-binding: t -*-
-;; Opens FILE under eglot, waits for findings, repairs the first by hand, asks for completion items. Each step is a
-;; line in $REPORT.
+;; Opens FILE under eglot, waits for findings, reads the hover, changes a setting, repairs the finding by its quick fix,
+;; takes a body from the completion list. Each step is a line in $REPORT.
 ;; With -Q the folders of Debian's packages are not on the path; Emacs 29 and newer bring eglot along.
 (unless (locate-library "eglot")
   (dolist (folder (append (file-expand-wildcards "/usr/share/emacs/site-lisp/elpa/*")
@@ -15,7 +15,8 @@
 (defun report (row)
   (with-temp-buffer
     (insert (json-encode row) "\n")
-    (append-to-file (point-min) (point-max) (getenv "REPORT"))))
+    (let ((inhibit-message t))
+      (append-to-file (point-min) (point-max) (getenv "REPORT")))))
 
 (defun wait-for (seconds condition)
   (let ((end (+ (float-time) seconds)))
@@ -42,22 +43,44 @@
 ;; In batch nothing is idle, so what eglot and flymake do when idle is asked for here.
 (flymake-start)
 (wait-for 60 (lambda () (flymake-diagnostics)))
-(report `((findings . ,(findings))))
-(let ((found (car (flymake-diagnostics))))
-  (unless found (kill-emacs 1))
-  (goto-char (flymake-diagnostic-beg found))
-  (delete-region (flymake-diagnostic-beg found) (flymake-diagnostic-end found))
-  (insert (getenv "RIGHT")))
+(report `((version . ,emacs-version) (findings . ,(findings))))
+(unless (flymake-diagnostics) (kill-emacs 1))
+(goto-char (flymake-diagnostic-beg (car (flymake-diagnostics))))
+
+(let (text)
+  (eglot-hover-eldoc-function (lambda (shown &rest _) (setq text shown)))
+  (wait-for 60 (lambda () text))
+  (report `((hover . ,(and text (substring-no-properties text))))))
+
+(defun configure (settings)
+  (setq-default eglot-workspace-configuration `((codehunch . ,settings)))
+  (eglot-signal-didChangeConfiguration (eglot-current-server)))
+(configure '((diagnostics . :json-false)))
+(wait-for 60 (lambda () (not (flymake-diagnostics))))
+(report `((off . ,(findings))))
+(configure '((generationSeconds . 60)))
+(wait-for 60 (lambda () (flymake-diagnostics)))
+(report `((on . ,(findings))))
+
+;; The other quick fixes silence the rule.
+(defun choose (_prompt table &rest _)
+  (car (seq-remove (lambda (title) (string-match-p "^Ignore\\|not a defect" title)) (all-completions "" table))))
+(let ((found (car (flymake-diagnostics)))
+      (last-nonmenu-event ?x)
+      (eglot-confirm-server-edits nil)
+      (completing-read-function #'choose))
+  (eglot-code-actions (flymake-diagnostic-beg found) (flymake-diagnostic-end found) "quickfix" t))
+(wait-for 30 #'buffer-modified-p)
 (eglot--signal-textDocument/didChange)
 (wait-for 60 (lambda () (flymake-start) (not (flymake-diagnostics))))
 (report `((after . ,(findings)) (mended . ,(buffer-string))))
+
 (erase-buffer)
 (insert (getenv "DESCRIBED"))
 (eglot--signal-textDocument/didChange)
 (goto-char (point-max))
-(report `((described . ,(jsonrpc-request (eglot-current-server) :textDocument/completion
-                                         (append (eglot--TextDocumentPositionParams) '(:context (:triggerKind 1)))
-                                         :timeout 60))))
+(completion-at-point)
+(report `((described . ,(buffer-string))))
 (set-buffer-modified-p nil)
 (eglot-shutdown (eglot-current-server))
 (kill-emacs 0)

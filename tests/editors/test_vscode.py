@@ -12,7 +12,7 @@ import pytest
 
 from .codeserver import code_server, drive_browser
 from .conftest import EDITORS, HERE, ROOT
-from .examples import COMMENTED, DESCRIBED, Mistake
+from .examples import Mistake
 
 pytestmark = pytest.mark.editors
 
@@ -25,8 +25,8 @@ def test_the_extension_is_small() -> None:
     assert (EDITORS / "codehunch.vsix").stat().st_size < 1_000_000
 
 
-def test_in_the_extension_host(codehunch: Path, mistake: Mistake, tmp_path: Path) -> None:
-    workspace = _workspace(tmp_path, mistake, "served")
+def test_in_the_extension_host(codehunch: Path, mistake: Mistake, bodies: dict[str, str], tmp_path: Path) -> None:
+    workspace = _workspace(tmp_path, mistake, "served", **bodies)
     with code_server(tmp_path / "state", workspace, SETTINGS, {"codehunch.server.path": str(codehunch)}) as address:
         rows = _host(address, workspace)
     _all_passed(rows, "restart")
@@ -67,10 +67,10 @@ def test_the_extension_installs_a_server(codehunch: Path, mistake: Mistake, tmp_
     _all_passed(rows, "an environment is created and used")
 
 
-def test_what_a_person_sees(codehunch: Path, mistake: Mistake, tmp_path: Path) -> None:
+def test_what_a_person_sees(codehunch: Path, mistake: Mistake, bodies: dict[str, str], tmp_path: Path) -> None:
     workspace = _workspace(tmp_path, mistake, "served")
     (workspace / mistake.name).write_text(mistake.text, encoding="utf-8")
-    (workspace / "described.py").write_text(DESCRIBED.rstrip(), encoding="utf-8")
+    (workspace / "described.py").write_text(bodies["described"].rstrip(), encoding="utf-8")
     machine = {"codehunch.server.path": str(codehunch)}
     with code_server(tmp_path / "state", workspace, SETTINGS, machine, host_tests=False) as address:
         rows = drive_browser(
@@ -105,8 +105,6 @@ def _workspace(folder: Path, mistake: Mistake, suite: str, **more: Any) -> Path:
         "wrong": mistake.wrong,
         "line": mistake.line,
         "column": mistake.column,
-        "described": DESCRIBED,
-        "commented": COMMENTED,
         **more,
     }
     (workspace / "example.json").write_text(json.dumps(example), encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import signal
 import sys
@@ -55,6 +56,9 @@ def retrain(
             "--watch", metavar="TIME", help="Stay, and retrain this often (12h, say) if there are new commits."
         ),
     ] = "",
+    status: Annotated[
+        bool, typer.Option("--status", help="Print how the newest run stands, as JSON, and do nothing else.")
+    ] = False,
 ) -> None:
     """Retrain on your own repositories and keep the better model.
 
@@ -64,6 +68,9 @@ def retrain(
 
     Exits with 0 when a better model was promoted, 1 when the present one stays, 2 when something went wrong.
     """
+    if status:
+        print(json.dumps(newest_run()))
+        return
     options_of = _training()
     options = options_of(repositories, task, budget, recipe, clock, promote, feedback, jobs, licences)
     if hasattr(os, "nice"):
@@ -131,6 +138,51 @@ def _training() -> Any:
         )
 
     return options
+
+
+def newest_run() -> dict[str, Any]:
+    """The folder of all runs; of the newest one what it does while it works, else its result and its report.
+
+    Needs nothing of the training package.
+    """
+    from codehunch.bundles.store import store_folder
+
+    root = store_folder().parent / "retrain"
+    runs = sorted(path.parent for path in root.glob("*/run.json")) if root.is_dir() else []
+    found: dict[str, Any] = {"runs": str(root), "folder": None, "progress": None, "tasks": None, "report": None}
+    if runs:
+        run = runs[-1]
+        progress, result = (_json(run / name) for name in ("progress.json", "result.json"))
+        alive = isinstance(progress, dict) and _alive(progress.get("pid"))
+        report = run / "report.html"
+        found |= {
+            "folder": str(run),
+            "progress": progress if alive else None,
+            "tasks": result.get("tasks") if isinstance(result, dict) else None,
+            "report": str(report) if report.is_file() else None,
+        }
+    return found
+
+
+def _json(path: Path) -> Any:
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    return None
+
+
+def _alive(pid: object) -> bool:
+    """Whether a process has this number; what a killed run left behind is no running run."""
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    if os.name == "nt":  # There os.kill would end the process.
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _readable(function: Any, value: Any) -> Any:

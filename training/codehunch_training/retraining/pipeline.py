@@ -30,6 +30,7 @@ from codehunch_training.retraining.opinions import Opinions, read_opinions
 from codehunch_training.retraining.options import Options, RetrainError, Task
 from codehunch_training.retraining.remotes import clone, is_address, newest
 from codehunch_training.retraining.state import (
+    PROGRESS,
     RESULT,
     RunFolder,
     locked,
@@ -38,7 +39,7 @@ from codehunch_training.retraining.state import (
     runs_folder,
     write_json,
 )
-from codehunch_training.retraining.telling import Silent, Stopped, Teller, stopper
+from codehunch_training.retraining.telling import Recorded, Silent, Stopped, Teller, stopper
 from codehunch_training.retraining.timeline import Timeline, opened, timelines
 
 NEEDED_MEGABYTES = 300
@@ -167,8 +168,12 @@ def _run(
             if folder.elapsed > 2:
                 teller.note(f"going on with {folder.path} ({folder.elapsed / 60:.1f} minutes are spent)")
             check()
-            context = _context(options, folder, lines, cluster, teller, stop)
-            return _tasks(context, bundles, dry)
+            recorded = Recorded(teller, folder.file(PROGRESS))
+            try:
+                context = _context(options, folder, lines, cluster, recorded, stop)
+                return _tasks(context, bundles, dry)
+            finally:
+                recorded.end()
 
 
 def _lines(options: Options, teller: Teller, stop: Callable[[], bool]) -> tuple[list[Timeline], list[tuple[str, str]]]:

@@ -24,6 +24,7 @@ from codehunch_training.retraining.options import Options, RetrainError
 
 STATE = "state.json"
 RESULT = "result.json"
+PROGRESS = "progress.json"
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
 KEPT_RUNS = 5
 """Finished runs kept, with their reports; older ones lose their folder."""

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
+import math
+import os
+import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol
+
+from codehunch.bundles.bundle import replace_file
 
 
 class Teller(Protocol):
@@ -55,3 +62,37 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+class Recorded:
+    """Passes words and progress on, and keeps the latest in a file for who looks from outside, such as an editor.
+
+    The file is a JSON object of ``pid``, ``stage``, ``done``, ``total`` and ``detail``, there only while a run works.
+    """
+
+    _EVERY = 1.0
+
+    def __init__(self, teller: Teller, path: Path) -> None:
+        self._teller, self._path = teller, path
+        self._stage, self._written = "", -math.inf
+
+    def note(self, text: str) -> None:
+        self._teller.note(text)
+
+    def stage(self, name: str) -> None:
+        self._teller.stage(name)
+        self._stage = name
+        self._write(0, 1, "")
+
+    def progress(self, done: float, total: float, detail: str = "") -> None:
+        self._teller.progress(done, total, detail)
+        if time.monotonic() - self._written >= self._EVERY:
+            self._write(done, total, detail)
+
+    def end(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def _write(self, done: float, total: float, detail: str) -> None:
+        self._written = time.monotonic()
+        row = {"pid": os.getpid(), "stage": self._stage, "done": done, "total": total, "detail": detail}
+        replace_file(self._path, json.dumps(row).encode())

@@ -13,6 +13,7 @@ Floats = NDArray[np.float32]
 
 _IMPOSSIBLE = -1e9
 _LONGEST_LOOP = 24
+_BLOCK = 64
 
 
 @attrs.frozen
@@ -131,13 +132,8 @@ def beam_search(run: Steps, decoding: Decoding, ends: Collection[int]) -> tuple[
         log_probabilities = log_softmax(logits)
         if decoding.guard_loops:
             log_probabilities = _without_loops(log_probabilities, running)
-        total = log_probabilities.astype(np.float64) + scores[:, None]
-        width = total.shape[1]
-        best = _top(total.reshape(-1), (1 + len(ends)) * beams)
         survivors: list[tuple[float, int, int]] = []
-        for rank, index in enumerate(best):
-            beam, token = divmod(int(index), width)
-            score = float(total[beam, token])
+        for rank, (score, beam, token) in enumerate(_best(log_probabilities, scores, (1 + len(ends)) * beams)):
             tokens = running[beam] if token in ends else [*running[beam], token]
             ended = token in ends or (decoding.stop is not None and decoding.stop(tokens))
             if not ended and length < decoding.max_new:
@@ -203,8 +199,28 @@ def _sampled(log_probabilities: Floats, decoding: Decoding, random: np.random.Ge
     return chosen
 
 
-def _top(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Indices of the largest values, the largest first."""
-    part = np.argpartition(-values, min(count, len(values) - 1))[:count]
-    result: NDArray[np.int64] = part[np.argsort(-values[part], kind="stable")]
+def _best(log_probabilities: Floats, scores: NDArray[np.float64], count: int) -> list[tuple[float, int, int]]:
+    """The best continuations of all beams: score, beam and token, the best first."""
+    found: list[tuple[float, int, int]] = []
+    for beam, row in enumerate(log_probabilities):
+        tokens = _top(row, count)
+        found += zip((scores[beam] + row[tokens]).tolist(), [beam] * len(tokens), tokens.tolist(), strict=True)
+    return sorted(found, key=lambda each: -each[0])[:count]
+
+
+def _top(values: Floats, count: int) -> NDArray[np.int64]:
+    """Indices of the ``count`` largest values, the largest first.
+
+    The largest values lie in the blocks with the largest maxima, and a maximum is ten times as fast as a partition.
+    """
+    if len(values) <= 2 * count * _BLOCK:
+        candidates = np.arange(len(values))
+    else:
+        whole = len(values) // _BLOCK * _BLOCK
+        maxima = values[:whole].reshape(-1, _BLOCK).max(axis=1)
+        blocks = np.sort(np.argpartition(-maxima, count)[:count])
+        candidates = np.concatenate(
+            [(blocks[:, None] * _BLOCK + np.arange(_BLOCK)).reshape(-1), np.arange(whole, len(values))]
+        )
+    result: NDArray[np.int64] = candidates[np.argsort(-values[candidates], kind="stable")][:count]
     return result

@@ -127,8 +127,12 @@ def _open(file: Path, threads: int | None, providers: Sequence[str]) -> ort.Infe
     # Every input length would otherwise leave its own plan behind. The arena stays: callers bound their
     # batches, so it settles at one size, below what page-by-page allocation peaks at.
     options.enable_mem_pattern = False
+    # On CPUs the fused sum and normalisation is not vectorised: the two operators it replaces take a third of its time.
+    slower = ["SkipLayerNormFusion"] if tuple(providers) == (CPU,) else []
     # onnxruntime announces its own fallback by print(), and stdout belongs to others: ours replaces it.
-    return ort.InferenceSession(str(file), options, providers=list(providers), enable_fallback=0)
+    return ort.InferenceSession(
+        str(file), options, providers=list(providers), disabled_optimizers=slower, enable_fallback=0
+    )
 
 
 def reason_of(error: Exception) -> str:

@@ -20,6 +20,7 @@ from codehunch.bundles.bundle import Bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec, EmbeddingSpec, GenerationSpec, InputSpec, Manifest
 from codehunch_training.export import graphs, quantisation, thresholds
 from codehunch_training.export.card import CARD_NAME, render_card
+from codehunch_training.export.padding import without_mask
 from codehunch_training.export.parity import Bounds, GraphModel, ParityError, gate, measure_encoder, measure_generation
 from codehunch_training.export.quantisation import SCHEMES, Precision, Scheme
 from codehunch_training.export.subject import ExportError, Say, Subject, recorded, standard_library
@@ -171,6 +172,10 @@ def _fewer_bits(
     for part, path in made.items():
         if writes:
             _tie(path)
+        # Rows run alone there: see codehunch.inference.batching. Other readers of texts and windows ask for the mask.
+        alone = path.with_name(f"alone-{path.name}")
+        if subject.kind == "classifier" and not scheme.static and without_mask(path, alone, feeds[part]):
+            path = alone
         details[part] = quantisation.quantise(path, shipped[part], scheme, feeds[part], options.error_limit, say)
     first = next(iter(details.values()))
     shared = ("method", "scheme", "weights", "activations", "embeddings")

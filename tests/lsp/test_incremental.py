@@ -87,10 +87,30 @@ _LINES = st.sampled_from(
         "   ",
         "\x0c",
         "async def k():",
+        "    def m(self):",
+        "        return self",
+        "    @d(",
+        "    )",
+        "@d(1)",
+        "a",
+        "for a in b",
+        "x = [",
+        "]",
+        "x = (1,",
+        "f(a)[b]",
+        "'''",
+        "x = 'a \\",
+        "    x = 1; y = (",
+        "async for a in b:",
+        "elif b:",
+        "\rdef p(): pass\r",
+        "x = f'{a[0]}'",
         "🙂 = 'é'",
     ]
 )
-_TEXTS = st.lists(_LINES, max_size=14).map("\n".join)
+_TEXTS = st.tuples(st.sampled_from(["\n", "\n", "\r\n", "\r"]), st.lists(_LINES, max_size=14)).map(
+    lambda each: each[0].join(each[1])
+)
 _GOOD_LINES = ["def f(a):\n    return a\n", "class C:\n    def m(self):\n        return 1\n", "x = 1\n"]
 _GOOD_LINES += ["# note\n", "\n", "@d\ndef g(): pass\n"]
 _GOOD = st.lists(st.sampled_from(_GOOD_LINES), min_size=2, max_size=12).map("".join)
@@ -169,12 +189,87 @@ def test_an_edit_costs_what_it_touched(where: str) -> None:
 
 
 def test_progress_in_a_large_file_outlives_an_edit() -> None:
-    """The first look is taken in portions, each of which the detector remembers."""
-    checker = IncrementalChecker(EveryFunction())
-    budget = iter([False] * 3)
+    """The first look is taken in portions, and what was read before an edit is not read again."""
+    detector = EveryFunction()
+    checker = IncrementalChecker(detector)
+    budget = iter([False] * 1000)
     with pytest.raises(Cancelled):
         checker.check("file:///a.py", FILE, "python", OPTIONS, lambda: next(budget, True))
+    assert checker.portions > 1
+    detector.read = 0
+    text = FILE.replace("return a + 10\n", "return b + 10\n")
+    assert check(checker, text) == EveryFunction().check(SourceText(text))
     assert checker.portions > 3
+    # All but those thousand, in a portion and alone.
+    assert detector.read < 2 * (3000 - 900)
+
+
+SMALL = "import os\n\n\n" + "".join(f"def f{index}(a):\n    return a + {index}\n\n\n" for index in range(30))
+HALF_TYPED = [
+    "x = (",
+    "if a",
+    "return [",
+    "foo(",
+    "def k(",
+    "def k(b):",
+    "class D(",
+    "@d(",
+    ")",
+    "'",
+    "    x +",
+    "lambda",
+]
+
+
+@pytest.mark.parametrize("statement", HALF_TYPED)
+def test_a_half_typed_statement_costs_what_it_touched(statement: str) -> None:
+    """And hides nothing but the function it is in."""
+    detector = EveryFunction()
+    checker = IncrementalChecker(detector)
+    before = check(checker, SMALL)
+    for indent in ("    ", ""):
+        text = SMALL.replace("    return a + 15\n", f"{indent}{statement}\n    return a + 15\n")
+        detector.read = 0
+        found = check(checker, text)
+        assert found == EveryFunction().check(SourceText(text))
+        shown, expected = {each.function for each in found}, {each.function for each in before}
+        assert expected - shown <= {"f15"}
+        assert detector.read <= 4
+        detector.read = 0
+        assert check(checker, SMALL) == before
+        assert detector.read == 0
+
+
+def test_a_half_typed_method_hides_no_other() -> None:
+    methods = "".join(f"    @d\n    def m{index}(self):\n        return {index}\n\n" for index in range(6))
+    nested = "    class D:\n        def a(self): pass\n\n        def b(self):\n            pass\n\n"
+    text = f"import os\n\n\nclass C(B):\n    x = 1\n\n{methods}{nested}    y = 2\n\n\ndef f(): pass\n"
+    checker = IncrementalChecker(EveryFunction())
+    everything = {each.function for each in check(checker, text)}
+    for line, gone in (
+        ("        return 3\n", "C.m3"),
+        ("        return 5\n", "C.m5"),
+        ("            pass\n", "C.D.b"),
+        ("    x = 1\n", ""),
+        ("    y = 2\n", ""),
+    ):
+        for statement in ("x = foo(", "return (", "if a", "'"):
+            broken = text.replace(line, line[: len(line) - len(line.lstrip())] + statement + "\n" + line)
+            found = check(checker, broken)
+            assert found == EveryFunction().check(SourceText(broken))
+            if line != "    x = 1\n":  # There it is the head of the class that is broken.
+                assert everything - {each.function for each in found} <= {gone}, (line, statement)
+
+
+def test_an_open_string_hides_the_rest_until_it_is_closed() -> None:
+    detector = EveryFunction()
+    checker = IncrementalChecker(detector)
+    before = check(checker, SMALL)
+    text = SMALL.replace("    return a + 15\n", '    """Half a docstring\n    return a + 15\n')
+    assert check(checker, text) == EveryFunction().check(SourceText(text))
+    detector.read = 0
+    assert check(checker, SMALL) == before
+    assert detector.read == 0
 
 
 def test_other_options_are_another_question() -> None:
@@ -183,9 +278,9 @@ def test_other_options_are_another_question() -> None:
     before = checker.portions
     other = CheckOptions(sensitivity="low")
     assert check(checker, FILE, other) == EveryFunction().check(SourceText(FILE))
-    assert checker.portions == before
+    assert checker.portions == 2 * before
     assert check(checker, FILE + "x = 1\n", other)
-    assert checker.portions == before + 1
+    assert checker.portions == 2 * before
 
 
 def test_not_every_document_is_remembered_for_ever() -> None:

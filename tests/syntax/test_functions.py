@@ -167,6 +167,14 @@ def test_broken_functions_say_so() -> None:
     assert (first.broken, second.broken) == (True, False)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_end_is_one(end: str) -> None:
+    text = f"# note{end}def f(a):{end}    # note{end}    return a{end}"
+    (function,) = find_functions(parse(text))
+    assert function.span.of(text) == text[text.index("def") :].rstrip("\r\n")
+    assert not function.broken
+
+
 def test_a_function_and_its_node_are_one() -> None:
     parsed = parse(EVERYTHING)
     for function, node in function_nodes(parsed):

@@ -1,35 +1,32 @@
-"""An edit costs what it touched: only the top-level statements around it are parsed and read again.
+"""An edit costs what it touched: only the sections around it are parsed and read again.
 
-Findings of a function depend on its own text, on nothing around it. So in a Python file without syntax errors the
-findings of the statements before and after an edit stay, moved by as much as the text grew. Wherever that is not
-certain the whole file is read, so that what is reported never depends on the edits that led to a text.
+Findings of a function depend on its own text, on nothing around it. So in a Python file the findings of the sections
+before and after an edit stay (see ``codehunch.syntax.sections``), in offsets of their own. A section is read as the
+whole file is, so that what is reported never depends on the edits that led to a text.
 """
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import attrs
 
 from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.defects.options import CheckOptions
-from codehunch.syntax.parsing import parse
+from codehunch.syntax.sections import section_starts
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
 _KEPT = 64
 _WHOLE_FILE_MARK = "ignore-file"
-_ASK_AGAIN = 10
-"""After so many texts in a row that seemed broken, the whole text is asked whether it is."""
 _PORTION = 20_000
 """Code points read before progress is kept: an edit that ends the reading of a large file loses no more."""
-
-_FIRST_CODE = re.compile(r"(?:[ \t\f]*(?:#[^\r\n]*)?[\r\n]+)*(?P<indent>[ \t\f]*)")
-
-_CONTINUED = re.compile(r"\\[\r\n]")
+_REMEMBERED = 2000
+"""Sections that are no longer there."""
 
 IsCancelled = Callable[[], bool]
 
@@ -42,26 +39,44 @@ class Checker(Protocol):
     ) -> tuple[Finding, ...]: ...
 
 
-@attrs.define
+@attrs.define(eq=False)
+class _Section:
+    """A run of lines and what was found in it, in its own offsets."""
+
+    text: str
+    found: tuple[Finding, ...] | None = None
+    """``None`` until it was read."""
+    _at: int = -1
+    _placed: tuple[Finding, ...] = ()
+
+    def place(self, at: int) -> tuple[Finding, ...]:
+        """What was found, in offsets of a file that holds the section at ``at``."""
+        if self._at != at:
+            self._at, self._placed = at, tuple(_moved(each, at) for each in self.found or ())
+        return self._placed
+
+
+@attrs.define(eq=False)
 class _Known:
-    """The last text without syntax errors and everything found in it."""
+    """The last text of a document, in sections."""
 
     text: str
     options: CheckOptions
-    statements: tuple[Span, ...]
-    findings: tuple[Finding, ...]
-    broken_since: int = 0
-    """How many texts came after it that no part could be read of alone."""
+    starts: list[int]
+    sections: list[_Section]
+    gone: dict[str, tuple[Finding, ...]] = attrs.field(factory=dict)
+    """What was found in sections that were there before: a string half typed takes in all that follows until it is
+    closed, and much comes back as it was."""
 
 
 class IncrementalChecker:
-    """Remembers the last good text of each document. ``checker`` keeps a cache of its own by function."""
+    """Remembers the last text of each document. ``checker`` keeps a cache of its own by function."""
 
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self.portions = 0
-        """Partial readings so far, for tests."""
+        """Readings of more than one section so far, for tests."""
 
     def check(
         self, uri: str, text: str, language: str, options: CheckOptions, cancelled: IsCancelled
@@ -71,67 +86,28 @@ class IncrementalChecker:
             self._known.pop(uri, None)
             return self._checker.check(SourceText(text), language, options, cancelled)
         known = self._known.get(uri)
-        if known is None or known.options != options or _is_another(known.text, text):
-            return self._whole(uri, text, options, cancelled, first=known is None or known.options == options)
-        renewed = known if known.text == text else self._after_edit(known, text, cancelled)
-        if renewed is not None:
-            renewed.broken_since = 0
-            self._keep(uri, renewed)
-            return renewed.findings
-        known.broken_since += 1
-        if known.broken_since % _ASK_AGAIN == 0:
-            return self._whole(uri, text, options, cancelled, first=False)
-        # Most likely a statement half typed: the good text is kept to compare the mended one with.
-        return self._checker.check(SourceText(text), language, options, cancelled)
+        if known is None or known.options != options:
+            starts = [0, *section_starts(text)]
+            known = _Known(text, options, starts, list(_cut(text, starts)))
+        elif known.text != text:
+            known = _after_edit(known, text)
+        # Kept before it is read: what is read before a cancel need not be read again.
+        self._keep(uri, known)
+        self._read(known, cancelled)
+        placed = (section.place(at) for at, section in zip(known.starts, known.sections, strict=True) if section.found)
+        return tuple(each for findings in placed for each in findings)
 
-    def _whole(
-        self, uri: str, text: str, options: CheckOptions, cancelled: IsCancelled, first: bool
-    ) -> tuple[Finding, ...]:
-        parsed = parse(text)
-        statements = tuple(parsed.span(node) for node in parsed.tree.root_node.children)
-        good = not parsed.tree.root_node.has_error
-        if first and good and len(text) > _PORTION:
-            for portion in _portions(text, statements):
+    def _read(self, known: _Known, cancelled: IsCancelled) -> None:
+        """Read the sections that nobody has read, many at a time where there are many."""
+        fresh = [index for index, section in enumerate(known.sections) if section.found is None]
+        for run in _runs(known, fresh):
+            if len(run) > 1:
                 self.portions += 1
-                self._checker.check(SourceText(portion.of(text)), "python", options, cancelled)
-        findings = self._checker.check(parsed.source, "python", options, cancelled)
-        if good:
-            self._keep(uri, _Known(text, options, statements, findings))
-        return findings
-
-    def _after_edit(self, known: _Known, text: str, cancelled: IsCancelled) -> _Known | None:
-        """The new state from the old one, or ``None`` where only the whole file can tell."""
-        old = known.text
-        grown = len(text) - len(old)
-        start = _common_prefix(old, text)
-        end = len(old) - min(_common_suffix(old, text), min(len(old), len(text)) - start)
-        # Whole statements, with one untouched line between them and what stays.
-        before = [span for span in known.statements if span.end < start and "\n" in old[span.end : start]]
-        after = [span for span in known.statements if span.start > end and "\n" in old[end : span.start]]
-        for _ in range(2):
-            top = before[-1].end if before else 0
-            bottom = after[0].start if after else len(old)
-            region = Span(top, bottom + grown)
-            parsed = parse(region.of(text))
-            if not parsed.tree.root_node.has_error and _stands_alone(text, region):
-                break
-            # An `else:` belongs to the statement above, a decorator to the one below.
-            before, after = before[:-1], after[1:]
-        else:
-            return None
-        self.portions += 1
-        own = tuple(parsed.span(node) for node in parsed.tree.root_node.children)
-        found = self._checker.check(parsed.source, "python", known.options, cancelled)
-        return _Known(
-            text,
-            known.options,
-            (*before, *(_moved(span, top) for span in own), *(_moved(span, grown) for span in after)),
-            (
-                *(each for each in known.findings if each.span.end <= top),
-                *(_finding_moved(each, top) for each in found),
-                *(_finding_moved(each, grown) for each in known.findings if each.span.start >= bottom),
-            ),
-        )
+                joined = "".join(known.sections[index].text for index in run)
+                self._checker.check(SourceText(joined), "python", known.options, cancelled)
+            for index in run:
+                section = known.sections[index]
+                section.found = self._checker.check(SourceText(section.text), "python", known.options, cancelled)
 
     def _keep(self, uri: str, known: _Known) -> None:
         self._known[uri] = known
@@ -140,34 +116,53 @@ class IncrementalChecker:
             self._known.popitem(last=False)
 
 
-def _portions(text: str, statements: Sequence[Span]) -> Iterator[Span]:
-    """The text in runs of whole statements, each from the start of a line to the start of another."""
-    start = 0
-    for span in statements:
-        line = text.rfind("\n", 0, span.start) + 1
-        if span.start == line and line - start >= _PORTION:
-            yield Span(start, line)
-            start = line
-    yield Span(start, len(text))
+def _cut(text: str, starts: Sequence[int]) -> Iterator[_Section]:
+    return (_Section(text[start:end]) for start, end in pairwise([*starts, len(text)]))
 
 
-def _stands_alone(text: str, region: Span) -> bool:
-    """Whether nothing in the region continues what is before it, and nothing behind it continues the region."""
-    opens = region.start == 0 or text[region.start] in "\r\n"
-    closes = region.end == len(text) or text[region.end - 1] in "\r\n"
-    if _CONTINUED.search(text, region.start, region.end):
-        return False  # A backslash at a line's end joins what a cut would part.
-    # An indented line belongs to the block above, whatever comments stand between.
-    code = _FIRST_CODE.match(text, region.start, region.end)
-    return opens and closes and code is not None and not code["indent"]
+def _after_edit(known: _Known, text: str) -> _Known:
+    """The new state from the old one: sections stay where neither they nor what is next to them has changed."""
+    old = known.text
+    grown = len(text) - len(old)
+    same = _common_prefix(old, text)
+    behind = len(text) - min(_common_suffix(old, text), min(len(old), len(text)) - same)
+    # Where a section starts is decided by it and the one before: both have to lie in what is the same.
+    kept = max(0, bisect_right(known.starts, same) - 2)
+    restart = known.starts[kept]
+    starts, rest = [restart], len(known.starts)
+    for start in section_starts(text, restart):
+        if start >= behind:
+            rest = bisect_left(known.starts, start - grown)
+            if rest < len(known.starts) and known.starts[rest] == start - grown:
+                break
+            rest = len(known.starts)
+        starts.append(start)
+    after = [start + grown for start in known.starts[rest:]]
+    end = after[0] if after else len(text)
+    ends = [*starts[1:], end]
+    gone = known.gone | {each.text: each.found for each in known.sections[kept:rest] if each.found is not None}
+    middle = [text[start:stop] for start, stop in zip(starts, ends, strict=True)]
+    return _Known(
+        text,
+        known.options,
+        [*known.starts[:kept], *starts, *after],
+        [*known.sections[:kept], *(_Section(own, gone.get(own)) for own in middle), *known.sections[rest:]],
+        dict(list(gone.items())[-_REMEMBERED:]) if len(gone) > 2 * _REMEMBERED else gone,
+    )
 
 
-def _is_another(old: str, text: str) -> bool:
-    """Whether so much has changed that reading all of it in portions is the better way."""
-    if len(text) <= _PORTION:
-        return False
-    kept = min(_common_prefix(old, text) + _common_suffix(old, text), len(old), len(text))
-    return len(text) - kept > _PORTION
+def _runs(known: _Known, fresh: Sequence[int]) -> Iterator[list[int]]:
+    """Neighbouring sections in portions."""
+    run: list[int] = []
+    length = 0
+    for index in fresh:
+        if run and (index != run[-1] + 1 or length >= _PORTION):
+            yield run
+            run, length = [], 0
+        run.append(index)
+        length += len(known.sections[index].text)
+    if run:
+        yield run
 
 
 def _common_prefix(one: str, other: str) -> int:
@@ -192,19 +187,18 @@ def _common_suffix(one: str, other: str) -> int:
     return low
 
 
-def _moved(span: Span, by: int) -> Span:
-    return Span(span.start + by, span.end + by)
+def _moved(finding: Finding, by: int) -> Finding:
+    def moved(span: Span) -> Span:
+        return Span(span.start + by, span.end + by)
 
-
-def _finding_moved(finding: Finding, by: int) -> Finding:
     if not by:
         return finding
     return attrs.evolve(
         finding,
-        span=_moved(finding.span, by),
+        span=moved(finding.span),
         fixes=tuple(
-            Fix(fix.message, tuple(Edit(_moved(edit.span, by), edit.content) for edit in fix.edits), fix.margin)
+            Fix(fix.message, tuple(Edit(moved(edit.span), edit.content) for edit in fix.edits), fix.margin)
             for fix in finding.fixes
         ),
-        evidence=tuple(_moved(span, by) for span in finding.evidence),
+        evidence=tuple(moved(span) for span in finding.evidence),
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import cache
 
 import attrs
 from tree_sitter import Node
 
 from codehunch.syntax.languages import language_named
-from codehunch.syntax.parsing import ParsedSource
+from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.sections import cut_at, inner_indent, section_starts
 from codehunch.syntax.spans import Span
 
 
@@ -60,8 +63,16 @@ class Definition:
 
 
 def find_functions(parsed: ParsedSource) -> tuple[Function, ...]:
-    """Every function of the file in source order, outer ones before the ones they hold."""
-    return tuple(definition.function for definition in definitions(parsed))
+    """Every function of the file in source order, outer ones before the ones they hold.
+
+    In a Python text with syntax errors each section is read by itself, and each method of a class that is broken: what
+    is half typed hides nothing around it.
+    """
+    if not parsed.tree.root_node.has_error or parsed.language != "python":
+        return tuple(definition.function for definition in definitions(parsed))
+    text = parsed.text
+    sections = list(cut_at(text, list(section_starts(text))))
+    return tuple(function for start, section in sections for function in _recovered(section, start, _Place()))
 
 
 def function_nodes(parsed: ParsedSource) -> Iterator[tuple[Function, Node]]:
@@ -84,14 +95,19 @@ class _Place:
 
 
 def definitions(parsed: ParsedSource) -> Iterator[Definition]:
-    """Each function with its nodes, in source order. Iterative: hostile nesting must not end the recursion.
+    """Each function with its nodes, in source order, as the parser has understood the text.
 
     Expressions of a language whose functions are statements are skipped, which is most of a file;
     a node with an error inside is searched all the same, for there the parser has guessed.
     """
+    return _walk(parsed, _Place())
+
+
+def _walk(parsed: ParsedSource, place: _Place) -> Iterator[Definition]:
+    """Iterative: hostile nesting must not end the recursion."""
     spec = language_named(parsed.language)
     containers = spec.container_types
-    stack: list[tuple[Node, Node, _Place]] = [(parsed.tree.root_node, parsed.tree.root_node, _Place())]
+    stack: list[tuple[Node, Node, _Place]] = [(parsed.tree.root_node, parsed.tree.root_node, place)]
     while stack:
         node, outer, place = stack.pop()
         kind = node.type
@@ -111,6 +127,68 @@ def definitions(parsed: ParsedSource) -> Iterator[Definition]:
         for child in reversed(node.named_children):
             if not containers or child.type in containers or child.has_error:
                 stack.append((child, node if decorated else child, place))
+
+
+_OPENING = "if 1:\n"
+"""Holds indented lines, so that they parse as they are."""
+_DEEPEST = 3
+"""Classes in classes beyond this are not taken apart: reading each level again must not add up."""
+
+
+def _recovered(text: str, start: int, place: _Place, indent: str = "", depth: int = 0) -> list[Function]:
+    """The functions of one section of a broken text. It starts at ``start`` of that and is indented by ``indent``."""
+    opening = _OPENING if indent else ""
+
+    def read(text: str) -> tuple[bool, list[Function]]:
+        parsed = parse(opening + text)
+        shift = start - len(opening)
+        return not parsed.tree.root_node.has_error, [_moved(each.function, shift) for each in _walk(parsed, place)]
+
+    good, found = read(text)
+    opens = _opens(indent).search(text) if not good else None
+    if opens is None:
+        return found
+    if opens["name"] is None:
+        if not found:  # Nothing but the head of a function is understood.
+            found = [attrs.evolve(each, broken=True) for each in read(_blanked(text, opens.end()))[1]]
+        return found
+    inner = inner_indent(text)
+    if inner is None or len(inner) <= len(indent) or depth == _DEEPEST:
+        return found
+    pieces = list(cut_at(text, list(section_starts(text, 0, inner))))
+    broken = [at > 0 and parse(_OPENING + piece).tree.root_node.has_error for at, piece in pieces]
+    kept = (_blanked(piece, len(inner)) if bad else piece for (_, piece), bad in zip(pieces, broken, strict=True))
+    good, others = read("".join(kept))
+    if not good:  # The head of the class is broken.
+        return found
+    qualified = place.qualify(opens["name"])
+    within = _Place(qualified, place.nesting, qualified)
+    for (at, piece), bad in zip(pieces, broken, strict=True):
+        if bad:
+            others += _recovered(piece, start + at, within, inner, depth + 1)
+    return sorted(others, key=lambda function: function.header.start)
+
+
+@cache
+def _opens(indent: str) -> re.Pattern[str]:
+    """What a section defines: the name of a class, or the whole head of a function on its line."""
+    line = rf"(?:\A|(?<=[\r\n]))\f*{re.escape(indent)}"
+    return re.compile(rf"{line}(?:class[ \t]+(?P<name>\w+)|(?:async[ \t]+)?def\b[^\r\n]*:[ \t]*(?=[\r\n]))")
+
+
+def _blanked(text: str, start: int) -> str:
+    """The text with an expression in the place of everything behind ``start``, as long as before."""
+    end = "\n" if text.endswith(("\r", "\n")) else ""
+    return (text[:start] + "0" + " " * (len(text) - start - 1 - len(end)) + end)[: len(text)]
+
+
+def _moved(function: Function, by: int) -> Function:
+    def moved(span: Span) -> Span:
+        return Span(span.start + by, span.end + by)
+
+    docstring = moved(function.docstring) if function.docstring is not None else None
+    span, header, body = (moved(each) for each in (function.span, function.header, function.body))
+    return attrs.evolve(function, span=span, header=header, docstring=docstring, body=body) if by else function
 
 
 def _name(node: Node) -> str:

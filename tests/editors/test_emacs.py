@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import EDITORS, HERE, Drive, named
+from .conftest import EDITORS, HERE, Drive, Shows, named
 from .examples import Mistake
 
 pytestmark = pytest.mark.editors
@@ -15,7 +15,13 @@ pytestmark = pytest.mark.editors
 
 @pytest.mark.parametrize(("version", "program"), [("28", Path("/usr/bin/emacs")), ("30", EDITORS / "sid" / "emacs")])
 def test_emacs(
-    drive: Drive, mistake: Mistake, bodies: dict[str, str], tmp_path: Path, version: str, program: Path
+    drive: Drive,
+    shows: Shows,
+    mistake: Mistake,
+    bodies: dict[str, str],
+    tmp_path: Path,
+    version: str,
+    program: Path,
 ) -> None:
     file = tmp_path / mistake.name
     file.write_text(mistake.text, encoding="utf-8")
@@ -30,6 +36,8 @@ def test_emacs(
     assert not named(rows, "off"), "a setting does not count at once"
     assert named(rows, "mended") == mistake.mended
     assert not named(rows, "after")
+    shows(f"Emacs {version}", "finding", "hover", "fix", "gone", "live")
     written = named(rows, "described")
     assert written.startswith(described.rstrip())
     assert written != described, "no body was taken from the completion list"
+    shows(f"Emacs {version}", "list")

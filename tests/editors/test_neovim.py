@@ -1,5 +1,5 @@
-"""Neovim with its own client: 0.7, which has findings pushed, 0.11 and 0.12, which pull them. Hover, a setting changed live, the quick
-fix, bodies from the completion list and as ghost text."""
+"""Neovim with its own client: 0.7, which has findings pushed, 0.11 and 0.12, which pull them. Hover, a setting changed
+live, the quick fix, bodies from the completion list and as ghost text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import EDITORS, HERE, Drive, named
+from .conftest import EDITORS, HERE, Drive, Shows, named
 from .examples import Mistake
 
 pytestmark = pytest.mark.editors
@@ -20,7 +20,14 @@ WAYS = [("0.12", NEW, "ghost"), ("0.11", MIDDLE, "list"), ("0.7", OLD, "list")]
 
 @pytest.mark.parametrize(("version", "program", "shown"), WAYS, ids=[way[0] for way in WAYS])
 def test_neovim(
-    drive: Drive, mistake: Mistake, bodies: dict[str, str], tmp_path: Path, version: str, program: Path, shown: str
+    drive: Drive,
+    shows: Shows,
+    mistake: Mistake,
+    bodies: dict[str, str],
+    tmp_path: Path,
+    version: str,
+    program: Path,
+    shown: str,
 ) -> None:
     file = tmp_path / mistake.name
     file.write_text(mistake.text, encoding="utf-8")
@@ -35,8 +42,10 @@ def test_neovim(
     assert named(rows, "on") == [place]
     assert named(rows, "repaired") == mistake.mended.rstrip("\n").split("\n")
     assert not named(rows, "after")
+    shows(f"Neovim {version}", "finding", "hover", "fix", "gone", "live")
     for name in ("described", "commented") if shown == "ghost" else ("described",):
         _check_body(named(rows, name), shown)
+    shows(f"Neovim {version}", shown)
 
 
 def _check_body(row: dict[str, Any], shown: str) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .codeserver import code_server, drive_browser
-from .conftest import EDITORS, HERE, ROOT
+from .codeserver import code_server, drive_browser, install_extension
+from .conftest import EDITORS, HERE, ROOT, Shows
 from .examples import Mistake
 
 pytestmark = pytest.mark.editors
@@ -25,15 +26,53 @@ def test_the_extension_is_small() -> None:
     assert (EDITORS / "codehunch.vsix").stat().st_size < 1_000_000
 
 
-def test_in_the_extension_host(codehunch: Path, mistake: Mistake, bodies: dict[str, str], tmp_path: Path) -> None:
+@pytest.fixture(scope="session")
+def extensions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_extension(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Path:
+    return EDITORS / "server" / "bin" / "python"
+
+
+def test_in_the_extension_host(
+    shows: Shows, mistake: Mistake, bodies: dict[str, str], extensions: Path, interpreter: Path, tmp_path: Path
+) -> None:
+    """With a server in the interpreter that a Python extension chose."""
     workspace = _workspace(tmp_path, mistake, "served", **bodies)
-    with code_server(tmp_path / "state", workspace, SETTINGS, {"codehunch.server.path": str(codehunch)}) as address:
-        rows = _host(address, workspace)
+    python = _stand_in(tmp_path, "python", {"": interpreter})
+    with code_server(tmp_path / "state", workspace, extensions, SETTINGS, {}) as address:
+        rows = _host(address, workspace, python)
     _all_passed(rows, "restart")
+    shows("VS Code", "live", "list")
+
+
+def test_several_folders(mistake: Mistake, extensions: Path, interpreter: Path, tmp_path: Path) -> None:
+    workspace = _workspace(tmp_path, mistake, "folders")
+    other = tmp_path / "other"
+    other.mkdir()
+    another = tmp_path / "another" / "python"
+    for file, program in ((tmp_path / "second" / "python", interpreter), (another, interpreter)):
+        file.parent.mkdir()
+        file.write_text(f'#!/bin/sh\nexec {program} "$@"\n', encoding="utf-8")
+        file.chmod(0o755)
+    chosen = {str(workspace): interpreter, str(other): tmp_path / "second" / "python"}
+    example = json.loads((workspace / "example.json").read_text(encoding="utf-8"))
+    example |= {"interpreters": {folder: str(program) for folder, program in chosen.items()}, "another": str(another)}
+    (workspace / "example.json").write_text(json.dumps(example), encoding="utf-8")
+    for folder in (workspace, other):
+        (folder / mistake.name).write_text(mistake.text, encoding="utf-8")
+    several = tmp_path / "several.code-workspace"
+    several.write_text(json.dumps({"folders": [{"path": str(each)} for each in (workspace, other)]}), encoding="utf-8")
+    python = _stand_in(tmp_path, "vscode-python-envs", chosen)
+    with code_server(tmp_path / "state", several, extensions, SETTINGS, {}) as address:
+        rows = _host(address, several, python)
+    _all_passed(rows, "a change of the interpreter takes another server")
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_without_a_server(codehunch: Path, mistake: Mistake, tmp_path: Path, trusted: bool) -> None:
+def test_without_a_server(mistake: Mistake, extensions: Path, tmp_path: Path, trusted: bool) -> None:
     workspace = _workspace(tmp_path, mistake, "unserved", trusted=trusted)
     if not trusted:
         # A workspace that wants its own program to be run, by its settings and by its environment.
@@ -51,47 +90,100 @@ def test_without_a_server(codehunch: Path, mistake: Mistake, tmp_path: Path, tru
         "security.workspace.trust.startupPrompt": "never",
     }
     path = "" if trusted else str(workspace / ".venv" / "bin")
-    with code_server(tmp_path / "state", workspace, settings, {}, trust=trusted, path=path) as address:
+    with code_server(tmp_path / "state", workspace, extensions, settings, {}, trust=trusted, path=path) as address:
         rows = _host(address, workspace)
     _all_passed(rows, "nothing of the workspace was run")
 
 
-def test_the_extension_installs_a_server(codehunch: Path, mistake: Mistake, tmp_path: Path) -> None:
+def test_the_extension_installs_a_server(mistake: Mistake, extensions: Path, tmp_path: Path) -> None:
     """From a folder of wheels, with an index that cannot be reached."""
     workspace = _workspace(tmp_path, mistake, "installing")
     settings = {**SETTINGS, "codehunch.server.offerEnvironment": False}
     machine = {"codehunch.server.wheel": str(EDITORS / "wheels")}
     path = str(Path(sys.executable).resolve().parent)
-    with code_server(tmp_path / "state", workspace, settings, machine, path=path) as address:
+    with code_server(tmp_path / "state", workspace, extensions, settings, machine, path=path) as address:
         rows = _host(address, workspace)
     _all_passed(rows, "an environment is created and used")
 
 
-def test_what_a_person_sees(codehunch: Path, mistake: Mistake, bodies: dict[str, str], tmp_path: Path) -> None:
-    workspace = _workspace(tmp_path, mistake, "served")
+def test_what_a_person_sees(
+    codehunch: Path, shows: Shows, mistake: Mistake, bodies: dict[str, str], extensions: Path, tmp_path: Path
+) -> None:
+    """With a server that is found on PATH, and nothing set."""
+    workspace = _workspace(tmp_path, mistake, "window")
+    (workspace / "example.json").unlink()
     (workspace / mistake.name).write_text(mistake.text, encoding="utf-8")
-    (workspace / "described.py").write_text(bodies["described"].rstrip(), encoding="utf-8")
-    machine = {"codehunch.server.path": str(codehunch)}
-    with code_server(tmp_path / "state", workspace, SETTINGS, machine, host_tests=False) as address:
+    texts = {"described": bodies["described"], "commented": bodies["commented"], "picked": bodies["described"]}
+    for name, text in texts.items():
+        (workspace / f"{name}.py").write_text(text.rstrip(), encoding="utf-8")
+    state = tmp_path / "state"
+    path = str(codehunch.parent)
+    with code_server(state, workspace, extensions, SETTINGS, {}, path=path, host_tests=False) as address:
         rows = drive_browser(
             HERE / "vscode_window.mjs",
             address,
             SHOTS,
-            240,
+            500,
             WORKSPACE=str(workspace),
             FILE=mistake.name,
-            WRONG=mistake.wrong,
+            REPAIR=mistake.repair,
+            RUNS=str(state / "data" / "codehunch" / "retrain"),
         )
     seen = {key: value for row in rows for key, value in row.items()}
     assert seen["underlined"] == mistake.wrong
-    assert "CodeHunch" in seen["hover"] or "codehunch" in seen["hover"]
+    assert "To silence it" in seen["hover"]
+    assert "CH1" in seen["rule"]
+    assert seen["repaired"].rstrip().split("\n")[: mistake.line + 1] == mistake.mended.split("\n")[: mistake.line + 1]
+    assert "defects" in seen["status"], "the status names the models"
+    shows("VS Code", "finding", "hover", "fix", "gone")
     assert any("scanning" in text for text in seen["scanning"]), "no progress was shown"
     assert any(mistake.name in row for row in seen["scan"])
-    assert seen["ghost"].strip()
-    assert seen["accepted"]
-    assert seen["again"] == "", "what was accepted is offered again"
+    for kind in bodies:
+        body = seen[kind]
+        assert body["ghost"].strip(), kind
+        assert body["accepted"], kind
+        assert body["again"] == "", f"what was accepted is offered again: {kind}"
+    shows("VS Code", "ghost")
+    assert seen["candidates"]
+    assert seen["picked"]
+    assert "metrics" in seen["card"].lower()
+    assert "training: step 420" in seen["retraining"]
+    assert "a better model is in use" in seen["done"]
+    assert "Retraining on tickets" in seen["report"]
     # What the page asked other machines for; code-server itself asks the gallery of extensions it comes with.
     assert set(seen["elsewhere"]) <= {"open-vsx.org"}
+
+
+def test_what_a_person_sees_without_a_server(mistake: Mistake, extensions: Path, tmp_path: Path) -> None:
+    workspace = _workspace(tmp_path, mistake, "window")
+    (workspace / mistake.name).write_text(mistake.text, encoding="utf-8")
+    with code_server(tmp_path / "state", workspace, extensions, SETTINGS, {}, host_tests=False) as address:
+        script = HERE / "vscode_unserved.mjs"
+        rows = drive_browser(script, address, SHOTS, 300, WORKSPACE=str(workspace), FILE=mistake.name)
+    seen = {key: value for row in rows for key, value in row.items()}
+    assert "Install CodeHunch" in seen["offer"]
+    assert "not installed" in seen["status"]
+    assert any("Install CodeHunch" in row for row in seen["choices"])
+
+
+def _stand_in(folder: Path, name: str, interpreters: dict[str, Path]) -> Path:
+    """An extension with the API of a Python extension, and an interpreter for each folder."""
+    place = folder / name
+    place.mkdir()
+    manifest = {
+        "name": name,
+        "publisher": "ms-python",
+        "version": "0.0.1",
+        "engines": {"vscode": "^1.91.0"},
+        "main": "./stand_in.js",
+        "activationEvents": ["onStartupFinished"],
+        "extensionKind": ["workspace"],
+    }
+    (place / "package.json").write_text(json.dumps(manifest), encoding="utf-8")
+    chosen = {folder: str(interpreter) for folder, interpreter in interpreters.items()}
+    (place / "interpreters.json").write_text(json.dumps(chosen), encoding="utf-8")
+    shutil.copy(HERE / "stand_in.js", place)
+    return place
 
 
 def _workspace(folder: Path, mistake: Mistake, suite: str, **more: Any) -> Path:
@@ -111,16 +203,15 @@ def _workspace(folder: Path, mistake: Mistake, suite: str, **more: Any) -> Path:
     return workspace
 
 
-def _host(address: str, workspace: Path) -> list[dict[str, Any]]:
-    folder = HERE / "host"
+def _host(address: str, workspace: Path, extension: Path = HERE / "host") -> list[dict[str, Any]]:
     return drive_browser(
         HERE / "vscode_host.mjs",
         address,
         SHOTS,
-        280,
+        500,
         WORKSPACE=str(workspace),
-        EXTENSION=str(folder),
-        TESTS=str(folder / "index.js"),
+        EXTENSION=str(extension),
+        TESTS=str(HERE / "host" / "index.js"),
     )
 
 

@@ -69,7 +69,7 @@ module.exports = {
     const { document } = await open(name, text);
     const { range } = await first(document);
     const actions = await vscode.commands.executeCommand("vscode.executeCodeActionProvider", document.uri, range, "quickfix");
-    const fix = actions.find(({ title }) => !title.startsWith("Ignore"));
+    const fix = actions.find(({ isPreferred }) => isPreferred);
     assert.ok(fix?.edit, `a repair among ${actions.map(({ title }) => title).join(", ")}`);
     await vscode.workspace.applyEdit(fix.edit);
     assert.equal(document.getText(), mended);
@@ -147,7 +147,8 @@ module.exports = {
     const information = JSON.parse(await vscode.env.clipboard.readText());
     assert.equal(information.servers.length, 1);
     assert.match(information.servers[0].answer.version, /^\d+\.\d+/);
-    report({ origin: information.servers[0].origin });
+    assert.equal(information.servers[0].origin, "interpreter");
+    assert.ok(information.state.detail.includes("defects"), `the status names the models: ${information.state.detail}`);
   },
 
   async "without ghost text the body is a list item"({ described }) {

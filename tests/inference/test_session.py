@@ -123,3 +123,26 @@ def test_a_provider_that_fails_falls_back_to_the_cpu_and_says_so(
     assert CUDA in caplog.text
     assert "falling back to" in caplog.text
     assert capfd.readouterr().out == ""
+
+
+def test_products_of_eight_bits_do_not_saturate(tmp_path: Path) -> None:
+    """Neighbouring products of large numbers leave 16 bits, which is where x86 without VNNI would add them."""
+    helper, kind = onnx.helper, onnx.TensorProto
+    weights = np.full((64, 32), 127, dtype=np.int8)
+    weights[:, ::2] = -128
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("MatMulInteger", ["x", "weights"], ["y"])],
+            "product",
+            [helper.make_tensor_value_info("x", kind.UINT8, ["n", 64])],
+            [helper.make_tensor_value_info("y", kind.INT32, ["n", 32])],
+            [onnx.numpy_helper.from_array(weights, "weights")],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    path = tmp_path / "product.onnx"
+    onnx.save(model, path)
+    given = np.full((3, 64), 255, dtype=np.uint8)
+    (found,) = create_session(path, 1, ["cpu"]).run(None, {"x": given})
+    np.testing.assert_array_equal(found, given.astype(np.int32) @ weights.astype(np.int32))

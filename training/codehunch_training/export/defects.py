@@ -12,7 +12,6 @@ from typing import Any
 
 import attrs
 import numpy as np
-import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from optimum.exporters.onnx import export as onnx_export
@@ -30,6 +29,7 @@ from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.evaluation.defects import read
 from codehunch_training.export.calibration import Calibration, calibrate, report
 from codehunch_training.export.card import CARD_NAME, render_card
+from codehunch_training.export.graphs import checked
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 from codehunch_training.tasks.defect_data import label_index, make_examples
 
@@ -68,7 +68,7 @@ def export_graph(model: DefectModel, folder: Path) -> Path:
     path = folder / "model-fp32.onnx"
     model = model.eval().cpu()
     onnx_export(model, DefectOnnxConfig(model.config, task="token-classification"), path, opset=OPSET)
-    onnx.checker.check_model(str(path))
+    checked(path)
     return path
 
 
@@ -88,9 +88,8 @@ def quantize(path: Path, out: Path) -> dict[str, Any]:
     )
     return {
         "method": "onnxruntime dynamic int8, per channel, reduced range",
-        "opset": OPSET,
         "bytes_fp32": path.stat().st_size,
-        "bytes": out.stat().st_size,
+        **checked(out),
     }
 
 

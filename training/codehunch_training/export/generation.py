@@ -26,6 +26,7 @@ from codehunch.generation.prompt import EOS, PAD, encode_prompt
 from codehunch.inference.decoding import Decoding
 from codehunch.inference.seq2seq import Graphs, Seq2Seq
 from codehunch_training.corpus.docstrings import prompt_of
+from codehunch_training.export.graphs import checked
 from codehunch_training.tasks.generation_data import read_rows
 
 PARTS = {
@@ -84,7 +85,13 @@ def quantise(source: Path, out: Path) -> dict[str, Any]:
             **settings,
         )
         prepared.unlink()
-    return {"method": "dynamic", "weights": "int8, embeddings fp32", "activations": "uint8, per call", **settings}
+    return {
+        "method": "dynamic",
+        "weights": "int8, embeddings fp32",
+        "activations": "uint8, per call",
+        **settings,
+        "graphs": {name: checked(out / name) for name in PARTS.values()},
+    }
 
 
 def tie_head(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """How good corpora are: injected defects held against their twins, and mined fixes drawn to be read by eye.
 
 python benchmarks/corpus_quality.py twins INJECTED [--rows N]
-python benchmarks/corpus_quality.py sample HISTORIES [--rows N] [--seed S] [--read JUDGEMENTS.csv] > to-read.txt
+python benchmarks/corpus_quality.py sample HISTORIES [--rows N | --each N] [--seed S] [--read JUDGEMENTS.csv] > to-read
 python benchmarks/corpus_quality.py precision JUDGEMENTS.csv
 """
 
@@ -56,16 +56,22 @@ def program_of(text: str) -> str | None:
         return None
 
 
-def sample(corpus: Path, count: int, seed: int, read: Path | None) -> None:
+def sample(corpus: Path, count: int, each: int, seed: int, read: Path | None) -> None:
     """Mined fixes, drawn at random: the buggy function with the flagged lexemes, and below it what the fix changed.
 
-    Commits that ``read`` judges already are left out.
+    Commits that ``read`` judges already are left out. With ``each``, that many of every kind are drawn instead of
+    ``count`` of all.
     """
     known = {row["commit"] for row in judgements_of(read)} if read is not None else set()
     rows = [row for row in read_rows(corpus) if isinstance(row, DefectRow) and row.role == "buggy"]
     rows = [row for row in rows if row.commit not in known]
     rows.sort(key=lambda row: row.id)
-    for number, row in enumerate(random.Random(seed).sample(rows, min(count, len(rows))), 1):
+    generator = random.Random(seed)
+    drawn: list[DefectRow] = []
+    for kind in sorted({row.label for row in rows}) if each else [""]:
+        of_kind = [row for row in rows if not each or row.label == kind]
+        drawn += generator.sample(of_kind, min(each or count, len(of_kind)))
+    for number, row in enumerate(drawn, 1):
         print(f"{'=' * 100}\n{number},{row.project},{row.commit},{row.label}  {row.path}:{row.line}")
         print(row.text.rstrip())
         print(f"{'-' * 40} flagged: {[row.text[start:end] for start, end in row.spans]}")
@@ -105,13 +111,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("part", choices=("twins", "sample", "precision"))
     parser.add_argument("input", type=Path)
     parser.add_argument("--rows", type=int, default=0, help="the first N only; of a sample: how many")
+    parser.add_argument("--each", type=int, default=0, help="of a sample: so many of every kind")
     parser.add_argument("--seed", type=int, default=0, help="draws the sample")
     parser.add_argument("--read", type=Path, help="judgements of rows not to draw again")
     given = parser.parse_args(arguments)
     if given.part == "twins":
         twins(given.input, given.rows)
     elif given.part == "sample":
-        sample(given.input, given.rows or 60, given.seed, given.read)
+        sample(given.input, given.rows or 60, given.each, given.seed, given.read)
     else:
         precision(given.input)
 

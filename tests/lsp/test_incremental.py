@@ -17,6 +17,7 @@ from codehunch.defects.options import CheckOptions
 from codehunch.defects.units import cut
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.incremental import IncrementalChecker
+from codehunch.lsp.parcels import Parcels
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.parsing import parse
@@ -57,7 +58,7 @@ class EveryFunction:
 
 
 def check(checker: IncrementalChecker, text: str, options: CheckOptions = OPTIONS) -> tuple[Finding, ...]:
-    return checker.check("file:///a.py", text, "python", options, lambda: False)
+    return Parcels().open("file:///a.py", checker.check("file:///a.py", text, "python", options, lambda: False))
 
 
 _LINES = st.sampled_from(
@@ -120,12 +121,13 @@ _EDITS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), _TEXTS | _LINES | 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_GOOD | _TEXTS, _EDITS)
 def test_any_edits(text: str, edits: list[tuple[float, float, str]]) -> None:
-    checker = IncrementalChecker(EveryFunction())
+    checker, parcels = IncrementalChecker(EveryFunction()), Parcels()
     assert check(checker, text) == EveryFunction().check(SourceText(text))
     for at, length, inserted in edits:
         start = round(at * len(text))
         text = text[:start] + inserted + text[start + round(length * 9) :]
-        assert check(checker, text) == EveryFunction().check(SourceText(text)), text
+        sent = checker.check("file:///a.py", text, "python", OPTIONS, lambda: False)
+        assert parcels.open("file:///a.py", sent) == EveryFunction().check(SourceText(text)), text
 
 
 def test_a_backslash_at_a_lines_end_joins_what_follows() -> None:

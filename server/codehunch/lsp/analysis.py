@@ -14,6 +14,7 @@ from codehunch.defects.findings import Finding
 from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
 from codehunch.inference.protocol import DOCUMENT, CancelToken, Engine
 from codehunch.lsp.documents import DocumentStore
+from codehunch.lsp.parcels import Parcels
 from codehunch.lsp.requests import CheckReply, CheckRequest
 from codehunch.lsp.rhythm import TypingRhythm
 from codehunch.lsp.snapshots import Snapshot
@@ -73,6 +74,7 @@ class Analysis:
         self._rhythms: dict[str, TypingRhythm] = {}
         self._running: dict[str, _Work] = {}
         self._done: dict[str, Report] = {}
+        self._parcels = Parcels()
 
     def known(self, snapshot: Snapshot) -> Report | None:
         """The report of exactly this version, if it is there already."""
@@ -113,6 +115,7 @@ class Analysis:
         """The document was closed."""
         self._stop(uri)
         self._done.pop(uri, None)
+        self._parcels.forget(uri)
         self._rhythms.pop(uri, None)
 
     def invalidate(self) -> None:
@@ -153,6 +156,9 @@ class Analysis:
             try:
                 reply = await self._engine().call("check", request, priority=DOCUMENT, cancel=cancel)
                 assert isinstance(reply, CheckReply)
+                if reply.parcels:
+                    findings = self._parcels.open(snapshot.uri, reply.parcels)
+                    reply = attrs.evolve(reply, findings=findings, parcels=())
                 return attrs.evolve(reply, findings=await self._wanted(snapshot, reply))
             except WorkerDied as error:
                 if attempt == 2:  # Twice on the same text is no accident.

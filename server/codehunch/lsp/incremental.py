@@ -15,10 +15,10 @@ from typing import Protocol
 
 import attrs
 
-from codehunch.defects.findings import Edit, Finding, Fix
+from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
+from codehunch.lsp.parcels import Parcel, packed
 from codehunch.syntax.sections import section_starts
-from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
 _KEPT = 64
@@ -46,14 +46,14 @@ class _Section:
     text: str
     found: tuple[Finding, ...] | None = None
     """``None`` until it was read."""
-    _at: int = -1
-    _placed: tuple[Finding, ...] = ()
+    _packed: bytes | None = None
 
-    def place(self, at: int) -> tuple[Finding, ...]:
-        """What was found, in offsets of a file that holds the section at ``at``."""
-        if self._at != at:
-            self._at, self._placed = at, tuple(_moved(each, at) for each in self.found or ())
-        return self._placed
+    @property
+    def packed(self) -> bytes:
+        """What was found, packed once."""
+        if self._packed is None:
+            self._packed = packed(self.found or ())
+        return self._packed
 
 
 @attrs.define(eq=False)
@@ -80,11 +80,12 @@ class IncrementalChecker:
 
     def check(
         self, uri: str, text: str, language: str, options: CheckOptions, cancelled: IsCancelled
-    ) -> tuple[Finding, ...]:
-        """What ``checker`` finds in the whole text, sorted by place."""
+    ) -> tuple[Parcel, ...]:
+        """What ``checker`` finds in the whole text, sorted by place, in parcels."""
         if language != "python" or _WHOLE_FILE_MARK in text.lower():
             self._known.pop(uri, None)
-            return self._checker.check(SourceText(text), language, options, cancelled)
+            found = self._checker.check(SourceText(text), language, options, cancelled)
+            return ((0, packed(found)),) if found else ()
         known = self._known.get(uri)
         if known is None or known.options != options:
             starts = [0, *section_starts(text)]
@@ -94,8 +95,8 @@ class IncrementalChecker:
         # Kept before it is read: what is read before a cancel need not be read again.
         self._keep(uri, known)
         self._read(known, cancelled)
-        placed = (section.place(at) for at, section in zip(known.starts, known.sections, strict=True) if section.found)
-        return tuple(each for findings in placed for each in findings)
+        sections = zip(known.starts, known.sections, strict=True)
+        return tuple((at, section.packed) for at, section in sections if section.found)
 
     def _read(self, known: _Known, cancelled: IsCancelled) -> None:
         """Read the sections that nobody has read, many at a time where there are many."""
@@ -185,20 +186,3 @@ def _common_suffix(one: str, other: str) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _moved(finding: Finding, by: int) -> Finding:
-    def moved(span: Span) -> Span:
-        return Span(span.start + by, span.end + by)
-
-    if not by:
-        return finding
-    return attrs.evolve(
-        finding,
-        span=moved(finding.span),
-        fixes=tuple(
-            Fix(fix.message, tuple(Edit(moved(edit.span), edit.content) for edit in fix.edits), fix.margin)
-            for fix in finding.fixes
-        ),
-        evidence=tuple(moved(span) for span in finding.evidence),
-    )

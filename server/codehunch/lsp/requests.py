@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from codehunch.defects.findings import Edit, Finding
+from codehunch.lsp.parcels import Parcel
 from codehunch.settings import Sensitivity
 from codehunch.syntax.spans import Span
 
@@ -46,6 +47,8 @@ class CheckReply:
     """Id and version of the bundle that read the text; empty where none serves the language."""
     sure: float = 0.8
     """Confidence of what the bundle reports even at low sensitivity."""
+    parcels: tuple[Parcel, ...] = ()
+    """In the place of ``findings``, for a document that is edited; see ``codehunch.lsp.parcels``."""
 
 
 @attrs.frozen

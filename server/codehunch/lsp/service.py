@@ -33,12 +33,14 @@ from codehunch.syntax.text import SourceText
 
 if TYPE_CHECKING:
     from codehunch.bundles.bundle import Bundle
+    from codehunch.defects.findings import Finding
     from codehunch.defects.models import Detectors
     from codehunch.generation.generator import Generator
     from codehunch.generation.index import FunctionIndex
     from codehunch.generation.samples import Asked, Sample
     from codehunch.inference.protocol import Emit
     from codehunch.lsp.incremental import IncrementalChecker
+    from codehunch.lsp.parcels import Parcel
 
 logger = logging.getLogger(__name__)
 
@@ -75,9 +77,11 @@ class ModelService:
         if cancelled():
             raise Cancelled
         options = CheckOptions(sensitivity=request.sensitivity, select=request.select, ignore=request.ignore)
+        findings: tuple[Finding, ...] = ()
+        parcels: tuple[Parcel, ...] = ()
         if request.uri:
             checker = self._checker(request.language)
-            findings = checker.check(request.uri, request.text, request.language, options, cancelled)
+            parcels = checker.check(request.uri, request.text, request.language, options, cancelled)
         else:
             source = SourceText(request.text)
             findings = detectors.detector(request.language).check(source, request.language, options, cancelled)
@@ -85,7 +89,7 @@ class ModelService:
             raise Cancelled
         spec = bundle.manifest.defects
         sure = spec.thresholds.get("low", 1.0) if spec is not None else 1.0
-        return CheckReply(tuple(findings), _name(bundle), sure)
+        return CheckReply(findings, _name(bundle), sure, parcels)
 
     def languages(self, payload: None, cancelled: IsCancelled) -> tuple[str, ...]:
         """What the defect models read."""

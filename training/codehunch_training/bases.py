@@ -7,13 +7,11 @@ poor result without a word; only heads may be new. Nothing in a checkpoint is ru
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
-import logging
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,10 +22,12 @@ from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrained
 from transformers.models.auto import modeling_auto
 
 from codehunch_training.errors import ToolboxError
+from codehunch_training.models.ngrams import NgramsConfig
 from codehunch_training.new_bases import BODIES, new_config, new_tokenizer, read_tokenizer
+from codehunch_training.quiet import quiet
 from codehunch_training.recipe import Recipe
 
-Family = Literal["encoder", "causal", "seq2seq"]
+Family = Literal["encoder", "causal", "seq2seq", "bag"]
 
 HEADS = (
     "lm_head.", "cls.", "classifier.", "score.", "qa_outputs.", "pooler.", "head.", "decoder.bias", "decoder.weight",
@@ -102,8 +102,8 @@ def load_base(spec: str, recipe: Recipe | None = None, texts: Iterable[str] = ()
     """A base by name.
 
     ``spec``: a folder in the Hugging Face layout; a hub id such as ``microsoft/codebert-base``; ``new:roberta``,
-    ``new:modern``, ``new:t5``, ``new:bart`` or ``new:gpt2`` for a body from nothing, whose byte-level BPE is learned
-    from ``texts``, or taken from a folder as in ``new:roberta:FOLDER``.
+    ``new:modern``, ``new:t5``, ``new:bart``, ``new:gpt2`` or ``new:ngrams`` for a body from nothing, whose byte-level
+    BPE is learned from ``texts``, or taken from a folder as in ``new:roberta:FOLDER``.
     Raises BaseError.
     """
     recipe = recipe or Recipe()
@@ -118,7 +118,8 @@ def load_base(spec: str, recipe: Recipe | None = None, texts: Iterable[str] = ()
         )
     else:
         _check_hub(spec)
-    with _quiet():
+    # It tells of new heads as of mistakes; what matters is checked here and raised.
+    with quiet("transformers"):
         try:
             config = AutoConfig.from_pretrained(spec, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
@@ -150,7 +151,9 @@ def _new(spec: str, recipe: Recipe, texts: Iterable[str]) -> Base:
 
 
 def family_of(config: PretrainedConfig) -> Family:
-    """Whether a config is of an encoder, a decoder alone, or both."""
+    """Whether a config is of an encoder, a decoder alone, both, or of a bag of n-grams."""
+    if config.model_type == NgramsConfig.model_type:
+        return "bag"
     if getattr(config, "is_encoder_decoder", False):
         return "seq2seq"
     kind = config.model_type
@@ -172,7 +175,7 @@ def longest_input(config: PretrainedConfig) -> int:
 
 
 def _loaded(auto: Any, spec: str, config: PretrainedConfig) -> PreTrainedModel:
-    with _quiet():
+    with quiet("transformers"):
         try:
             model, found = auto.from_pretrained(
                 spec, config=config, output_loading_info=True, ignore_mismatched_sizes=True, trust_remote_code=False
@@ -254,18 +257,6 @@ def _check_tokenizer(base: Base) -> None:
         )
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """transformers tells of new heads as of mistakes; what matters is checked here and raised."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _offline_hint(folder: Path) -> str:

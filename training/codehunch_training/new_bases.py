@@ -29,6 +29,7 @@ from transformers import (
     T5Config,
 )
 
+from codehunch_training.models.ngrams import NgramsConfig
 from codehunch_training.recipe import Recipe
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
@@ -36,7 +37,7 @@ SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))
 """Stand for hidden spans in span denoising; ``<extra_id_0>`` comes first, as in CodeT5."""
 
-BODIES = ("roberta", "modern", "t5", "bart", "gpt2")
+BODIES = ("roberta", "modern", "t5", "bart", "gpt2", "ngrams")
 
 
 def new_tokenizer(texts: Iterable[str], size: int, collapse: bool = False) -> PreTrainedTokenizerBase:
@@ -88,7 +89,8 @@ def new_config(body: str, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) ->
     """The config of a body in the recipe's sizes.
 
     ``roberta``: norms after the sublayers, absolute positions (Liu et al. 2019). ``modern``: norms before them,
-    rotary positions, gated feed-forward, local and global attention (Warner et al. 2024, ModernBERT).
+    rotary positions, gated feed-forward, local and global attention (Warner et al. 2024, ModernBERT). ``ngrams``: no
+    layers at all, see ``models/ngrams.py``.
     """
     model, regular = recipe.model, recipe.regularization
     hidden_dropout = 0.1 if regular.dropout < 0 else regular.dropout
@@ -115,6 +117,11 @@ def new_config(body: str, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) ->
             max_position_embeddings=model.max_length, reference_compile=False,
             mlp_dropout=max(0.0, regular.dropout), embedding_dropout=max(0.0, regular.dropout),
             attention_dropout=max(0.0, regular.attention_dropout),
+        )  # fmt: skip
+    if body == "ngrams":
+        return NgramsConfig(
+            **common, buckets=model.buckets, order=model.order, max_position_embeddings=model.max_length,
+            hidden_dropout_prob=max(0.0, regular.dropout),
         )  # fmt: skip
     if body == "t5":
         return T5Config(

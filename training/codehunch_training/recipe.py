@@ -38,6 +38,10 @@ class ModelTable:
     decoder_layers: int = 4
     vocabulary: int = 10_000
     """Entries of the byte-level BPE that a ``new:`` base learns from the corpus."""
+    buckets: int = 262_144
+    """``new:ngrams``: rows of the table its hashed n-grams share."""
+    order: int = 3
+    """``new:ngrams``: tokens of the longest n-gram."""
     whitespace: Literal["keep", "collapse"] = "keep"
     """``collapse``: the tokenizer a ``new:`` base learns reads every run of whitespace as one space, which shortens
     code whose layout means nothing (C) by a fifth."""

@@ -19,6 +19,7 @@ from codehunch_training.batching import plan_batches
 from codehunch_training.data import Data, DataError, read_data
 from codehunch_training.phases import train_before
 from codehunch_training.recipe import Recipe, RecipeError, unstructure
+from codehunch_training.recipe_checks import check_recipe
 from codehunch_training.run_folder import Progress, Run, load_run, provenance, start_folder, write_json
 from codehunch_training.tasks import task_for
 from codehunch_training.tasks.specification import Task
@@ -57,8 +58,7 @@ def train(
     if recipe.hardware.threads:
         torch.set_num_threads(recipe.hardware.threads)
     device = device_of(recipe)
-    if recipe.hardware.precision == "fp16" and device.type == "cpu":
-        raise RecipeError("fp16 needs CUDA; on a CPU set hardware.precision = bf16 or fp32")
+    check_recipe(recipe, device)
     if recipe.before:
         base, unfinished = train_before(task, base, data, recipe, out, partial(train, resume=resume, progress=progress))
         if unfinished is not None:
@@ -113,6 +113,8 @@ def _run(
     steps = -(-len(plan.batches) // per_step)
     set_seed(recipe.seed)
     model = task.build(base, recipe, data.train)
+    if recipe.hardware.gradient_checkpointing and not model.supports_gradient_checkpointing:
+        raise RecipeError(f"hardware.gradient_checkpointing: {type(model).__name__} has no layers to compute again")
     techniques = [*techniques_of(recipe), *extra]
     for technique in techniques:
         model = technique.on_model(model, task, recipe)

@@ -55,11 +55,7 @@ class Seq2Seq:
         deadline: float | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> tuple[Answer, ...]:
-        """Answers to a prompt of token ids, best first.
-
-        ``deadline`` is a ``time.monotonic`` moment: what is there by then is returned, unfinished answers last.
-        ``cancelled`` is asked between steps; Cancelled is raised where it says yes.
-        """
+        """See TextModel.generate."""
         run = _Run(self, prompt, deadline, cancelled)
         return decode(run, decoding, (self._graphs.eos,))
 

@@ -58,6 +58,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TASKS = {
     "classify": ("classify", "new:roberta", "defects"),
     "modern": ("classify", "new:modern", "defects"),
+    "ngrams": ("classify", "new:ngrams", "defects"),
     "tokens": ("tokens", "new:roberta", "defects"),
     "defects": ("defects-joint", "new:roberta", "defects"),
     "search": ("search", "new:roberta", "embedding"),
@@ -73,7 +74,7 @@ def trained(name: str, data: Path, folder: Path) -> Path:
     if name == "generation":  # A decoder beside a checkpoint's encoder, as for CodeBERT.
         train("classify", base, data, load_recipe("classify", TINY), folder / "encoder")
         base = str(folder / "encoder" / "best")
-    task = name if name != "modern" else "classify"
+    task = name if name not in ("modern", "ngrams") else "classify"
     train(task, base, data, settings, folder / "run")
     return folder / "run"
 

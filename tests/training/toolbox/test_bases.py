@@ -318,6 +318,12 @@ MISFITS = [
     ("pretrain", "new:t5", "encoder such as"),
     ("defects", "new:gpt2", "encoder such as"),
     ("tokens", "new:bart", "has no token head"),
+    ("tokens", "new:ngrams", "is a bag of n-grams .* tokens needs"),
+    ("defects", "new:ngrams", "encoder such as"),
+    ("pretrain", "new:ngrams", "encoder such as"),
+    ("search", "new:ngrams", "encoder such as"),
+    ("generation", "new:ngrams", "encoder-decoder such as"),
+    ("causal", "new:ngrams", "decoder such as"),
 ]
 
 

@@ -30,6 +30,11 @@ CASES: list[tuple[str, str, str, float, tuple[str, ...]]] = [
         ("schedule.epochs=12", "batch.tokens=512", "regularization.unfreeze_every=0.5", "schedule.patience=0"),
     ),
     ("devign", "", "pair", 0.3, (*DEVIGN, "schedule.epochs=10", "batch.tokens=512", "optimizer.name=adamw")),
+    (
+        "devign-ngrams", "", "pair", 0.3,
+        (*DEVIGN[:2], "model.buckets=4096", "schedule.evaluate_every=0", "optimizer.name=sgd",
+         "optimizer.learning_rate=3.0", "batch.tokens=0", "batch.size=16"),
+    ),
     ("devign-codebert", "codebert", "pair", 0.2, (*DEVIGN[:2], FULL, "schedule.epochs=12", "batch.tokens=512")),
     ("tokens", "new:roberta", "spans", 0.5, ("schedule.epochs=10", "batch.tokens=512")),
     ("defects-joint", "codebert", "twins", 0.2, ("schedule.epochs=14", "batch.tokens=512", *SURE)),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from codehunch_training.bases import BaseError, device_of
 from codehunch_training.recipe import (
     Recipe,
     RecipeError,
@@ -16,7 +19,9 @@ from codehunch_training.recipe import (
     to_toml,
     with_overrides,
 )
+from codehunch_training.recipe_checks import check_recipe
 from codehunch_training.tasks import TASKS
+from codehunch_training.trainer import arguments
 
 WRONG = [
     ("[optimizer]\nlearning_rat = 1", "did you mean `optimizer.learning_rate`"),
@@ -91,3 +96,56 @@ def test_every_field_can_be_set() -> None:
     assert "optimizer.learning_rate" in field_paths()
     assert "seed" in field_paths()
     assert Recipe().set("seed", 3).seed == 3
+
+
+REFUSED: list[tuple[tuple[str, ...], str]] = [
+    (("batch.accumulation=0",), "batch.accumulation = 0: it must be at least 1"),
+    (("schedule.warmup=1.5",), "schedule.warmup = 1.5: it must be at least 0 and at most 1"),
+    (("optimizer.learning_rate=-1.0",), "optimizer.learning_rate"),
+    (("regularization.label_smoothing=1.0",), "at most 0.999"),
+    (("schedule.epochs=0", "schedule.steps=0"), "nothing to do"),
+    (("hardware.precision=fp16",), "fp16 needs CUDA"),
+    (("regularization.freeze_layers=-1", "regularization.unfreeze_every=1.0"), "choose one of the two"),
+    (("distillation.hidden_weight=1.0", "hardware.gradient_checkpointing=true"), "computes them twice"),
+    (("distillation.hidden_weight=1.0", "hardware.compile=true"), "hardware.compile"),
+]
+
+
+@pytest.mark.parametrize(("changes", "told"), REFUSED)
+def test_what_does_not_go_together_is_told(changes: tuple[str, ...], told: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        check_recipe(with_overrides(Recipe(), changes), torch.device("cpu"))
+    assert told in str(error.value)
+
+
+def test_fp16_is_for_cuda_alone() -> None:
+    """Which precision is chosen where; what fp16 computes is not measured here."""
+    check_recipe(with_overrides(Recipe(), ["hardware.precision=fp16"]), torch.device("cuda"))
+    check_recipe(with_overrides(Recipe(), ["hardware.precision=bf16"]), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_ask_for_nothing_impossible(name: str) -> None:
+    check_recipe(load_recipe(name), torch.device("cuda"))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_the_trainer_gets_the_precision_asked_for(
+    precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr("codehunch_training.trainer.TrainingArguments", lambda **settings: kept.update(settings))
+    recipe = with_overrides(Recipe(), [f"hardware.precision={precision}"])
+    arguments(recipe, tmp_path, 1, torch.device("cuda"))
+    assert (kept["bf16"], kept["fp16"]) == (precision == "bf16", precision == "fp16")
+    assert kept["use_cpu"] is False
+    arguments(recipe, tmp_path, 1, torch.device("cpu"))
+    assert kept["use_cpu"] is True
+
+
+def test_cuda_where_there_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, device, chosen in ((True, "auto", "cuda"), (True, "cpu", "cpu"), (False, "auto", "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert device_of(with_overrides(Recipe(), [f"hardware.device={device}"])).type == chosen
+    with pytest.raises(BaseError, match="there is none"):
+        device_of(with_overrides(Recipe(), ["hardware.device=cuda"]))

@@ -213,6 +213,38 @@ def test_any_pair_of_columns(data: Path) -> None:
     assert copied["exact_match"] == 1.0
 
 
+def translations(count: int, seed: int) -> Iterator[dict[str, str]]:
+    """Functions in Python and the same in C."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        name, (a, b), sign = rng.choice(NAMES), rng.sample(NAMES, 2), rng.choice(list(VERBS))
+        yield {
+            "python": f"def {name}({a}, {b}):\n    return {a} {sign} {b}\n",
+            "c": f"int {name}(int {a}, int {b}) {{ return {a} {sign} {b}; }}",
+        }
+
+
+def test_it_learns_to_translate_code(tmp_path: Path) -> None:
+    """From one language to another, by naming the columns: better than copying the source."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, count, seed in (("train", 700, 0), ("valid", 40, 1)):
+        lines = (json.dumps(row) + "\n" for row in translations(count, seed))
+        (folder / f"{name}.jsonl").write_text("".join(lines))
+    settings = load_recipe(
+        "generation-native",
+        (*TINY, "data.text=python", "data.target=c", "generation.max_target=40", "schedule.epochs=10",
+         "schedule.evaluate_every=1000"),
+    )  # fmt: skip
+    run = train("generation", "new:t5", folder, settings, tmp_path / "run")
+    assert run.metrics["bleu"] > run.summary["baseline"]["bleu"] + 30
+    assert run.metrics["exact_match"] > 0.5
+    again = load_run(run.folder)
+    row = next(translations(1, 9))
+    (answers,) = again.task.write(again.model, again.task.features([row]), beams=1)
+    assert answers[0].startswith("int ")
+
+
 def test_what_a_checkpoint_does_when_it_summarises_is_switched_off(tmp_path: Path) -> None:
     recipe = load_recipe("generation-native", TINY)
     base = load_base("new:bart", recipe, [row["text"] for row in pairs(50, 0)])

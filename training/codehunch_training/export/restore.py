@@ -116,12 +116,15 @@ def _recorded(recorded: Mapping[str, Any]) -> PreTrainedModel:
 
     from codehunch_training.models.encoder import DefectConfig, DefectModel
     from codehunch_training.models.joint import JointConfig, JointModel
+    from codehunch_training.models.ngrams import NgramsConfig, NgramsForSequenceClassification
 
     settings, architecture = dict(recorded["config"]), str(recorded["architecture"])
     if settings.get("model_type") == DefectConfig.model_type:
         return DefectModel(DefectConfig(**settings))
     if settings.get("model_type") == JointConfig.model_type:
         return JointModel(JointConfig(**settings))
+    if settings.get("model_type") == NgramsConfig.model_type:
+        return NgramsForSequenceClassification(NgramsConfig(**settings))
     found = getattr(transformers, architecture, None)
     if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
         raise ValueError(f"transformers {transformers.__version__} has no model {architecture!r}")

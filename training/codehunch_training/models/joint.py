@@ -47,6 +47,17 @@ class JointConfig(PretrainedConfig):
         return AutoConfig.for_model(self.body["model_type"], **values)
 
 
+def fresh_heads(model: nn.Module) -> None:
+    """Begin both heads with weights of 1 / sqrt(hidden size).
+
+    With RoBERTa's 0.02 two layers of a small model begin so flat that twins, which differ in a token, have one score;
+    the gradient of their margin vanishes with that difference, and for many epochs the contrast changes nothing.
+    """
+    for head in (model.sequence_dense, model.sequence_out, model.token_dense, model.token_out):
+        nn.init.normal_(head.weight, std=head.in_features**-0.5)
+        nn.init.zeros_(head.bias)
+
+
 class JointModel(PreTrainedModel):
     """Inputs and outputs are the default defect model's, so that both export to one kind of graph."""
 
@@ -76,9 +87,7 @@ class JointModel(PreTrainedModel):
         self.sequence_out = nn.Linear(size, labels)
         self.token_dense = nn.Linear(size, size)
         self.token_out = nn.Linear(size, labels)
-        for head in (self.sequence_dense, self.sequence_out, self.token_dense, self.token_out):
-            nn.init.normal_(head.weight, std=0.02)
-            nn.init.zeros_(head.bias)
+        fresh_heads(self)
         self.register_buffer("assign_ids", torch.tensor(config.assign_ids), persistent=False)
 
     def _init_weights(self, module: nn.Module) -> None:

@@ -18,6 +18,7 @@ from codehunch_training.bases import Base, BaseError
 from codehunch_training.data import DataError, Row, label_column, text_column
 from codehunch_training.losses import balanced_weights, multi_label, single_label
 from codehunch_training.metrics import classification, multilabel
+from codehunch_training.models.ngrams import NgramsForSequenceClassification
 from codehunch_training.recipe import Recipe
 from codehunch_training.tasks.specification import Batch, Features, Loss, Task, batches_of
 from codehunch_training.tasks.windows import encode_text
@@ -30,7 +31,7 @@ class Classify(Task):
     """The base's own sequence head: on ``<s>`` for RoBERTa and CodeBERT, on the last token for GPT-2 and T5."""
 
     name = "classify"
-    families = ("encoder", "causal", "seq2seq")
+    families = ("encoder", "causal", "seq2seq", "bag")
     selection_metric = "accuracy"
 
     labels: tuple[str, ...]
@@ -89,7 +90,10 @@ class Classify(Task):
             if base.kind != "modernbert":
                 raise BaseError(f"model.pooling = mean is for ModernBERT and new:modern; {base.spec} is {base.kind}")
             changes["classifier_pooling"] = "mean"
-        return base.model(AutoModelForSequenceClassification, **changes)
+        model = base.model(AutoModelForSequenceClassification, **changes)
+        if base.fresh and isinstance(model, NgramsForSequenceClassification):
+            model.learn_frequencies(window["input_ids"] for row in rows for window in self.windows(row))
+        return model
 
     def _names(self, row: Row) -> list[str]:
         value = row.get(self.label_name)

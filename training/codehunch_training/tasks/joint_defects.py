@@ -25,7 +25,7 @@ from codehunch_training.data import DataError, Row, label_column, text_column
 from codehunch_training.losses import balanced_weights, single_label
 from codehunch_training.metrics import classification
 from codehunch_training.models.encoder import DefectConfig, DefectModel
-from codehunch_training.models.joint import LAYERED, JointConfig, JointModel
+from codehunch_training.models.joint import LAYERED, JointConfig, JointModel, fresh_heads
 from codehunch_training.models.structure import ASSIGNING
 from codehunch_training.recipe import Recipe
 from codehunch_training.tasks.classify import CLEAN as CLEAN_VALUES
@@ -78,7 +78,10 @@ class JointDefects(Task):
         if self.labels[0] != CLEAN or set(counts) - set(self.labels):
             raise DataError(f"data.labels must begin with {CLEAN!r} and name {', '.join(sorted(counts))}")
         if recipe.objective.class_weights == "balanced":
-            self.weights = balanced_weights(torch.tensor([float(counts[name]) for name in self.labels]))
+            # Clean weighs as much as all kinds together: were it one class of twenty, all would read as defective.
+            kinds = balanced_weights(torch.tensor([float(counts[name]) for name in self.labels[1:]]))
+            faulty = len(train) - counts[CLEAN]
+            self.weights = torch.cat([torch.tensor([len(train) / 2 / counts[CLEAN]]), kinds * len(train) / 2 / faulty])
         base.add_tokens(MARKS)
         self._encoder()
 
@@ -106,7 +109,9 @@ class JointDefects(Task):
                 hidden_dropout_prob=max(0.0, recipe.regularization.dropout), token_labels=list(self.labels),
                 pad_token_id=base.tokenizer.pad_token_id,
             )  # fmt: skip
-            return DefectModel(config)
+            fresh = DefectModel(config)
+            fresh_heads(fresh)
+            return fresh
         structured = model.structure != "none" or model.occurrence
         if structured and base.kind not in LAYERED:
             raise BaseError(f"model.structure is for {', '.join(LAYERED)} and new:roberta; {base.spec} is {base.kind}")

@@ -153,11 +153,12 @@ class Task:
         raise NotImplementedError
 
 
-_ARTICLES = {"encoder": "an encoder", "causal": "a decoder", "seq2seq": "an encoder-decoder"}
+_ARTICLES = {"encoder": "an encoder", "causal": "a decoder", "seq2seq": "an encoder-decoder", "bag": "a bag of n-grams"}
 _EXAMPLES = {
     "encoder": "microsoft/codebert-base or new:roberta",
     "causal": "gpt2 or new:gpt2",
     "seq2seq": "Salesforce/codet5-small or new:t5",
+    "bag": "new:ngrams",
 }
 
 

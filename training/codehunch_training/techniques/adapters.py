@@ -9,12 +9,10 @@ the place of Pfeiffer et al. 2021.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
-import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from codehunch_training.bases import family_of
+from codehunch_training.quiet import quiet
 from codehunch_training.recipe import Recipe, RecipeError
 from codehunch_training.tasks.specification import Task
 from codehunch_training.techniques import Technique
@@ -140,7 +139,7 @@ class Adapters(Technique):
         from adapters import SeqBnConfig
 
         self.names = frozenset(model.state_dict())
-        with _quiet():
+        with quiet("adapters"):  # It warns that a model has adapters and uses none while they are being put in.
             _prepared(model)
             model.add_adapter(NAME, config=SeqBnConfig(reduction_factor=self.table.reduction))
             model.train_adapter(NAME)
@@ -193,7 +192,7 @@ def attach(model: PreTrainedModel, folder: Path, about: Mapping[str, str]) -> Pr
             from peft import PeftModel
 
             return _prompted(PeftModel.from_pretrained(model, place))
-        with _quiet():
+        with quiet("adapters"):
             _prepared(model)
             model.set_active_adapters(model.load_adapter(place))
     except ImportError as error:
@@ -228,18 +227,6 @@ def _prompted(model: PreTrainedModel) -> PreTrainedModel:
 
     model.register_forward_pre_hook(without_segments, with_kwargs=True)
     return model
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Adapters warns that a model has adapters and uses none while they are being put in."""
-    logger = logging.getLogger("adapters")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def merged(model: PreTrainedModel) -> PreTrainedModel:

@@ -39,7 +39,9 @@ class RuleService(ModelService):
             self._loaded = True
             self._emit("loading", "defects")
             self._emit("loaded", "defects")
+        request = self._texts.whole(request)
         _obey(request.text, cancelled)
+        self._texts.keep(request)
         if "CH101" in request.ignore:
             return CheckReply((), "rules 1")
         return CheckReply(tuple(_finding(match, request.text) for match in _WRONG.finditer(request.text)), "rules 1")

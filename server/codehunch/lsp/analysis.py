@@ -15,6 +15,7 @@ from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
 from codehunch.inference.protocol import DOCUMENT, CancelToken, Engine
 from codehunch.lsp.documents import DocumentStore
 from codehunch.lsp.parcels import Parcels
+from codehunch.lsp.patches import SentTexts, TextUnknown
 from codehunch.lsp.requests import CheckReply, CheckRequest
 from codehunch.lsp.rhythm import TypingRhythm
 from codehunch.lsp.snapshots import Snapshot
@@ -75,6 +76,7 @@ class Analysis:
         self._running: dict[str, _Work] = {}
         self._done: dict[str, Report] = {}
         self._parcels = Parcels()
+        self._sent = SentTexts()
 
     def known(self, snapshot: Snapshot) -> Report | None:
         """The report of exactly this version, if it is there already."""
@@ -116,6 +118,7 @@ class Analysis:
         self._stop(uri)
         self._done.pop(uri, None)
         self._parcels.forget(uri)
+        self._sent.forget(uri)
         self._rhythms.pop(uri, None)
 
     def invalidate(self) -> None:
@@ -152,20 +155,28 @@ class Analysis:
             raise Cancelled
         if request is None:
             return _NOTHING
-        for attempt in (1, 2):
+        deaths = 0
+        while deaths < 2:
+            sent = self._sent.shortened(request)
             try:
-                reply = await self._engine().call("check", request, priority=DOCUMENT, cancel=cancel)
+                reply = await self._engine().call("check", sent, priority=DOCUMENT, cancel=cancel)
+            except WorkerDied as error:
+                deaths += 1
+                if deaths == 2:  # On the same text that is no accident.
+                    self._failed(error)
+            except WorkerError as error:
+                if error.kind != TextUnknown.__name__:
+                    self._failed(error)
+                    break
+            else:
                 assert isinstance(reply, CheckReply)
+                self._sent.answered(sent, request.text)
                 if reply.parcels:
                     findings = self._parcels.open(snapshot.uri, reply.parcels)
                     reply = attrs.evolve(reply, findings=findings, parcels=())
                 return attrs.evolve(reply, findings=await self._wanted(snapshot, reply))
-            except WorkerDied as error:
-                if attempt == 2:  # Twice on the same text is no accident.
-                    self._failed(error)
-            except WorkerError as error:
-                self._failed(error)
-                break
+            # A worker that was started anew gets the whole text.
+            self._sent.forget(snapshot.uri)
         return _NOTHING
 
 

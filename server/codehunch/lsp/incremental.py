@@ -18,6 +18,7 @@ import attrs
 from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
 from codehunch.lsp.parcels import Parcel, packed
+from codehunch.lsp.patches import common_prefix, common_suffix
 from codehunch.syntax.sections import section_starts
 from codehunch.syntax.text import SourceText
 
@@ -125,8 +126,8 @@ def _after_edit(known: _Known, text: str) -> _Known:
     """The new state from the old one: sections stay where neither they nor what is next to them has changed."""
     old = known.text
     grown = len(text) - len(old)
-    same = _common_prefix(old, text)
-    behind = len(text) - min(_common_suffix(old, text), min(len(old), len(text)) - same)
+    same = common_prefix(old, text)
+    behind = len(text) - min(common_suffix(old, text), min(len(old), len(text)) - same)
     # Where a section starts is decided by it and the one before: both have to lie in what is the same.
     kept = max(0, bisect_right(known.starts, same) - 2)
     restart = known.starts[kept]
@@ -164,25 +165,3 @@ def _runs(known: _Known, fresh: Sequence[int]) -> Iterator[list[int]]:
         length += len(known.sections[index].text)
     if run:
         yield run
-
-
-def _common_prefix(one: str, other: str) -> int:
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _common_suffix(one: str, other: str) -> int:
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[len(one) - middle : len(one) - low] == other[len(other) - middle : len(other) - low]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -27,6 +27,18 @@ class ServiceOptions:
 
 
 @attrs.frozen
+class Patch:
+    """A text as what has changed since one that the worker knows: a large one need not travel again."""
+
+    base: int
+    """The number of the text that is known."""
+    start: int
+    end: int
+    """What is replaced there."""
+    content: str
+
+
+@attrs.frozen
 class CheckRequest:
     """One text to check, as the command line would check it."""
 
@@ -38,6 +50,10 @@ class CheckRequest:
     sensitivity: Sensitivity = "medium"
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    number: int = 0
+    """What the text is to be known by once it is checked; 0 for not at all."""
+    patch: Patch | None = None
+    """In the place of ``text``. The answer is TextUnknown where the worker does not know the base."""
 
 
 @attrs.frozen

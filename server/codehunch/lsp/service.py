@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from codehunch.bundles.store import BundleError, active_bundle, find, open_entry
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.hot_swap import Successor, store_state
+from codehunch.lsp.patches import KnownTexts
 from codehunch.lsp.requests import (
     Body,
     BodyPlace,
@@ -62,13 +63,15 @@ class ModelService:
         self._generation: Bundle | None = None
         self._generator: Generator | None = None
         self._index: FunctionIndex | None = None
+        self._texts = KnownTexts()
         self._store_state = store_state()
         self._successor = Successor[ModelService](lambda: emit("bundles-changed", None))
 
     def check(self, request: CheckRequest, cancelled: IsCancelled) -> CheckReply:
-        """Findings of one text. A language no bundle was made for has none."""
+        """Findings of one text. A language no bundle was made for has none. Raises TextUnknown."""
         from codehunch.defects.options import CheckOptions
 
+        request = self._texts.whole(request)
         self._follow_store()
         detectors = self._open_detectors()
         bundle = detectors.bundle(request.language)
@@ -87,6 +90,7 @@ class ModelService:
             findings = detectors.detector(request.language).check(source, request.language, options, cancelled)
         if cancelled():
             raise Cancelled
+        self._texts.keep(request)
         spec = bundle.manifest.defects
         sure = spec.thresholds.get("low", 1.0) if spec is not None else 1.0
         return CheckReply(findings, _name(bundle), sure, parcels)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-LSP = str(Path(__file__).parents[1] / "lsp")
-if LSP not in sys.path:
-    sys.path.insert(0, LSP)
+HERE = Path(__file__).parent
+for folder in (str(HERE), str(HERE.parent / "lsp")):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -200,7 +200,7 @@ def launch(rounds: int) -> Table:
 def edits(rounds: int) -> Table:
     """One character typed into one function, at the pace of a person who watches the screen.
 
-    Half-typed statements are measured apart: a file with a syntax error has to be read whole.
+    Half-typed statements are measured apart: they are what tells a file with a syntax error from one without.
     """
     columns = ("lines", "first look s", "typing", "p50 ms", "p95 ms", "to 100 lines", "p95 ms CPU", "to 100 lines")
     table = Table(*columns, title="Edit to diagnostics")

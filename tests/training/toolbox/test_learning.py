@@ -25,6 +25,12 @@ CASES: list[tuple[str, str, str, float, tuple[str, ...]]] = [
     # recipe, base ("" the recipe's own), corpus, margin over the baseline, what a small body needs
     ("classify", "codebert", "classes", 0.3, ("schedule.epochs=12", "batch.tokens=512", "schedule.patience=0", *SURE)),
     ("classify-multilabel", "new:roberta", "several", 0.3, ("schedule.epochs=12", "batch.tokens=512")),
+    ("averaging", "codebert", "pair", 0.2, ("schedule.epochs=8", "batch.tokens=512", "schedule.kind=constant")),
+    (
+        # What needs no GPU: 16 bits, accumulation, checkpointing. Compiling has a slow test of its own.
+        "classify-gpu", "codebert", "pair", 0.3,
+        ("schedule.epochs=12", "batch.tokens=256", "schedule.patience=0", "hardware.compile=false", *SURE),
+    ),
     (
         "classify-regularized", "new:roberta", "pair", 0.2,
         ("schedule.epochs=12", "batch.tokens=512", "regularization.unfreeze_every=0.5", "schedule.patience=0"),

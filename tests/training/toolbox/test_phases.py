@@ -103,6 +103,19 @@ def test_a_defect_model_goes_on_with_its_heads(tmp_path: Path) -> None:
         train("defects", str(run.folder / "best"), tmp_path / "odd", again, tmp_path / "more")
 
 
+def test_an_intermediate_task_helps(data: Path, tmp_path: Path) -> None:
+    """The language of the texts, then a related task with many rows, then the task with few."""
+    language = 'name = "language", task = "pretrain", recipe = "pretrain-mlm"'
+    sizes = ", ".join(f'"{each}"' for each in (*TINY[:7], "schedule.steps=6"))
+    related = '"schedule.epochs=16", "selection.metric=accuracy", "optimizer.learning_rate=3e-3"'
+    phases = f'before=[{{{language}, set = [{sizes}]}}, {{name = "related", data = "injected", set = [{related}]}}]'
+    changes = (*TINY, phases, "selection.metric=roc_auc", "optimizer.learning_rate=3e-4")
+    run = train(
+        "classify", "new:roberta", data / "real", load_recipe("classify-intermediate", changes), tmp_path / "run"
+    )
+    assert run.metrics["roc_auc"] > run.summary["baseline"]["roc_auc"] + 0.3
+
+
 def test_an_intermediate_task_gives_its_body(data: Path, tmp_path: Path) -> None:
     """Pre-training on the texts, then the task: the task's body is the pre-trained one, its head is new."""
     phases = (

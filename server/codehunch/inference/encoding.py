@@ -22,7 +22,9 @@ _HEAD_TOKENS, _TAIL_TOKENS = 6, 3
 """A lexeme of more tokens (a long string) keeps its first six and last three."""
 _HEADER_TOKENS = 64
 """Tokens of the function's opening that every later window repeats."""
-_CACHE_SIZE = 200_000
+_CACHE_SIZE = 20_000
+"""Lexemes whose tokens are remembered, several large files' worth. Names never end: without a bound near what is in
+use, memory grows for days."""
 
 
 @attrs.frozen(eq=False)

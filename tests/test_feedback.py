@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codehunch.defects.findings import Finding
-from codehunch.feedback import Dismissals, Event, about, append, clear, read_events
+from codehunch.feedback import Dismissals, Event, Leanings, about, append, clear, read_events
 from codehunch.syntax.spans import Span
 
 
@@ -105,3 +105,26 @@ def test_a_line_is_plain_json(tmp_path: Path) -> None:
     append(about("dismissed", finding(), "untitled:1", "x.abc\n"), tmp_path / "f")
     row = json.loads((tmp_path / "f").read_text(encoding="ascii"))
     assert {"event", "time", "path", "function", "code", "kind", "token", "fingerprint", "confidence"} == set(row)
+
+
+def test_what_was_taken_counts_more_and_what_was_refused_less(tmp_path: Path) -> None:
+    file, path, other = tmp_path / "f", str(tmp_path / "a.py"), str(tmp_path / "b.py")
+    leanings = Leanings(file)
+    assert not leanings.refresh()
+    assert leanings.weight("f", path) == 1.0
+    for event in ("completion-rejected", "completion-regenerated", "completion-rejected"):
+        append(Event(event, path=path, bundle="f"), file)
+    append(Event("completion-accepted", path=path, bundle=f"{other}: g"), file)
+    append(Event("dismissed", path=path, bundle="f"), file)
+    assert leanings.refresh()
+    assert leanings.weight("f", path) == 0.5
+    assert leanings.weight(f"{path}: f", other) == 0.5  # Asked from elsewhere, it is the same function.
+    assert leanings.weight("f", other) == 1.0
+    assert leanings.weight("g", other) == 1.25
+    for _ in range(20):
+        append(Event("completion-rejected", path=path, bundle="f"), file)
+    leanings.refresh()
+    assert leanings.weight("f", path) == 0.25
+    clear(file)
+    assert leanings.refresh()
+    assert leanings.weight("f", path) == 1.0

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ FILE_NAME = "feedback.jsonl"
 MOST_TEXT = 20_000
 """Code points kept of a function or a body."""
 
+_PRIOR = 3
+"""So many times must a body be refused for its origin to count half."""
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 EventKind = Literal[
@@ -157,40 +160,60 @@ def write_atomically(path: Path, data: bytes, mode: int | None = None) -> None:
         raise
 
 
-class Dismissals:
-    """Which findings the person has called right code. Follows the file: another editor may write to it.
-
-    A dismissal holds in the file it was made in, and anywhere once that file is gone: it was moved.
-    """
+class _Followed:
+    """What was said in a file of events, read as far as it has grown: another editor may write to it."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._places: dict[str, set[str]] = {}
         self._read = (0, 0)
         """Inode and size of what has been read."""
 
     def refresh(self) -> bool:
         """Read what was written since; whether that changed anything. Asks the disk. Never raises."""
         file = self._file or feedback_file()
+        before = self._state()
         try:
             info = file.stat()
         except OSError:
-            changed, self._places, self._read = bool(self._places), {}, (0, 0)
-            return changed
+            self._reset()
+            self._read = (0, 0)
+            return self._state() != before
         inode, size = self._read
         if (info.st_ino, info.st_size) == self._read:
             return False
         if info.st_ino != inode or info.st_size < size:
-            self._places, size = {}, 0
-        before = {key: set(places) for key, places in self._places.items()}
+            self._reset()
+            size = 0
         try:
             with open(file, "rb") as stream:
                 stream.seek(size)
-                self._add(_parse(stream))
+                for event in _parse(stream):
+                    self._add(event)
                 self._read = info.st_ino, stream.tell()
         except OSError:
             return False
-        return self._places != before
+        return self._state() != before
+
+    def _reset(self) -> None:
+        raise NotImplementedError
+
+    def _add(self, event: Event) -> None:
+        raise NotImplementedError
+
+    def _state(self) -> object:
+        """A copy of what is known, to tell whether it changed."""
+        raise NotImplementedError
+
+
+class Dismissals(_Followed):
+    """Which findings the person has called right code.
+
+    A dismissal holds in the file it was made in, and anywhere once that file is gone: it was moved.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        super().__init__(file)
+        self._places: dict[str, set[str]] = {}
 
     def hides(self, finding: Finding, path: str) -> bool:
         """Whether a finding of the file at ``path`` was dismissed."""
@@ -202,12 +225,52 @@ class Dismissals:
     def __len__(self) -> int:
         return len(self._places)
 
-    def _add(self, events: Iterable[Event]) -> None:
-        for event in events:
-            if event.event == "dismissed":
-                self._places.setdefault(event.fingerprint, set()).add(event.path)
-            elif event.event == "restored":
-                self._places.pop(event.fingerprint, None)
+    def _reset(self) -> None:
+        self._places = {}
+
+    def _add(self, event: Event) -> None:
+        if event.event == "dismissed":
+            self._places.setdefault(event.fingerprint, set()).add(event.path)
+        elif event.event == "restored":
+            self._places.pop(event.fingerprint, None)
+
+    def _state(self) -> object:
+        return {key: set(places) for key, places in self._places.items()}
+
+
+class Leanings(_Followed):
+    """How often the bodies of a function, made to fit elsewhere, were taken and how often they were not wanted."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        super().__init__(file)
+        self._taken: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+
+    def weight(self, origin: str, path: str) -> float:
+        """What the likeness of a sample counts for: 1 where nothing is known, 0.25 to 1.25.
+
+        ``origin`` is as suggestions have it; ``path`` is the file that asks, whose own functions come without one.
+        """
+        key = _key(origin, path)
+        return min(1.25, max(0.25, (self._taken[key] + _PRIOR) / (self._refused[key] + _PRIOR)))
+
+    def _reset(self) -> None:
+        self._taken.clear()
+        self._refused.clear()
+
+    def _add(self, event: Event) -> None:
+        # What a model wrote names its bundle there, and is the origin of nothing.
+        if event.event == "completion-accepted":
+            self._taken[_key(event.bundle, event.path)] += 1
+        elif event.event in ("completion-rejected", "completion-regenerated"):
+            self._refused[_key(event.bundle, event.path)] += 1
+
+    def _state(self) -> object:
+        return dict(self._taken), dict(self._refused)
+
+
+def _key(origin: str, path: str) -> str:
+    return origin if ": " in origin else f"{place_of(path)}: {origin}"
 
 
 def _line(event: Event) -> bytes:

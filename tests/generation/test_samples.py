@@ -141,3 +141,19 @@ def test_what_else_was_asked_has_no_neighbours() -> None:
     request = find_request(parse(text), len(text) - 1)
     assert request is not None
     assert neighbours(FileContext(parse(text)), request) == ()
+
+
+def test_what_was_refused_makes_room_for_another() -> None:
+    text = (
+        "def set_width(self, width):\n    self.width = int(width)\n    return self\n\n\n"
+        "def set_depth(self, depth):\n    self.depth = float(depth)\n    return self\n\n\n"
+        'def set_height(self, height):\n    """Set the height."""\n'
+    )
+    request = find_request(parse(text), text.index('"""Set') + 5)
+    assert request is not None
+    context = FileContext(parse(text))
+    first, second = (each.sample.origin for each in neighbours(context, request))
+    weigh = {first: 0.25, second: 1.0}
+    near = neighbours(context, request, "a.py", weigh=lambda origin, path: weigh[origin] if path == "a.py" else 1.0)
+    assert [each.sample.origin for each in near] == [second, first]
+    assert all(0.0 <= each.likeness <= 1.0 for each in near)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codehunch.cli.console import CommandError, note, shown, warning, write_out
+from codehunch.feedback import Leanings
 
 if TYPE_CHECKING:
     from codehunch.generation.generator import Candidate, Generator, Judge
@@ -41,7 +42,10 @@ def generate(
         parsed = _parse(file)
         request = _request_at(parsed, line, file)
         path = os.path.abspath(file)
-        found = _generator(parsed.language).generate(parsed.source, request, candidates, deadline, path=path)
+        leanings = Leanings()
+        leanings.refresh()
+        generator = _generator(parsed.language)
+        found = generator.generate(parsed.source, request, candidates, deadline, path=path, weigh=leanings.weight)
         codes = [_code(parsed, request, candidate, body_only) for candidate in found]
     elif prompt is not None and prompt.strip() and file is None:
         found = _generator("python").generate_prompt(prompt, candidates, deadline)

@@ -32,7 +32,7 @@ from codehunch.generation.filters import (
     with_imports,
 )
 from codehunch.generation.prompt import Prompt, build_prompt, encode_prompt, sentence_prompt
-from codehunch.generation.retrieval import Retrieve, adaptations, neighbours
+from codehunch.generation.retrieval import Retrieve, Weigh, adaptations, neighbours
 from codehunch.inference.causal import Causal
 from codehunch.inference.decoding import Answer, Decoding, TextModel
 from codehunch.inference.errors import InferenceError
@@ -94,18 +94,20 @@ class Generator:
         *,
         path: str = "",
         retrieve: Retrieve | None = None,
+        weigh: Weigh | None = None,
     ) -> tuple[Candidate, ...]:
         """Up to ``candidates`` different texts for a request, best first; none where no filter lets one pass.
 
         The most similar functions, of the file itself and those that ``retrieve`` finds elsewhere, are named in the
-        prompt, and the best of them are adapted as candidates of their own. ``path`` is where the text lies.
+        prompt, and the best of them are adapted as candidates of their own; ``weigh`` knows which were welcome before.
+        ``path`` is where the text lies.
 
         ``deadline`` is in seconds from now. ``least`` drops what is less confident: give ``automatic_threshold`` when
         nobody asked. Raises Cancelled when ``cancelled`` says so between two tokens.
         """
         parsed = parse(source)
         context = FileContext(parsed)
-        near = neighbours(context, request, path, retrieve)
+        near = neighbours(context, request, path, retrieve, weigh)
         own = [
             Candidate(each.text, each.likeness, request.replace, each.origin)
             for each in adaptations(context, request, near, asked=least == 0.0, most=max(1, candidates // 2))

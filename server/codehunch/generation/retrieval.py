@@ -24,6 +24,8 @@ _TRIED = 8
 
 Retrieve = Callable[[Asked, str], tuple[Sample, ...]]
 """Samples of other files than the one at the path, the most promising first."""
+Weigh = Callable[[str, str], float]
+"""What the likeness of a sample counts for, by its origin and the path of the file that asks."""
 
 
 @attrs.frozen
@@ -46,11 +48,15 @@ class Adaptation:
 
 
 def neighbours(
-    context: FileContext, request: BodyRequest, path: str = "", retrieve: Retrieve | None = None
+    context: FileContext,
+    request: BodyRequest,
+    path: str = "",
+    retrieve: Retrieve | None = None,
+    weigh: Weigh | None = None,
 ) -> tuple[Neighbour, ...]:
     """The most similar functions of this file, as it is typed, and of the others; the best first.
 
-    Nothing inside ``request.replace`` is read.
+    ``weigh`` says which of them proved useful before. Nothing inside ``request.replace`` is read.
     """
     asked = asked_of(context, request) if request.kind == "docstring" else None
     if asked is None or request.function is None:
@@ -58,7 +64,12 @@ def neighbours(
     own = request.function.qualified_name
     here: Iterable[Sample] = (each for each in samples_of(context) if each.qualified_name != own)
     others = retrieve(asked, path) if retrieve is not None else ()
-    found = sorted(((likeness(asked, each), each) for each in (*here, *others)), key=lambda pair: -pair[0])
+
+    def score(sample: Sample) -> float:
+        weight = weigh(sample.origin, path) if weigh is not None else 1.0
+        return min(1.0, weight * likeness(asked, sample))
+
+    found = sorted(((score(each), each) for each in (*here, *others)), key=lambda pair: -pair[0])
     return tuple(Neighbour(each, score, fitted(asked, each)) for score, each in found[:_TRIED])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from codehunch.bundles.store import BundleError, active_bundle, find, open_entry
+from codehunch.feedback import Leanings
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.hot_swap import Successor, store_state
 from codehunch.lsp.patches import KnownTexts
@@ -63,6 +64,7 @@ class ModelService:
         self._generation: Bundle | None = None
         self._generator: Generator | None = None
         self._index: FunctionIndex | None = None
+        self._leanings = Leanings()
         self._texts = KnownTexts()
         self._store_state = store_state()
         self._successor = Successor[ModelService](lambda: emit("bundles-changed", None))
@@ -122,6 +124,7 @@ class ModelService:
         if cancelled():
             raise Cancelled
         generator = self._open_generator(bundle)
+        self._leanings.refresh()
         candidates = generator.generate(
             parsed.source,
             found,
@@ -131,6 +134,7 @@ class ModelService:
             least=generator.automatic_threshold if request.automatic else 0.0,
             path=request.path,
             retrieve=self._similar,
+            weigh=self._leanings.weight,
         )
         if cancelled():
             raise Cancelled

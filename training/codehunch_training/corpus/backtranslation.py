@@ -142,7 +142,7 @@ def train_translator(
         schedule.step()
         optimiser.zero_grad()
         if on_step is not None:
-            on_step(step + 1, float(loss))
+            on_step(step + 1, float(loss.detach()))
     return Translator(model.eval(), tokenizer)
 
 

@@ -93,7 +93,9 @@ def quantize(path: Path, out: Path) -> dict[str, Any]:
     }
 
 
-def export(run: Path, out: Path, calibration: Sequence[FunctionRow], held_out: Sequence[FunctionRow]) -> Bundle:
+def export(
+    run: Path, out: Path, calibration: Sequence[FunctionRow], held_out: Sequence[FunctionRow], version: str = "0.3.0"
+) -> Bundle:
     """Write the bundle of a finished run to ``out``.
 
     ``calibration`` and ``held_out`` are rows of projects the model was not trained on: the first fit
@@ -115,7 +117,7 @@ def export(run: Path, out: Path, calibration: Sequence[FunctionRow], held_out: S
     labels = tuple(model.config.token_labels)
     manifest = Manifest(
         id="codehunch-defects-python",
-        version="0.2.0",
+        version=version,
         task="defects",
         languages=("python",),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

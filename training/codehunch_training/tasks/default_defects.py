@@ -79,6 +79,7 @@ def export(
     functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
     out: Annotated[Path, typer.Argument(help="Bundle folder to write.")],
     limit: Annotated[int, typer.Option(help="Functions to calibrate on, and to measure on.")] = 1500,
+    version: Annotated[str, typer.Option(help="Version of the bundle.")] = "0.3.0",
 ) -> None:
     """Write the int8 bundle of a run."""
     projects = json.loads((run / "run.json").read_text())["recipe"]["validation_projects"]
@@ -90,6 +91,7 @@ def export(
         out,
         [row for row in rows if row.project in calibrating][:limit],
         [row for row in rows if row.project not in calibrating][:limit],
+        version,
     )
     typer.echo(json.dumps(bundle.manifest.metrics["held_out"], indent=1))
 

@@ -18,12 +18,14 @@ demo: $(VENV)/light ## Find the mistakes in examples/ and write one body from it
 	$(BIN)/codehunch generate $(DEMO_FILE) --line $(DEMO_LINE)
 
 test: $(VENV)/full ## Run all tests but the slow ones and those that drive real editors
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not editors"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not editors and not support"
 
 test-editors: export EDITORS ?= $(CURDIR)/build/editors
 test-editors: ## Drive VS Code, Neovim, Emacs and Vim with the built wheel and the built extension; installs them first
 	PYTHON=$(PYTHON) tests/editors/install.sh
-	$(EDITORS)/runner/bin/python -m pytest -m editors tests/editors
+	rm -f $(EDITORS)/seen.tsv
+	$(EDITORS)/runner/bin/python -m pytest -n 3 --dist worksteal --durations 0 -m editors tests/editors
+	$(EDITORS)/runner/bin/python -m pytest -q -m support tests/editors
 
 lint: $(VENV)/full ## Check formatting, lint and types
 	$(BIN)/ruff format --check .

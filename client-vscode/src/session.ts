@@ -22,6 +22,7 @@ import { modelsIn, type State } from "./state";
 const RESTARTS = 4;
 const WITHIN_MILLISECONDS = 180_000;
 const STOP_MILLISECONDS = 2_000;
+const PAUSE_MILLISECONDS = 3_000;
 
 /** One server and the folder it serves; without a folder it serves whatever is open. */
 export class Session implements vscode.Disposable {
@@ -29,6 +30,8 @@ export class Session implements vscode.Disposable {
   private readonly client: Client;
   private readonly closed: number[] = [];
   private current: State;
+  private models = "";
+  private asked = 0;
 
   readonly onDidChange = this.changed.event;
 
@@ -166,11 +169,19 @@ export class Session implements vscode.Disposable {
   }
 
   private async ready(): Promise<void> {
-    this.set({ kind: "ready", server: this.server, models: "" });
+    this.set({ kind: "ready", server: this.server, models: this.models });
+    const asked = ++this.asked;
     try {
-      const models = modelsIn(await this.command("codehunch.debugInformation"));
-      if (this.current.kind === "ready") {
-        this.set({ kind: "ready", server: this.server, models });
+      for (let models = undefined; models === undefined && asked === this.asked && this.current.kind === "ready"; ) {
+        models = modelsIn(await this.command("codehunch.debugInformation"));
+        if (models === undefined) {
+          await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS));
+        } else {
+          this.models = models;
+        }
+      }
+      if (asked === this.asked && this.current.kind === "ready") {
+        this.set({ kind: "ready", server: this.server, models: this.models });
       }
     } catch {
       // The server is on its way out; the state that follows says so.

@@ -51,11 +51,17 @@ export function shown(state: State): Shown {
   }
 }
 
-/** Names of the loaded models in the server's debug information; empty while none is loaded. */
-export function modelsIn(information: unknown): string {
+/**
+ * Names of the loaded models in the server's debug information; empty while none is loaded, and undefined where the
+ * worker was too busy to tell.
+ */
+export function modelsIn(information: unknown): string | undefined {
   const worker = field(information, "worker");
+  if (typeof worker === "string") {
+    return undefined;
+  }
   const bundles = field(worker, "bundles");
-  return bundles !== undefined && typeof bundles === "object" && bundles !== null ? Object.values(bundles).join(", ") : "";
+  return typeof bundles === "object" && bundles !== null ? Object.values(bundles).flat().join(", ") : "";
 }
 
 function field(value: unknown, name: string): unknown {

@@ -36,7 +36,8 @@ suite("status", () => {
   test("names of models", () => {
     assert.equal(modelsIn({ worker: { bundles: { defects: "a 1", generation: "b 2" } } }), "a 1, b 2");
     assert.equal(modelsIn({ worker: null }), "");
-    assert.equal(modelsIn({ worker: "worker died" }), "");
+    assert.equal(modelsIn({ worker: { bundles: { defects: ["a 1", "c 3"], generation: [] } } }), "a 1, c 3");
+    assert.equal(modelsIn({ worker: "TimeoutError" }), undefined);
   });
 });
 

@@ -70,13 +70,13 @@ export async function openAtEnd(page, name) {
 export async function languageStatus(page, expected) {
   await page.locator("[id='status.languageStatus']").hover();
   const panel = page.locator(".hover-language-status").filter({ hasText: expected });
-  await panel.first().waitFor({ timeout: 60000 });
+  await panel.first().waitFor({ timeout: 300000 });
   return (await page.locator(".hover-language-status").allInnerTexts()).join("\n");
 }
 
 /** The text of the page that a webview shows. */
 export async function webviewText(page, expected) {
-  for (const end = Date.now() + 60000; Date.now() < end; await page.waitForTimeout(100)) {
+  for (const end = Date.now() + 300000; Date.now() < end; await page.waitForTimeout(100)) {
     for (const frame of page.frames()) {
       const text = await frame.evaluate(() => document.body?.innerText ?? "").catch(() => "");
       if (frame !== page.mainFrame() && expected.test(text)) {

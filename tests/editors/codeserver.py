@@ -62,6 +62,11 @@ def code_server(
     ``host_tests`` lets tests run in the extension host; the window then shows no notifications.
     """
     port = _free_port()
+    if path:
+        # VS Code asks the person's shell for the PATH, and a login shell sets it anew.
+        for name in (".profile", ".bash_profile", ".bashrc", ".zshenv"):
+            state.mkdir(parents=True, exist_ok=True)
+            (state / name).write_text(f'export PATH="{path}:$PATH"\n', encoding="utf-8")
     for folder, content in (("User", {**QUIET, **settings}), ("Machine", machine)):
         (state / "user" / folder).mkdir(parents=True)
         (state / "user" / folder / "settings.json").write_text(json.dumps(content), encoding="utf-8")

@@ -3,9 +3,11 @@ bundles that ship; tests/editors/install.sh puts all of it into one folder."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from .matrix import EDITORS_SHOWN, FEATURES
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 EDITORS = Path(os.environ.get("EDITORS", ROOT / "build" / "editors")).absolute()
+SEEN = EDITORS / "seen.tsv"
+"""Which editor has shown what since the file was removed."""
 CODEHUNCH = EDITORS / "server" / "bin" / "codehunch"
 
 _TEXTS = {"described": DESCRIBED, "commented": COMMENTED}
@@ -35,21 +39,41 @@ def codehunch() -> Path:
     return CODEHUNCH
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> Any:
+    """What ``make`` gives for a new folder, made by one of the test processes and read by the others."""
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = root / f"{name}.json"
+        if not kept.exists():
+            folder = Path(tempfile.mkdtemp(prefix=name, dir=root))
+            kept.write_text(json.dumps(make(folder)), encoding="utf-8")
+        return json.loads(kept.read_text(encoding="utf-8"))
+
+
 @pytest.fixture(scope="session")
 def mistake(codehunch: Path, tmp_path_factory: pytest.TempPathFactory) -> Mistake:
     """The first mistake that the shipped model sees on its token, alone and with the right repair, and no longer once
     it is mended."""
-    wrong, right = (tmp_path_factory.mktemp(name) for name in ("wrong", "right"))
+    name = once(tmp_path_factory, "mistake", lambda folder: _first_seen(codehunch, folder))
+    return next(each for each in MISTAKES if each.name == name)
+
+
+def _first_seen(codehunch: Path, folder: Path) -> str:
+    wrong, right = folder / "wrong", folder / "right"
+    for place in (wrong, right):
+        place.mkdir()
     for each in MISTAKES:
         (wrong / each.name).write_text(each.text, encoding="utf-8")
         (right / each.name).write_text(each.mended, encoding="utf-8")
     command = [codehunch, "check", "--format", "json", wrong, right]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
     rows: list[dict[str, Any]] = json.loads(result.stdout)
     for each in MISTAKES:
         here = [row for row in rows if Path(row["filename"]).name == each.name]
         if len(here) == 1 and Path(here[0]["filename"]).parent == wrong and _is_about(here[0], each):
-            return each
+            return each.name
     pytest.fail(f"the shipped model sees none of the mistakes in examples.py: {rows}")
 
 
@@ -67,34 +91,34 @@ def _is_about(row: dict[str, Any], mistake: Mistake) -> bool:
 @pytest.fixture(scope="session")
 def bodies(codehunch: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """``described`` and ``commented``: texts at whose end the shipped model offers a body unasked."""
-    texts = {f"{kind}_{i}.py": text for kind in ("described", "commented") for i, text in enumerate(_TEXTS[kind])}
-    offered = bodies_of(codehunch, tmp_path_factory.mktemp("bodies"), texts)
+    found: dict[str, str] = once(tmp_path_factory, "bodies", lambda folder: _offered(codehunch, folder))
+    return found
+
+
+def _offered(codehunch: Path, folder: Path) -> dict[str, str]:
+    texts = {f"{kind}_{i}.py": text for kind in _TEXTS for i, text in enumerate(_TEXTS[kind])}
+    offered = bodies_of(codehunch, folder, texts)
     found = {kind: [text for name, text in texts.items() if name.startswith(kind) and offered[name]] for kind in _TEXTS}
     assert all(found.values()), f"no body is offered unasked: {offered}"
     return {kind: rows[0] for kind, rows in found.items()}
 
 
-@pytest.fixture(scope="session")
-def seen() -> set[tuple[str, str]]:
-    """Which editor has shown what in this run."""
-    return set()
-
-
 @pytest.fixture
-def shows(seen: set[tuple[str, str]]) -> Shows:
+def shows() -> Shows:
     """``shows(editor, feature, ...)``: what a test has just asserted, for the table in the documentation."""
 
     def add(editor: str, *features: str) -> None:
         assert editor in EDITORS_SHOWN, editor
         assert set(features) <= set(FEATURES), features
-        seen.update((editor, feature) for feature in features)
+        with SEEN.open("a", encoding="utf-8") as out:
+            out.write("".join(f"{editor}\t{feature}\n" for feature in features))
 
     return add
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The table is compared once everything else has run."""
-    items.sort(key=lambda item: item.name == "test_the_documentation_says_what_the_tests_saw")
+    """What takes long begins first."""
+    items.sort(key=lambda item: "test_vscode" not in item.nodeid)
 
 
 @pytest.fixture

@@ -42,24 +42,24 @@
 (flymake-mode 1)
 ;; In batch nothing is idle, so what eglot and flymake do when idle is asked for here.
 (flymake-start)
-(wait-for 60 (lambda () (flymake-diagnostics)))
+(wait-for 240 (lambda () (flymake-diagnostics)))
 (report `((version . ,emacs-version) (findings . ,(findings))))
 (unless (flymake-diagnostics) (kill-emacs 1))
 (goto-char (flymake-diagnostic-beg (car (flymake-diagnostics))))
 
 (let (text)
   (eglot-hover-eldoc-function (lambda (shown &rest _) (setq text shown)))
-  (wait-for 60 (lambda () text))
+  (wait-for 240 (lambda () text))
   (report `((hover . ,(and text (substring-no-properties text))))))
 
 (defun configure (settings)
   (setq-default eglot-workspace-configuration `((codehunch . ,settings)))
   (eglot-signal-didChangeConfiguration (eglot-current-server)))
 (configure '((diagnostics . :json-false)))
-(wait-for 60 (lambda () (not (flymake-diagnostics))))
+(wait-for 240 (lambda () (not (flymake-diagnostics))))
 (report `((off . ,(findings))))
 (configure '((generationSeconds . 60)))
-(wait-for 60 (lambda () (flymake-diagnostics)))
+(wait-for 240 (lambda () (flymake-diagnostics)))
 (report `((on . ,(findings))))
 
 ;; The other quick fixes silence the rule.
@@ -70,9 +70,9 @@
       (eglot-confirm-server-edits nil)
       (completing-read-function #'choose))
   (eglot-code-actions (flymake-diagnostic-beg found) (flymake-diagnostic-end found) "quickfix" t))
-(wait-for 30 #'buffer-modified-p)
+(wait-for 240 #'buffer-modified-p)
 (eglot--signal-textDocument/didChange)
-(wait-for 60 (lambda () (flymake-start) (not (flymake-diagnostics))))
+(wait-for 240 (lambda () (flymake-start) (not (flymake-diagnostics))))
 (report `((after . ,(findings)) (mended . ,(buffer-string))))
 
 (erase-buffer)

@@ -102,7 +102,7 @@ neovim() {
   done_with neovim $NEOVIM_VERSION
 }
 
-# Packages of another Debian, unpacked with all they need and not installed: suite FOLDER SUITE PACKAGE...
+# Packages of another Debian, unpacked with all they need and not installed: unpacked FOLDER SUITE PACKAGE...
 unpacked() {
   local folder=$EDITORS/$1 suite=$2; shift 2
   local mirror; mirror=$(apt-get indextargets --format '$(SITE)' | grep -m 1 debian || echo http://deb.debian.org/debian)
@@ -121,25 +121,25 @@ unpacked() {
 }
 
 # Neovim 0.12 draws ghost text by itself; Emacs 30 brings eglot along.
-SUITE=sid
+SUITE=forky
 newer() {
   part newer $SUITE || return 0
-  unpacked sid $SUITE neovim emacs-nox
-  local root=$EDITORS/sid/root
+  unpacked newer $SUITE neovim emacs-nox
+  local root=$EDITORS/newer/root
   local load="exec $root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path $root/usr/lib/x86_64-linux-gnu"
   local emacs; emacs=$(echo "$root"/usr/share/emacs/3*)
   local lisp; lisp=$(find "$emacs/lisp" -type d | tr '\n' ':')
-  cat > "$EDITORS/sid/nvim" <<END
+  cat > "$EDITORS/newer/nvim" <<END
 #!/bin/sh
 export VIMRUNTIME=$root/usr/share/nvim/runtime
 $load $root/usr/bin/nvim --cmd 'set runtimepath+=$root/usr/lib/nvim' "\$@"
 END
-  cat > "$EDITORS/sid/emacs" <<END
+  cat > "$EDITORS/newer/emacs" <<END
 #!/bin/sh
 export EMACSLOADPATH=${lisp%:} EMACSDATA=$emacs/etc
 $load $root/usr/bin/emacs-nox --dump-file=$(find "$root" -name 'emacs*.pdmp') "\$@"
 END
-  chmod +x "$EDITORS/sid/nvim" "$EDITORS/sid/emacs"
+  chmod +x "$EDITORS/newer/nvim" "$EDITORS/newer/emacs"
   done_with newer $SUITE
 }
 
@@ -178,11 +178,12 @@ extension() {
 }
 
 runner() {
-  part runner 1 || return 0
+  part runner 2 || return 0
   rm -rf "$EDITORS/runner"
   "$PYTHON" -m venv "$EDITORS/runner"
-  fetching "$EDITORS/runner/bin/pip" install -q --disable-pip-version-check --no-compile pytest pytest-asyncio
-  done_with runner 1
+  fetching "$EDITORS/runner/bin/pip" install -q --disable-pip-version-check --no-compile --constraint constraints.txt \
+    pytest pytest-asyncio pytest-xdist
+  done_with runner 2
 }
 
 # What takes turns waiting for a network or for a disk is done at the same time.

@@ -13,7 +13,7 @@ from .examples import Mistake
 pytestmark = pytest.mark.editors
 
 
-@pytest.mark.parametrize(("version", "program"), [("28", Path("/usr/bin/emacs")), ("30", EDITORS / "sid" / "emacs")])
+@pytest.mark.parametrize(("version", "program"), [("28", Path("/usr/bin/emacs")), ("30", EDITORS / "newer" / "emacs")])
 def test_emacs(
     drive: Drive,
     shows: Shows,
@@ -27,8 +27,8 @@ def test_emacs(
     file.write_text(mistake.text, encoding="utf-8")
     described = bodies["described"]
     command = [program, "-Q", "--batch", "-l", HERE / "emacs.el", file]
-    rows = drive(*command, seconds=240, DESCRIBED=described)
-    assert named(rows, "version").split(".")[0] == version
+    rows = drive(*command, seconds=900, DESCRIBED=described)
+    assert int(named(rows, "version").split(".")[0]) >= int(version)
     for name in ("findings", "on"):
         there = [(each["line"], each["column"], each["text"]) for each in named(rows, name)]
         assert there == [(mistake.line, mistake.column, mistake.wrong)]

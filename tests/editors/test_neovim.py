@@ -13,7 +13,7 @@ from .examples import Mistake
 
 pytestmark = pytest.mark.editors
 
-NEW, MIDDLE, OLD = EDITORS / "sid" / "nvim", EDITORS / "neovim" / "bin" / "nvim", Path("/usr/bin/nvim")
+NEW, MIDDLE, OLD = EDITORS / "newer" / "nvim", EDITORS / "neovim" / "bin" / "nvim", Path("/usr/bin/nvim")
 
 WAYS = [("0.12", NEW, "ghost"), ("0.11", MIDDLE, "list"), ("0.7", OLD, "list")]
 
@@ -33,8 +33,8 @@ def test_neovim(
     file.write_text(mistake.text, encoding="utf-8")
     variables = {"DESCRIBED": bodies["described"], "COMMENTED": bodies["commented"]}
     variables["GHOST"] = "1" if shown == "ghost" else "0"
-    rows = drive(program, "--headless", "--clean", "-u", HERE / "neovim.lua", file, seconds=240, **variables)
-    assert named(rows, "version") == version
+    rows = drive(program, "--headless", "--clean", "-u", HERE / "neovim.lua", file, seconds=900, **variables)
+    assert [int(part) for part in named(rows, "version").split(".")] >= [int(part) for part in version.split(".")]
     place = {"line": mistake.line, "column": mistake.column, "text": mistake.wrong}
     assert named(rows, "findings") == [place]
     assert "codehunch: ignore" in named(rows, "hover")

@@ -16,7 +16,7 @@ def test_findings(drive: Drive, shows: Shows, mistake: Mistake, tmp_path: Path) 
     file = tmp_path / mistake.name
     file.write_text(mistake.text, encoding="utf-8")
     command = ["vim", "-N", "-es", "-u", HERE / "vim.vim", file, "-c", "call Run()", "-c", "cquit!"]
-    rows = drive(*command, seconds=240)
+    rows = drive(*command, seconds=900)
     there = [(each["line"], each["column"], each["text"]) for each in named(rows, "findings")]
     assert there == [(mistake.line, mistake.column, mistake.wrong)]
     shows("Vim 9 + ALE", "finding")

@@ -33,7 +33,7 @@ endfunc
 
 func! WaitFor(some) abort
   let l:times = 0
-  while empty(ale#engine#GetLoclist(bufnr(''))) == a:some && l:times < 1200
+  while empty(ale#engine#GetLoclist(bufnr(''))) == a:some && l:times < 4800
     sleep 50m
     let l:times += 1
   endwhile
@@ -50,7 +50,7 @@ func! Run() abort
   call cursor(l:found[0].line + 1, l:found[0].column + 1)
   ALEHover
   let l:times = 0
-  while winnr('$') == 1 && l:times < 600
+  while winnr('$') == 1 && l:times < 4800
     sleep 50m
     let l:times += 1
   endwhile
@@ -60,7 +60,7 @@ func! Run() abort
   call win_gotoid(l:window)
   ALECodeAction
   let l:times = 0
-  while getline(1, '$') ==# l:before && l:times < 600
+  while getline(1, '$') ==# l:before && l:times < 4800
     sleep 50m
     let l:times += 1
   endwhile

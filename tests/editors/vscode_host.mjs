@@ -11,7 +11,7 @@ await withPage(async (page, loading) => {
     for (const word of words ?? []) {
       if (typeof word === "string" && word.startsWith("REPORT ")) {
         console.log(word.slice("REPORT ".length));
-      } else if (kind === "error") {
+      } else if (kind === "error" && !String(word).includes("bindings file")) {
         console.error(String(word).slice(0, 500));
       }
     }

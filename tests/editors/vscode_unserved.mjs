@@ -1,7 +1,7 @@
 // What a person sees where no server is installed: an offer, and a status with a button.
 import { languageStatus, remote, shot, tell, withPage, WORKSPACE } from "./browser.mjs";
 
-const LONG = { timeout: 120000 };
+const LONG = { timeout: 300000 };
 
 await withPage(async (page, loading) => {
   await loading();

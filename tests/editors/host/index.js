@@ -9,7 +9,7 @@ const root = vscode.workspace.workspaceFolders[0].uri;
 const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 const report = (row) => { console.log(`REPORT ${JSON.stringify(row)}`); };
 
-async function until(what, condition, milliseconds = 60000) {
+async function until(what, condition, milliseconds = 240000) {
   for (const end = Date.now() + milliseconds; Date.now() < end; await pause(50)) {
     const value = await condition();
     if (value) {

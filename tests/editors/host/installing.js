@@ -6,7 +6,7 @@ module.exports = {
     const { document } = await open("installed.py", text);
     await vscode.extensions.getExtension("codehunch.codehunch").activate();
     await vscode.commands.executeCommand("codehunch.createEnvironment");
-    await until("a finding", () => findings(document).length > 0, 90000);
+    await until("a finding", () => findings(document).length > 0);
     await vscode.commands.executeCommand("codehunch.copyDebugInformation");
     const { servers } = JSON.parse(await vscode.env.clipboard.readText());
     assert.equal(servers[0].origin, "environment");

@@ -65,6 +65,17 @@ module.exports = {
     assert.match(text, /Confidence|false alarm|codehunch: ignore/);
   },
 
+  async "the code leads to the page of its rule"({ name, line }) {
+    const { target } = findings(await vscode.workspace.openTextDocument(vscode.Uri.joinPath(root, name))).find(
+      ({ range }) => range.start.line === line,
+    ).code;
+    assert.equal(target.path, "codehunch.openRule");
+    await vscode.commands.executeCommand(target.path, ...JSON.parse(target.query));
+    const shown = () => vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).find(({ label }) => /CH1\d\d/.test(label));
+    await until("the page", shown, 60000);
+    await vscode.window.tabGroups.close(shown());
+  },
+
   async "the quick fix removes it"({ name, text, mended }) {
     const { document } = await open(name, text);
     const { range } = await first(document);
@@ -139,7 +150,7 @@ module.exports = {
     const { document, editor } = await open("command.py", described);
     toEnd(editor);
     await vscode.commands.executeCommand("codehunch.generateBody");
-    await until("a body", () => document.getText() !== described, 10000);
+    await until("a body", () => document.getText() !== described);
   },
 
   async "debug information is on the clipboard"() {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from codehunch.bundles.bundle import Bundle, load_bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec, GenerationSpec, Manifest
 
 CARD_NAME = "MODEL_CARD.md"
@@ -20,7 +22,7 @@ def render_card(manifest: Manifest) -> str:
     elif manifest.defects is not None:
         lines += list(_thresholds(manifest.defects, manifest.metrics))
     if manifest.generation is not None:
-        lines += list(_generation(manifest.generation))
+        lines += list(_generation(manifest.generation, manifest.metrics))
     if manifest.embedding is not None:
         spec = manifest.embedding
         lines += [
@@ -31,12 +33,20 @@ def render_card(manifest: Manifest) -> str:
         ]
     lines += ["## How it was made", ""]
     lines += list(_rows({k: v for k, v in manifest.provenance.items() if not isinstance(v, Mapping)}))
+    lines += list(_data(manifest.provenance.get("data")))
     recipe = manifest.provenance.get("recipe")
     if isinstance(recipe, Mapping):
         lines += ["", "Recipe:", "", *_rows(recipe)]
     lines += ["", "## Against the PyTorch model", "", *_parity(manifest.parity)]
     lines += ["", "## Quantisation", "", *_quantization(manifest.quantization)]
     return "\n".join(lines) + "\n"
+
+
+def write_card(folder: Path) -> Bundle:
+    """Write the card of the bundle in ``folder`` anew; its manifest, which lists the card's digest, follows."""
+    manifest = load_bundle(folder).manifest
+    (folder / CARD_NAME).write_text(render_card(manifest), encoding="utf-8")
+    return write_bundle(folder, manifest)
 
 
 def _defects(spec: DefectSpec, metrics: Mapping[str, Any]) -> Iterator[str]:
@@ -107,7 +117,17 @@ def _thresholds(spec: DefectSpec, metrics: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _generation(spec: GenerationSpec) -> Iterator[str]:
+def _data(data: Any) -> Iterator[str]:
+    """What it learned from: counts, held-out projects, and digests of the files."""
+    if not isinstance(data, Mapping) or not data:
+        return
+    yield ""
+    yield "Data:"
+    yield ""
+    yield from _rows(data)
+
+
+def _generation(spec: GenerationSpec, metrics: Mapping[str, Any]) -> Iterator[str]:
     yield "## What it writes"
     yield ""
     prompts = {
@@ -118,6 +138,24 @@ def _generation(spec: GenerationSpec) -> Iterator[str]:
     }
     yield f"Layout: {spec.layout}. It reads {prompts[spec.prompt]}, up to {spec.max_prompt} tokens, and writes up to"
     yield f"{spec.max_new}. Unasked it shows what has a confidence of {spec.thresholds.get('automatic', 0.0)} and more."
+    yield ""
+    held = metrics.get("held_out", {})
+    ways = {name: row for name, row in held.items() if isinstance(row, Mapping) and "edit_similarity" in row}
+    if not ways:
+        return
+    yield f"{held.get('rows')} documented functions of {', '.join(held.get('packages', ()))}, which did not train it:"
+    yield ""
+    yield "| bodies | exact match | BLEU | edit similarity | share that parses |"
+    yield "|---|---:|---:|---:|---:|"
+    for name, row in ways.items():
+        shown = name.removeprefix("baseline_").replace("_", " ")
+        yield (
+            f"| {shown} | {row['exact_match']:.1%} | {row['bleu']:.1f} | {row['edit_similarity']:.3f} "
+            f"| {row['parses']:.0%} |"
+        )
+    yield ""
+    yield "`nearest function` copies the body of the most similar function of the same package; `empty body` is `pass`."
+    yield "Where copying is better than the model, the server offers the copy, with its names made to fit, first."
     yield ""
 
 
@@ -156,5 +194,7 @@ def _quantization(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _rows(values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
+        if isinstance(value, Mapping):
+            value = [f"{each.replace('_', ' ').replace('/', ' ')} {inner}" for each, inner in value.items()]
         shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
         yield f"- {str(name).replace('_', ' ')}: {shown}"

@@ -26,6 +26,7 @@ from codehunch.generation.prompt import EOS, PAD, encode_prompt
 from codehunch.inference.decoding import Decoding
 from codehunch.inference.seq2seq import Graphs, Seq2Seq
 from codehunch_training.corpus.docstrings import prompt_of
+from codehunch_training.export.card import write_card
 from codehunch_training.export.graphs import checked
 from codehunch_training.tasks.generation_data import read_rows
 
@@ -277,7 +278,8 @@ def export(run: Path, data: Path, out: Path, identifier: str, prompts: int = 60)
         metrics=facts["metrics"],
         provenance={**{key: value for key, value in facts.items() if key != "metrics"}, "export_versions": versions},
     )
-    return write_bundle(out, manifest)
+    write_bundle(out, manifest)
+    return write_card(out)
 
 
 def main(

@@ -1,3 +1,5 @@
+import * as fs from "node:fs/promises";
+import * as path from "node:path";
 import * as vscode from "vscode";
 
 import { cardPage, type Listed } from "./modelCardPage";
@@ -14,10 +16,21 @@ export async function showModelCard(sessions: Sessions): Promise<void> {
   try {
     const run = (...args: string[]): Promise<string> => output(server.command, [...server.args, "bundles", ...args]);
     const listed = (JSON.parse(await run("list", "--json")) as Listed[]).filter(({ active }) => active);
-    const manifests = await Promise.all(listed.map(async ({ name }) => JSON.parse(await run("show", name, "--json")) as unknown));
+    const cards = await Promise.all(
+      listed.map(async (each) => ({
+        html: await rendered(path.join(each.path, "MODEL_CARD.md")),
+        manifest: JSON.parse(await run("show", each.name, "--json")) as unknown,
+      })),
+    );
     const panel = vscode.window.createWebviewPanel("codehunch.modelCard", "CodeHunch: Models", vscode.ViewColumn.Active);
-    panel.webview.html = cardPage(manifests);
+    panel.webview.html = cardPage(cards);
   } catch (error) {
     void vscode.window.showErrorMessage(`CodeHunch: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** A Markdown file as HTML; empty where there is none. */
+async function rendered(file: string): Promise<string> {
+  const text = await fs.readFile(file, "utf-8").catch(() => "");
+  return text === "" ? "" : vscode.commands.executeCommand<string>("markdown.api.render", text);
 }

@@ -91,13 +91,17 @@ suite("installing", () => {
 
 suite("model card", () => {
   test("nothing of a manifest becomes markup", () => {
-    const page = cardPage([{ id: "<script>alert(1)</script>", version: "1", metrics: { "<b>": [1, "&"] } }]);
+    const page = cardPage([{ html: "", manifest: { id: "<script>alert(1)</script>", version: "1", metrics: { "<b>": [1, "&"] } } }]);
     assert.ok(!page.includes("<script>") && !page.includes("<b>"));
     assert.match(page, /default-src 'none'/);
     assert.match(page, /1, &amp;/);
   });
+  test("the card comes first, and numbers are short", () => {
+    const page = cardPage([{ html: "<h1>Card</h1>", manifest: { id: "x", metrics: { auc_peak: 0.123456789 } } }]);
+    assert.match(page, /<h1>Card<\/h1><details>.*auc peak.*>0\.1235</s);
+  });
   test("only sections with content", () => {
-    const page = cardPage([{ id: "x", version: "1", metrics: { auc: 0.9 }, provenance: {} }]);
+    const page = cardPage([{ html: "", manifest: { id: "x", version: "1", metrics: { auc: 0.9 }, provenance: {} } }]);
     assert.match(page, /Metrics.*auc.*0\.9/s);
     assert.doesNotMatch(page, /Provenance/);
   });

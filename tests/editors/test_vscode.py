@@ -145,7 +145,7 @@ def test_what_a_person_sees(
     shows("VS Code", "ghost")
     assert seen["candidates"]
     assert seen["picked"]
-    assert "metrics" in seen["card"].lower()
+    assert "sensitivity" in seen["card"]
     assert "training: step 420" in seen["retraining"]
     assert "a better model is in use" in seen["done"]
     assert "Retraining on tickets" in seen["report"]

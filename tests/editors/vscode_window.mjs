@@ -112,7 +112,7 @@ async function picker(page) {
 
 async function models(page) {
   await command(page, "CodeHunch: Show Model Card");
-  tell({ card: await webviewText(page, /metrics/i) });
+  tell({ card: await webviewText(page, /metrics|all numbers/i) });
   await shot(page, "model-card");
 }
 
@@ -144,6 +144,7 @@ async function walkthrough(page) {
   await page.keyboard.type("CodeHunch");
   await page.keyboard.press("Enter");
   await page.waitForSelector(".gettingStartedContainer .getting-started-step >> text=Read a warning", LONG);
+  await command(page, "View: Toggle Primary Side Bar Visibility");
   await page.locator(".getting-started-step", { hasText: "Read a warning" }).click();
   await page.waitForTimeout(1500);
   await shot(page, "walkthrough");

@@ -30,7 +30,8 @@ def test_the_cards_that_ship_are_those_of_their_manifests(task: Task) -> None:
 def test_a_card_is_part_of_its_bundle(tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(shipped("generation").path, folder)
-    (folder / CARD_NAME).write_text("Trust me.", encoding="utf-8")
+    card = (folder / CARD_NAME).read_text(encoding="utf-8")
+    (folder / CARD_NAME).write_text("x" * len(card.encode()), encoding="utf-8")  # Loading looks at sizes only.
     assert write_card(folder) == load_bundle(folder)
     load_bundle(folder).verify()
     assert "| nearest function |" in (folder / CARD_NAME).read_text(encoding="utf-8")

@@ -31,7 +31,6 @@ RANGES: tuple[tuple[str, float, float], ...] = (
     ("regularization.r_drop", 0, math.inf),
     ("objective.mask_rate", 0, 0.999),
     ("objective.contrastive_weight", 0, math.inf),
-    ("mix.ratio", 0, 0.999),
 )
 """Field, least and largest value."""
 

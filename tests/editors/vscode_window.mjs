@@ -37,6 +37,15 @@ async function finding(page) {
   await shot(page, "finding");
 }
 
+/** The code in the hover leads to the page of the rule. */
+async function rule(page) {
+  await page.locator(".monaco-hover:visible a.code-link").first().click();
+  tell({ rule: (await webviewText(page, /CH1\d\d/)).slice(0, 200) });
+  await shot(page, "rule");
+  await page.keyboard.press("Control+F4");
+  await openAtEnd(page, FILE);
+}
+
 async function repair(page) {
   const box = await (await page.waitForSelector(SQUIGGLE, LONG)).boundingBox();
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
@@ -153,7 +162,7 @@ async function walkthrough(page) {
 
 const described = (page) => ghost(page, "described");
 const commented = (page) => ghost(page, "commented");
-const STEPS = { finding, repair, status, scan, described, commented, picker, models, retraining, walkthrough };
+const STEPS = { finding, rule, repair, status, scan, described, commented, picker, models, retraining, walkthrough };
 
 await withPage(async (page, loading) => {
   await loading();

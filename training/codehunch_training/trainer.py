@@ -357,6 +357,7 @@ class _disk:
 def arguments(recipe: Recipe, folder: Path, steps: int, device: torch.device) -> TrainingArguments:
     """Trainer's settings; everything that is ours to do is switched off there."""
     hardware = recipe.hardware
+    forget_compiler()
     launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
     return TrainingArguments(
         output_dir=str(folder / "checkpoints"),
@@ -385,3 +386,9 @@ def arguments(recipe: Recipe, folder: Path, steps: int, device: torch.device) ->
         dataloader_pin_memory=device.type == "cuda",
         average_tokens_across_devices=False,
     )
+
+
+def forget_compiler() -> None:
+    """TrainingArguments ask for compiling by the environment, where it would reach every later run and subprocess."""
+    for name in [name for name in os.environ if name.startswith("ACCELERATE_DYNAMO_")]:
+        del os.environ[name]

@@ -133,6 +133,7 @@ def test_fp16_on_a_cpu_is_told(corpora: Path, codebert: Path, quick: Callable[..
 @pytest.mark.slow
 def test_compiled_training_computes_the_same(corpora: Path, codebert: Path, quick: Callable[..., Any]) -> None:
     losses, kept = [], []
+    torch._dynamo.utils.counters.clear()
     for compiled in ("false", "true"):
         run = quick(
             "classify", codebert, corpora / "classes", *STILL, "schedule.steps=4", "averaging.kind=ema",
@@ -141,8 +142,21 @@ def test_compiled_training_computes_the_same(corpora: Path, codebert: Path, quic
         losses.append([row["loss"] for row in read_log(run.folder) if "loss" in row])
         # What is saved is the plain model, not what the compiler put around it.
         kept.append(dict(AutoModelForSequenceClassification.from_pretrained(run.folder / "best").named_parameters()))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert close(*kept, tolerance=1e-4)
+
+
+def test_a_compiled_run_leaves_the_next_one_plain(
+    corpora: Path, codebert: Path, quick: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What transformers leaves in the environment after a compiled run reaches neither later runs nor subprocesses."""
+    from accelerate.state import AcceleratorState
+
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR")
+    quick("classify", codebert, corpora / "classes", "schedule.steps=1")
+    assert AcceleratorState().dynamo_plugin.backend.value == "NO"
+    assert not [name for name in os.environ if name.startswith("ACCELERATE_DYNAMO_")]
 
 
 SCRIPT = """

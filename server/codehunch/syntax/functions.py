@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 
 import attrs
 from tree_sitter import Node
@@ -169,7 +169,7 @@ def _recovered(text: str, start: int, place: _Place, indent: str = "", depth: in
     return sorted(others, key=lambda function: function.header.start)
 
 
-@cache
+@lru_cache(64)
 def _opens(indent: str) -> re.Pattern[str]:
     """What a section defines: the name of a class, or the whole head of a function on its line."""
     line = rf"(?:\A|(?<=[\r\n]))\f*{re.escape(indent)}"

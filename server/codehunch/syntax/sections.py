@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 
 _STRINGS = "|".join(
     rf"{quote * 3}[^{quote}\\]*(?:(?:\\.|{quote}(?!{quote * 2}))[^{quote}\\]*)*(?:{quote * 3}|\\?\Z)"
@@ -24,7 +24,7 @@ _GOES_ON = {"else", "elif", "except", "finally"}
 _INNER = re.compile(rf"{_NO_CODE}|\n(?P<head>[ \t]+)(?:{_DEFINES})|\r(?P<other>[ \t]+)(?:{_DEFINES})", re.DOTALL)
 
 
-@cache
+@lru_cache(64)
 def _tokens(indent: str) -> re.Pattern[str]:
     # Each branch opens with letters of its own: that lets the matcher skip what opens none of them.
     line = rf"\f*{re.escape(indent)}(?P<%s>{_WORD})"
@@ -33,7 +33,7 @@ def _tokens(indent: str) -> re.Pattern[str]:
     )
 
 
-@cache
+@lru_cache(64)
 def _opens_decorated(indent: str) -> re.Pattern[str]:
     return re.compile(rf"\f*{re.escape(indent)}@")
 

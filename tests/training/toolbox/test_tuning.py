@@ -143,7 +143,7 @@ def test_the_field_that_matters_is_named() -> None:
 
 
 def test_two_workers_share_a_study(corpora: Path, tmp_path: Path) -> None:
-    arguments = ["tune", "classify", "--data", str(corpora / "pair"), "--base", "new:roberta", "--trials", "6"]
+    arguments = ["tune", "classify", "--data", str(corpora / "pair"), "--base", "new:roberta", "--trials", "4"]
     arguments += [
         "--search",
         "optimizer.learning_rate=1e-4..1e-2 log",
@@ -163,9 +163,9 @@ def test_two_workers_share_a_study(corpora: Path, tmp_path: Path) -> None:
     finished = [[line for line in text.splitlines() if line.startswith("trial ")] for text in told]
     numbers = sorted(int(line.split()[1].rstrip(":")) for lines in finished for line in lines)
     assert all(finished)  # Both worked.
-    assert len(numbers) == len(set(numbers)) >= 6  # And none did the other's.
+    assert len(numbers) == len(set(numbers)) >= 4  # And none did the other's.
     tree = json.loads((tmp_path / "s" / "study.json").read_text())
-    assert len({each["folder"] for each in tree["trials"] if each["state"] == "COMPLETE"}) >= 6
+    assert len({each["folder"] for each in tree["trials"] if each["state"] == "COMPLETE"}) >= 4
 
 
 def test_what_cannot_be_searched_is_told(corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ async def test_a_bundle_is_harmed_in_mid_session(tmp_path: Path, harm: str, monk
     (message,) = client.shown()
     assert "bag-of-words-c" in message
     assert "\n" not in message
-    client.open("def double(x):\n    return x * 2\n", (tmp_path / "a.py").as_uri())
+    client.open("def area(width, height):\n    return width * height\n", (tmp_path / "a.py").as_uri())
     assert (await client.pull((tmp_path / "a.py").as_uri()))["items"] == []
     told = await client.request("workspace/executeCommand", {"command": "codehunch.debugInformation"})
     assert told["worker"]["loaded"]

@@ -19,7 +19,7 @@ from codehunch.inference.worker import WorkerClient
 
 onnx = pytest.importorskip("onnx", reason="builds its graphs with onnx")
 
-TEXT = "def double(number):\n    return number * 2\n"
+TEXT = "def area(width, height):\n    return width * height\n"
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ async def test_a_graph_that_cannot_serve(
 
 async def test_killed_while_the_model_computes(client: WorkerClient, good: Path) -> None:
     """With real inference in the worker: every caller gets an answer or a clean error."""
-    text = "\n\n".join(TEXT.replace("double", f"double{number}") for number in range(40))
+    text = "\n\n".join(TEXT.replace("area", f"area{number}") for number in range(40))
     for _ in range(3):
         calls = [asyncio.ensure_future(client.call("judge", (str(good), f"{text}\n# {index}"))) for index in range(3)]
         while client.pid is None:

@@ -100,7 +100,7 @@ def test_the_run_says_how_it_came_about(made: tuple[Path, Path, Bundle]) -> None
 def test_the_bundle_is_whole_and_agrees(made: tuple[Path, Path, Bundle]) -> None:
     bundle = load_bundle(made[2].path)
     bundle.verify()
-    assert set(bundle.manifest.files) == {*PARTS.values(), WEIGHTS, "tokenizer.json"}
+    assert set(bundle.manifest.files) == {*PARTS.values(), WEIGHTS, "tokenizer.json", "MODEL_CARD.md"}
     parity = bundle.manifest.parity
     assert parity["onnx_fp32"]["tokens"] == 1.0
     assert parity["onnx_fp32"]["largest_probability_difference"] < 1e-3

@@ -357,7 +357,7 @@ class _disk:
 def arguments(recipe: Recipe, folder: Path, steps: int, device: torch.device) -> TrainingArguments:
     """Trainer's settings; everything that is ours to do is switched off there."""
     hardware = recipe.hardware
-    forget_compiler()
+    forget_environment()
     launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
     return TrainingArguments(
         output_dir=str(folder / "checkpoints"),
@@ -388,7 +388,8 @@ def arguments(recipe: Recipe, folder: Path, steps: int, device: torch.device) ->
     )
 
 
-def forget_compiler() -> None:
-    """TrainingArguments ask for compiling by the environment, where it would reach every later run and subprocess."""
-    for name in [name for name in os.environ if name.startswith("ACCELERATE_DYNAMO_")]:
+def forget_environment() -> None:
+    """TrainingArguments ask for compiling and half precision by the environment, where it would reach every later run
+    and subprocess."""
+    for name in [name for name in os.environ if name.startswith(("ACCELERATE_DYNAMO_", "ACCELERATE_MIXED_PRECISION"))]:
         del os.environ[name]

@@ -32,7 +32,7 @@ from codehunch_training.techniques.replay import (
     mixed_features,
     mixed_texts,
 )
-from codehunch_training.trainer import ToolboxTrainer, TrainingError, arguments, forget_compiler
+from codehunch_training.trainer import ToolboxTrainer, TrainingError, arguments, forget_environment
 
 
 def train(
@@ -128,7 +128,7 @@ def _run(
         torch.distributed.broadcast_object_list(boxed)
         checkpoint = Path(boxed[0]) if boxed[0] else None
     trainer = ToolboxTrainer(model, args, task, recipe, features, valid, plan, out, techniques, description, progress)
-    forget_compiler()
+    forget_environment()
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     about = {

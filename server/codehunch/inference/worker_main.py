@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -100,6 +102,8 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.close(null)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # An end by a signal would lose what waits.
     return requests, answers
 
 

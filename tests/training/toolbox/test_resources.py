@@ -159,6 +159,14 @@ def test_a_compiled_run_leaves_the_next_one_plain(
     assert not [name for name in os.environ if name.startswith("ACCELERATE_DYNAMO_")]
 
 
+def test_half_precision_ends_with_its_run(corpora: Path, codebert: Path, quick: Callable[..., Any]) -> None:
+    from accelerate.state import AcceleratorState
+
+    quick("classify", codebert, corpora / "classes", "schedule.steps=1", "hardware.precision=bf16")
+    quick("classify", codebert, corpora / "classes", "schedule.steps=1")
+    assert AcceleratorState().mixed_precision == "no"
+
+
 SCRIPT = """
 import json, sys
 from pathlib import Path

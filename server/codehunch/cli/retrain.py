@@ -172,17 +172,9 @@ def _json(path: Path) -> Any:
 
 def _alive(pid: object) -> bool:
     """Whether a process has this number; what a killed run left behind is no running run."""
-    if not isinstance(pid, int) or pid <= 0:
-        return False
-    if os.name == "nt":  # There os.kill would end the process.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    from codehunch.lsp.watchdog import process_exists
+
+    return isinstance(pid, int) and pid > 0 and process_exists(pid)
 
 
 def _readable(function: Any, value: Any) -> Any:

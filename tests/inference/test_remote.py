@@ -174,7 +174,7 @@ def test_a_failing_server_is_one_clean_error(
     assert client.run(["logits"], FEED)[0].shape == (1, 17), "the next call is served"
 
 
-@pytest.mark.parametrize("fault", [wait(5.0), drip], ids=["silent", "dripping"])
+@pytest.mark.parametrize("fault", [wait(20.0), drip], ids=["silent", "dripping"])
 def test_a_time_out_holds_whatever_the_server_does(bundle: Bundle, plain: ModelServer, fault: Fault) -> None:
     client = model(bundle, plain, timeout=0.5)
     client.tensors()
@@ -182,7 +182,7 @@ def test_a_time_out_holds_whatever_the_server_does(bundle: Bundle, plain: ModelS
     start = time.monotonic()
     with pytest.raises(RemoteError, match="took too long"):
         client.run(None, FEED)
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 15
 
 
 def test_this_machine_steps_in_and_says_so_once(

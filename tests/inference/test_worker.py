@@ -20,7 +20,7 @@ import pytest_asyncio
 from codehunch.inference.errors import Cancelled, WorkerDied, WorkerError
 from codehunch.inference.inprocess import InProcess
 from codehunch.inference.protocol import BACKGROUND, DOCUMENT, INTERACTIVE, CancelToken, Engine
-from codehunch.inference.worker import WorkerClient
+from codehunch.inference.worker import _LONGEST_DELAY, WorkerClient
 
 HERE = Path(__file__).parent
 SERVICE = "worker_service:create"
@@ -197,7 +197,7 @@ async def test_cancel_does_not_wait_for_the_delay(client: WorkerClient) -> None:
     start = time.monotonic()
     with pytest.raises(Cancelled):
         await client.call("echo", 1, cancel=token)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < _LONGEST_DELAY / 2
 
 
 async def test_a_service_that_cannot_start_says_why() -> None:
@@ -266,7 +266,8 @@ async def test_close_is_quick_and_final(client: WorkerClient) -> None:
     await until(lambda: client.busy)
     start = time.monotonic()
     await client.close()
-    assert time.monotonic() - start < 1
+    # The call would go on for fifty seconds.
+    assert time.monotonic() - start < 25
     with pytest.raises(WorkerDied):
         await waiting
     with pytest.raises(WorkerDied):
@@ -324,7 +325,7 @@ def test_a_dead_parent_leaves_no_orphan(tmp_path: Path, end: str) -> None:
             time.sleep(0.3)
             parent.kill()
         parent.wait(10)
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 20
     while alive(worker):
         assert time.monotonic() < deadline, "the worker outlived its parent"
         time.sleep(0.02)

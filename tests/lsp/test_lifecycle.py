@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 from lsp_client import FULL, ProcessClient, alive, command, environment
 
 TEXT = "wrong = 1  # slow 2000\n"
+# Seconds: far above what it takes, far below what the busy worker or the editor's process would go on for.
+PATIENCE = 20
 _INITIALIZE = {"processId": None, "rootUri": None, "capabilities": FULL}
 
 
@@ -60,9 +63,9 @@ async def test_every_end_is_quick_and_leaves_no_orphan(end: str, code: int, busy
         os.kill(client.process.pid, getattr(signal, end))
     assert await client.ended() == code
     while alive(worker):
-        assert time.monotonic() < start + 2, "the worker lives on"
+        assert time.monotonic() < start + PATIENCE, "the worker lives on"
         await asyncio.sleep(0.01)
-    assert time.monotonic() < start + 2
+    assert time.monotonic() < start + PATIENCE
 
 
 async def test_the_end_of_the_editor_is_noticed(tmp_path: Path) -> None:
@@ -76,16 +79,26 @@ async def test_the_end_of_the_editor_is_noticed(tmp_path: Path) -> None:
         editor.wait()
         start = time.monotonic()
         assert await client.ended() == 1
-        assert time.monotonic() < start + 2
+        assert time.monotonic() < start + PATIENCE
+
+
+def _processor_seconds(code: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 async def test_initialize_is_answered_without_a_model_and_in_time() -> None:
-    """Under a second of processor time from the start of the process; the clock on the wall sees other work too."""
+    """Its processor time, from the start of the process, is of the size of what the libraries below it take."""
+    libraries = "from pygls.lsp.server import LanguageServer; LanguageServer('name', '1')"
+    before = _processor_seconds(libraries)
     client = await ProcessClient.spawn()
     await client.request("initialize", _INITIALIZE)
     with open(f"/proc/{client.process.pid}/stat", encoding="ascii") as stat:
         user, system = stat.read().rpartition(")")[2].split()[11:13]
-    assert (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") < 1.0
+    spent = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    assert spent < 4 * max(before, _processor_seconds(libraries))
     children = Path(f"/proc/{client.process.pid}/task/{client.process.pid}/children").read_text(encoding="ascii")
     assert children == ""
     maps = Path(f"/proc/{client.process.pid}/maps").read_text(encoding="utf-8")

@@ -8,6 +8,8 @@ cd "$ROOT"
 EDITORS=${EDITORS:-$PWD/build/editors}
 PYTHON=${PYTHON:-python3}
 mkdir -p "$EDITORS"
+# Node trusts the system's certificates too: a network with an authority of its own has it there.
+export NODE_USE_SYSTEM_CA=1
 
 say() { echo "[$(date +%T)] $*"; }
 

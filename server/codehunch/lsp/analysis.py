@@ -56,7 +56,7 @@ class Analysis:
 
     ``request_of`` turns a snapshot into what the command line would check, or ``None`` where the settings say
     that the file is not checked; ``wanted`` leaves out what the person does not want to see; ``failed`` hears why a
-    text could not be checked.
+    text could not be checked, ``served`` that a model has read one.
     """
 
     def __init__(
@@ -66,12 +66,14 @@ class Analysis:
         request_of: Callable[[Snapshot], Awaitable[CheckRequest | None]],
         wanted: Callable[[Snapshot, CheckReply], Awaitable[tuple[Finding, ...]]],
         failed: Callable[[WorkerError], None],
+        served: Callable[[], None],
     ) -> None:
         self._documents = documents
         self._engine = engine
         self._request_of = request_of
         self._wanted = wanted
         self._failed = failed
+        self._served = served
         self._rhythms: dict[str, TypingRhythm] = {}
         self._running: dict[str, _Work] = {}
         self._done: dict[str, Report] = {}
@@ -171,6 +173,8 @@ class Analysis:
             else:
                 assert isinstance(reply, CheckReply)
                 self._sent.answered(sent, request.text)
+                if reply.bundle:
+                    self._served()
                 if reply.parcels:
                     findings = self._parcels.open(snapshot.uri, reply.parcels)
                     reply = attrs.evolve(reply, findings=findings, parcels=())

@@ -23,6 +23,7 @@ class Client:
     related_information: bool = False
     code_description: bool = False
     diagnostic_data: bool = False
+    unnecessary_tag: bool = False
     document_changes: bool = False
     apply_edit: bool = False
     code_action_literals: bool = False
@@ -55,6 +56,10 @@ def flatten(capabilities: types.ClientCapabilities) -> Client:
         related_information=_diagnostics(capabilities, "related_information"),
         code_description=_diagnostics(capabilities, "code_description_support"),
         diagnostic_data=_diagnostics(capabilities, "data_support"),
+        unnecessary_tag=any(
+            types.DiagnosticTag.Unnecessary in (_get(capabilities, f"{text}.{way}.tag_support.value_set") or ())
+            for way in ("diagnostic", "publish_diagnostics")
+        ),
         document_changes=bool(_get(capabilities, "workspace.workspace_edit.document_changes")),
         apply_edit=bool(_get(capabilities, "workspace.apply_edit")),
         code_action_literals=_get(capabilities, f"{action}.code_action_literal_support") is not None,

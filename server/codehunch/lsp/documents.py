@@ -8,7 +8,7 @@ import attrs
 from lsprotocol import types
 
 from codehunch.lsp.programs import Part, View, join, view_of
-from codehunch.lsp.snapshots import Snapshot
+from codehunch.lsp.snapshots import Snapshot, path_key
 from codehunch.lsp.textmodel import TextModel
 from codehunch.syntax.text import PositionEncoding
 
@@ -142,6 +142,13 @@ class DocumentStore:
         if notebook is None:
             return (view_of(program),)
         return tuple(View(notebook.program, notebook.parts, part) for part in notebook.parts)
+
+    def spelling(self, uri: str) -> str:
+        """The URI under which a file is open, which may be escaped in another way; else the one given."""
+        if uri in self._documents:
+            return uri
+        key = path_key(uri)
+        return next((each for each in self._documents if path_key(each) == key), uri)
 
     def is_current(self, snapshot: Snapshot) -> bool:
         """Whether nothing has happened to the document or program since the snapshot was taken."""

@@ -104,6 +104,11 @@ class Status:
             self._server.protocol.notify("codehunch/status", {"state": state, "message": message})
         self._last = state, message
 
+    def recovered(self) -> None:
+        """A model serves: whatever was wrong is so no more."""
+        if self._last is not None and self._last[0] in ("degraded", "noModel"):
+            self.set("ready")
+
 
 class ClientLog(logging.Handler):
     """Log records in the editor's output panel. Records of other threads take the way over the event loop."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from codehunch.lsp.analysis import Superseded
 from codehunch.lsp.rendering import draw
-from codehunch.lsp.snapshots import Snapshot
+from codehunch.lsp.snapshots import Snapshot, path_key, path_of
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
@@ -24,7 +26,8 @@ class Publisher:
     def __init__(self, server: CodeHunchServer) -> None:
         self._server = server
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._scanned: set[str] = set()
+        self._scanned: dict[str, str] = {}
+        """Files with something on the screen that only a scan has said: key of the path to the URI it was said with."""
 
     def schedule(self, program: Snapshot) -> None:
         """Publish what is found in this version, if it is still the current one by then."""
@@ -40,14 +43,22 @@ class Publisher:
 
     def scanned(self, uri: str, found: list[types.Diagnostic]) -> None:
         """What a scan found in a file that nobody has open."""
-        if found or uri in self._scanned:
-            self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found))
-        (self._scanned.add if found else self._scanned.discard)(uri)
+        shown = self._scanned.pop(path_key(uri), None)
+        if found or shown is not None:
+            self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(shown or uri, found))
+        if found:
+            self._scanned[path_key(uri)] = shown or uri
 
     def withdraw(self, uri: str) -> None:
         """Clear what a scan found in a file."""
-        if uri in self._scanned:
-            self.scanned(uri, [])
+        self.scanned(uri, [])
+
+    def withdraw_outside(self, roots: Sequence[Path]) -> None:
+        """Clear what a scan found in files that are in no folder of the session any more."""
+        for uri in list(self._scanned.values()):
+            path = path_of(uri)
+            if path is None or not any(path.is_relative_to(root) for root in roots):
+                self.withdraw(uri)
 
     async def _publish(self, program: Snapshot) -> None:
         server = self._server

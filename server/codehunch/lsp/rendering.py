@@ -121,9 +121,16 @@ def _diagnostic(view: View, finding: Finding, client: Client, style: Style) -> t
         code=finding.code,
         code_description=types.CodeDescription(uri) if uri is not None else None,
         source=SOURCE,
+        tags=[types.DiagnosticTag.Unnecessary] if client.unnecessary_tag and _is_too_much(finding) else None,
         related_information=_related(view, finding, client) or None,
         data=_data(view, finding, client) if client.diagnostic_data else None,
     )
+
+
+def _is_too_much(finding: Finding) -> bool:
+    """Whether the best fix does nothing but take the flagged place away, such as a `not` too many."""
+    edits = finding.fixes[0].edits if finding.fixes else ()
+    return any(edit.span.contains(finding.span) for edit in edits) and not any(edit.content for edit in edits)
 
 
 def _related(view: View, finding: Finding, client: Client) -> list[types.DiagnosticRelatedInformation]:

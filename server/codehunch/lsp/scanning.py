@@ -84,7 +84,7 @@ class WorkspaceScan:
 
     async def _scan(self, file: SourceFile, reader: SettingsReader, cancel: CancelToken) -> Scanned | None:
         server = self._server
-        uri = Path(file.path).as_uri()
+        uri = server.documents.spelling(Path(file.path).as_uri())
         view = server.documents.view(uri)
         if view is not None:
             try:

@@ -28,6 +28,7 @@ from codehunch.lsp.analysis import Analysis
 from codehunch.lsp.capabilities import Client
 from codehunch.lsp.configuration import Configuration
 from codehunch.lsp.connections import Address, Connection, StdioConnection, serve_tcp, serve_websocket
+from codehunch.lsp.conversion import tolerant_converter
 from codehunch.lsp.documents import DocumentStore
 from codehunch.lsp.hot_swap import follow_store
 from codehunch.lsp.indexing import WorkspaceIndex, index_file
@@ -57,7 +58,9 @@ class CodeHunchServer(LanguageServer):
     protocol: Protocol
 
     def __init__(self, service: str = SERVICE) -> None:
-        super().__init__("codehunch", __version__, protocol_cls=Protocol, max_workers=1)
+        super().__init__(
+            "codehunch", __version__, protocol_cls=Protocol, converter_factory=tolerant_converter, max_workers=1
+        )
         self.client = Client()
         self.roots: tuple[Path, ...] = ()
         self.notices = Notices(self)
@@ -71,7 +74,7 @@ class CodeHunchServer(LanguageServer):
         self.engine = WorkerClient(service, ServiceOptions(), on_event=self._worker_event)
         self.opinions = Opinions(self)
         self.analysis = Analysis(
-            self.documents, lambda: self.engine, self.check_request, self.opinions.wanted, self.worker_failed
+            self.documents, lambda: self.engine, self.check_request, self.opinions.wanted, self.worker_failed, self.status.recovered
         )
         self.suggestions = Suggestions(self)
         self.publisher = Publisher(self)

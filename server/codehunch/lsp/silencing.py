@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from codehunch.defects.findings import Edit
 from codehunch.lsp.requests import Flagged
 from codehunch.syntax.ignores import find_suppressions
+from codehunch.syntax.languages import language_named
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
 
-_HASH_LANGUAGES = {"python", "ruby"}
 _FIRST_LINES = re.compile(r"#!|[ \t\f]*#.*?coding[:=]")
 _LIST = re.compile(r"codehunch:[ \t]*ignore[ \t]*\[(?P<names>[^\]\r\n]*)\]", re.IGNORECASE)
 _MOST_ROWS = 40
@@ -36,12 +36,13 @@ def silence_file(parsed: ParsedSource, flagged: Flagged) -> Edit | None:
         row += 1
     at = source.line_starts[row] if row < source.line_count else len(source.text)
     lead = "\n" if at and source.text[at - 1] not in "\r\n" else ""
-    edit = Edit(Span(at, at), f"{lead}{_mark(parsed)} codehunch: ignore-file[{flagged.code}]\n")
+    mark = language_named(parsed.language).comment
+    edit = Edit(Span(at, at), f"{lead}{mark} codehunch: ignore-file[{flagged.code}]\n")
     return edit if _works(parsed, edit, flagged) else None
 
 
 def _line_edits(parsed: ParsedSource, flagged: Flagged) -> Iterator[Edit]:
-    source = parsed.source
+    source, mark = parsed.source, language_named(parsed.language).comment
     for row in range(flagged.row, min(flagged.row + _MOST_ROWS, source.line_count)):
         line, start = source.line(row), source.line_span(row).start
         known = _LIST.search(line)
@@ -49,7 +50,7 @@ def _line_edits(parsed: ParsedSource, flagged: Flagged) -> Iterator[Edit]:
             at = start + known.end("names")
             yield Edit(Span(at, at), f", {flagged.code}" if known["names"].strip() else flagged.code)
         end = start + len(line.rstrip())
-        yield Edit(Span(end, start + len(line)), f"  {_mark(parsed)} codehunch: ignore[{flagged.code}]")
+        yield Edit(Span(end, start + len(line)), f"  {mark} codehunch: ignore[{flagged.code}]")
 
 
 def _works(parsed: ParsedSource, edit: Edit, flagged: Flagged) -> bool:
@@ -61,5 +62,3 @@ def _works(parsed: ParsedSource, edit: Edit, flagged: Flagged) -> bool:
     return find_suppressions(after).silences(flagged.code, flagged.kind, flagged.row + above)
 
 
-def _mark(parsed: ParsedSource) -> str:
-    return "#" if parsed.language in _HASH_LANGUAGES else "//"

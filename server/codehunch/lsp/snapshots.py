@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import attrs
 
@@ -28,13 +28,26 @@ class Snapshot:
 
 def path_of(uri: str) -> Path | None:
     """The path of a ``file:`` URI, ``None`` for anything else."""
+    path = local_path(uri, windows=os.name == "nt")
+    return Path(path) if path else None
+
+
+def local_path(uri: str, windows: bool) -> str:
+    """The same as a string; empty for anything else. Bytes that are no text name the file that has them."""
     try:
         parts = urlsplit(uri)
     except ValueError:  # Brackets without an address between them.
-        return None
+        return ""
     if parts.scheme != "file":
-        return None
-    path = unquote(parts.path)
-    if os.name == "nt":  # file:///c%3A/x and file://host/share/x
-        path = f"//{parts.netloc}{path}" if parts.netloc else path.lstrip("/")
-    return Path(path) if path else None
+        return ""
+    path = os.fsdecode(unquote_to_bytes(parts.path))
+    if windows:  # file:///c%3A/x and file://host/share/x
+        return f"//{parts.netloc}{path}" if parts.netloc else path.lstrip("/")
+    return path
+
+
+def path_key(uri: str) -> str:
+    """What two spellings of one file's URI share: editors do not agree on what has to be escaped. Others are their own
+    key."""
+    path = path_of(uri)
+    return os.path.normcase(path) if path is not None else uri

@@ -31,6 +31,8 @@ class LanguageSpec:
     """Name of the function in ``module`` that returns the grammar."""
     container_types: frozenset[str] = frozenset()
     """Node types a function can lie in; empty where any expression can hold one (JavaScript)."""
+    comment: str = "//"
+    """What opens a comment that ends with its line."""
 
 
 _PYTHON_CONTAINERS = frozenset(
@@ -63,6 +65,7 @@ LANGUAGES: tuple[LanguageSpec, ...] = (
         ("function_definition",),
         ("class_definition",),
         container_types=_PYTHON_CONTAINERS,
+        comment="#",
     ),
     LanguageSpec("c", "tree_sitter_c", (".c", ".h"), ("function_definition",)),
     LanguageSpec(
@@ -103,7 +106,7 @@ LANGUAGES: tuple[LanguageSpec, ...] = (
         ("class_declaration",),
         "language_php",
     ),
-    LanguageSpec("ruby", "tree_sitter_ruby", (".rb",), ("method", "singleton_method"), ("class", "module")),
+    LanguageSpec("ruby", "tree_sitter_ruby", (".rb",), ("method", "singleton_method"), ("class", "module"), comment="#"),
 )
 
 _BY_NAME = {spec.name: spec for spec in LANGUAGES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ ALARM_BUDGETS = {"low": 0.3, "medium": 1.0, "high": 3.0}
 """Warnings per 1,000 lines of clean code that each sensitivity may cost."""
 CANDIDATES_PER_KLOC = 10.0
 """Places per 1,000 clean lines that are looked into, fixes tried: what bounds the cost of verification."""
+THRESHOLD_STEP = 0.005
+"""Thresholds are multiples of it, rounded up: the last digits of a quantile of so few alarms mean nothing."""
 _LEAST_OF_A_KIND = 12
 PRIOR = 1 / 50
 """Defective functions among all, as assumed by the reported confidence."""
@@ -71,7 +74,7 @@ def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Cal
     scores = np.array([confidence(item.evidence, weights) for item in clean.places])
     thresholds, alarms = {}, {}
     for name, budget in ALARM_BUDGETS.items():
-        thresholds[name] = threshold_for(scores, clean.lines, budget)
+        thresholds[name] = _rounded_up(threshold_for(scores, clean.lines, budget))
         alarms[name] = round(1000 * float((scores >= thresholds[name]).sum()) / clean.lines, 3)
     temperature = bundle.manifest.defects.temperature if bundle.manifest.defects is not None else 1.0
     return Calibration(temperature, candidate, weights, thresholds, alarms)
@@ -94,6 +97,11 @@ def threshold_for(scores: NDArray[np.float64], lines: int, budget: float) -> flo
     if allowed >= len(ordered):
         return float(ordered[-1]) if len(ordered) else 0.5
     return float(np.nextafter(ordered[allowed], 1.0))
+
+
+def _rounded_up(threshold: float) -> float:
+    rounded = round(math.ceil(threshold / THRESHOLD_STEP) * THRESHOLD_STEP, 6)
+    return rounded if rounded < 1 else threshold
 
 
 def judge(classifier: Classifier, rows: Sequence[FunctionRow], seed: int, threshold: float) -> tuple[Judged, Judged]:

@@ -78,18 +78,20 @@ def export(
     run: Annotated[Path, typer.Argument(help="Finished run folder.")],
     functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
     out: Annotated[Path, typer.Argument(help="Bundle folder to write.")],
-    limit: Annotated[int, typer.Option(help="Functions to calibrate on, and to measure on.")] = 1500,
+    limit: Annotated[int, typer.Option(help="Functions to measure on.")] = 1500,
+    each: Annotated[int, typer.Option(help="Functions of one project to calibrate on, at most.")] = 1228,
     version: Annotated[str, typer.Option(help="Version of the bundle.")] = "0.3.0",
 ) -> None:
     """Write the int8 bundle of a run."""
     projects = json.loads((run / "run.json").read_text())["recipe"]["validation_projects"]
-    calibrating = set(projects[:CALIBRATING])
+    calibrating = projects[:CALIBRATING]
     rows = [row for row in read_functions(functions) if row.project in set(projects)]
     random.Random(5).shuffle(rows)
     bundle = export_bundle(
         run,
         out,
-        [row for row in rows if row.project in calibrating][:limit],
+        # The largest project alone would be half of all.
+        [row for name in calibrating for row in [one for one in rows if one.project == name][:each]],
         [row for row in rows if row.project not in calibrating][:limit],
         version,
     )

@@ -23,8 +23,13 @@ _SECONDS_TO_CHOOSE = 600.0
 
 
 async def generate_body(server: CodeHunchServer, arguments: list[Any]) -> bool:
-    """Write the body described at ``{"uri", "line", "character"}`` and ask the client to apply it."""
+    """Write the body described at ``{"uri", "line", "character"}`` and ask the client to apply it.
+
+    With ``"regenerate": true``, another body in the place of one that was accepted there.
+    """
     view, offset = view_at(server, arguments)
+    if arguments[0].get("regenerate") is True:
+        return await _apply(server, view, await _another(server, view, offset))
     suggestions = await _suggestions(server, view, offset, 1)
     return await _apply(server, view, suggestions[0])
 
@@ -47,9 +52,25 @@ async def pick_body(server: CodeHunchServer, arguments: list[Any]) -> bool:
     return await _apply(server, view, suggestions[titles.index(chosen.title)])
 
 
-async def _suggestions(server: CodeHunchServer, view: View, offset: int, count: int) -> tuple[Suggestion, ...]:
+async def _another(server: CodeHunchServer, view: View, offset: int) -> Suggestion:
+    _must_edit(server)
+    written = server.suggestions.memory.written_at(view.program, offset)
+    try:
+        found = await server.suggestions.another(view.program, written) if written is not None else None
+    except Cancelled:
+        raise content_modified() from None
+    if found is None:
+        raise failed("no other body for this description is good enough to be shown")
+    return found
+
+
+def _must_edit(server: CodeHunchServer) -> None:
     if not server.client.apply_edit:
         raise failed("this editor does not let a server edit")
+
+
+async def _suggestions(server: CodeHunchServer, view: View, offset: int, count: int) -> tuple[Suggestion, ...]:
+    _must_edit(server)
     try:
         found = await server.suggestions.at(view.program, offset, count, patient=True)
     except Cancelled:

@@ -55,14 +55,17 @@ async def _scan(server: CodeHunchServer, show: bool) -> tuple[list[Scanned], boo
             if show and scanned.version is None and not server.offers_workspace_diagnostics:
                 server.publisher.scanned(scanned.uri, scanned.diagnostics)
             progress.report(f"{len(found)} files, {count} findings")
+        server.status.set("ready")
     except WorkerError as error:
         server.worker_failed(error)
         raise failed(str(error)) from None
-    except Cancelled:
-        pass
+    except (Cancelled, asyncio.CancelledError) as error:
+        # By the progress bar, or by the request itself.
+        server.status.set("ready")
+        if isinstance(error, asyncio.CancelledError):
+            raise
     finally:
         cancelled = cancel.cancelled
         cancel.cancel()
         progress.end(f"{len(found)} files, {count} findings")
-    server.status.set("ready")
     return found, cancelled

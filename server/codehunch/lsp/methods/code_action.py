@@ -67,8 +67,7 @@ async def handle(
             server.opinions.offered(view.program, offered, report.bundle)
     if bodies and offers.place is not None:
         actions.append(_body(scene, f"Generate body from {offers.place.described_by}", "generate", params.range.start))
-    resolves = scene.client.code_action_resolves_edit and scene.client.code_action_data
-    if bodies and resolves and server.suggestions.memory.written_at(view.program, asked.start) is not None:
+    if bodies and server.suggestions.memory.written_at(view.program, asked.start) is not None:
         actions.append(_body(scene, "Regenerate body", "regenerate", params.range.start))
     return [action for action in actions if action is not None]
 
@@ -152,7 +151,8 @@ def _body(scene: _Scene, title: str, what: str, position: types.Position) -> typ
     if scene.client.code_action_resolves_edit and scene.client.code_action_data:
         action.data = {what: {**where, "version": document.version}}
     else:
-        action.command = types.Command(title, GENERATE, arguments=[where])
+        again = {"regenerate": True} if what == "regenerate" else {}
+        action.command = types.Command(title, GENERATE, arguments=[{**where, **again}])
     return action
 
 

@@ -18,4 +18,6 @@ def handle(server: CodeHunchServer, params: types.DidChangeWorkspaceFoldersParam
     kept = [root for root in server.roots if root not in removed]
     added = [path for folder in params.event.added if (path := path_of(folder.uri)) is not None]
     server.roots = tuple(dict.fromkeys([*kept, *added]))
+    server.publisher.withdraw_outside(server.roots)
+    server.scan.changed.set()
     server.index.again()

@@ -10,6 +10,8 @@ from codehunch.defects.findings import Finding
 from codehunch.defects.kinds import kind_of_code
 from codehunch.lsp.positions import offset_of
 from codehunch.lsp.rendering import own_findings, range_in
+from codehunch.lsp.snapshots import Snapshot
+from codehunch.syntax.languages import language_named
 
 if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
@@ -26,12 +28,14 @@ def handle(server: CodeHunchServer, params: types.HoverParams) -> types.Hover | 
     if not found:
         return None
     markdown = server.client.hover_markdown
-    text = "\n\n---\n\n".join(_explain(each, each.span.of(view.program.source.text), markdown) for each in found)
+    text = "\n\n---\n\n".join(_explain(each, view.program, markdown) for each in found)
     kind = types.MarkupKind.Markdown if markdown else types.MarkupKind.PlainText
     return types.Hover(types.MarkupContent(kind, text), range_in(view, found[0].span, server.client))
 
 
-def _explain(finding: Finding, text: str, markdown: bool) -> str:
+def _explain(finding: Finding, program: Snapshot, markdown: bool) -> str:
+    text = finding.span.of(program.source.text)
+    comment = f"{language_named(program.language).comment} codehunch: ignore[{finding.code}]"
     code = "`" if markdown else ""
     strong = "**" if markdown else ""
     lines = [
@@ -48,7 +52,7 @@ def _explain(finding: Finding, text: str, markdown: bool) -> str:
                 ]
             )
         )
-    lines.append(f"To silence it, end the line with {code}# codehunch: ignore[{finding.code}]{code}")
+    lines.append(f"To silence it, end the line with {code}{comment}{code}")
     return "\n\n".join(lines)
 
 

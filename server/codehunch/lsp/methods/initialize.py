@@ -11,6 +11,7 @@ from lsprotocol import types
 from codehunch import __version__
 from codehunch.lsp.capabilities import flatten, server_capabilities
 from codehunch.lsp.methods.execute_command import COMMANDS
+from codehunch.lsp.methods.set_trace import follow_trace
 from codehunch.lsp.snapshots import path_of
 from codehunch.lsp.watchdog import watch
 
@@ -26,6 +27,7 @@ def handle(server: CodeHunchServer, params: types.InitializeParams) -> types.Ini
     server.initialization_options = params.initialization_options
     server.configuration.update(params.initialization_options, server.root)
     server.apply_limits()
+    follow_trace(params.trace)
     server.offers_workspace_diagnostics = (
         server.client.pull_diagnostics and server.configuration.editor.workspace_diagnostics
     )

@@ -14,5 +14,6 @@ def handle(server: CodeHunchServer, params: types.DidOpenNotebookDocumentParams)
     """Take the cells' texts over; clients that do not pull get their findings."""
     server.analysis.forget(params.notebook_document.uri)
     program = server.documents.open_notebook(params.notebook_document, params.cell_text_documents)
+    server.index.begin()
     if not server.client.pull_diagnostics:
         server.publisher.schedule(program)

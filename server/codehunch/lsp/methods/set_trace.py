@@ -13,5 +13,10 @@ if TYPE_CHECKING:
 
 def handle(server: CodeHunchServer, params: types.SetTraceParams) -> None:
     """``verbose`` lowers the log level of this session to debug."""
-    verbose = params.value == types.TraceValue.Verbose
+    follow_trace(params.value)
+
+
+def follow_trace(value: types.TraceValue | None) -> None:
+    """Set the level; also what ``initialize`` says."""
+    verbose = value == types.TraceValue.Verbose
     logging.getLogger("codehunch").setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -74,7 +74,12 @@ class CodeHunchServer(LanguageServer):
         self.engine = WorkerClient(service, ServiceOptions(), on_event=self._worker_event)
         self.opinions = Opinions(self)
         self.analysis = Analysis(
-            self.documents, lambda: self.engine, self.check_request, self.opinions.wanted, self.worker_failed, self.status.recovered
+            self.documents,
+            lambda: self.engine,
+            self.check_request,
+            self.opinions.wanted,
+            self.worker_failed,
+            self.status.recovered,
         )
         self.suggestions = Suggestions(self)
         self.publisher = Publisher(self)

@@ -12,10 +12,10 @@ from codehunch.bundles.store import BundleError, active_bundle, find, open_entry
 from codehunch.feedback import Leanings
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.hot_swap import Successor, store_state
+from codehunch.lsp.offering import parse_known, place_at, place_of, silences_of
 from codehunch.lsp.patches import KnownTexts
 from codehunch.lsp.requests import (
     Body,
-    BodyPlace,
     CheckReply,
     CheckRequest,
     GenerateReply,
@@ -24,12 +24,9 @@ from codehunch.lsp.requests import (
     Offers,
     OffersQuery,
     ServiceOptions,
-    Silence,
 )
-from codehunch.lsp.silencing import silence_file, silence_line
-from codehunch.syntax.languages import GrammarMissing
-from codehunch.syntax.parsing import ParsedSource, parse
-from codehunch.syntax.requests import BodyRequest, find_request
+from codehunch.syntax.parsing import parse
+from codehunch.syntax.requests import find_request
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
@@ -104,16 +101,16 @@ class ModelService:
 
     def offers(self, query: OffersQuery, cancelled: IsCancelled) -> Offers:
         """What could be written at an offset, and how findings could be silenced. Needs no model."""
-        parsed = _parse(query.text, query.language)
-        if parsed is None:
-            return Offers()
-        found = find_request(parsed, query.offset)
-        silences = tuple(Silence(silence_line(parsed, each), silence_file(parsed, each)) for each in query.flagged)
-        return Offers(_place(found) if found is not None else None, silences)
+        return Offers(
+            place_at(query.text, query.language, query.offset),
+            silences_of(query.text, query.language, query.flagged),
+        )
 
     def generate(self, request: GenerateRequest, cancelled: IsCancelled) -> GenerateReply:
         """Candidates for what is described at an offset, the best first; none where nothing is."""
-        parsed = _parse(request.text, request.language)
+        # Mostly nothing is described here, and the section tells; what follows reads the whole file.
+        place = place_at(request.text, request.language, request.offset)
+        parsed = parse_known(request.text, request.language) if place is not None else None
         found = find_request(parsed, request.offset) if parsed is not None else None
         if parsed is None or found is None:
             return GenerateReply(None)
@@ -139,7 +136,7 @@ class ModelService:
         if cancelled():
             raise Cancelled
         bodies = tuple(Body(each.text, each.confidence, each.origin) for each in candidates)
-        return GenerateReply(_place(found), bodies, _name(bundle))
+        return GenerateReply(place_of(found), bodies, _name(bundle))
 
     def indexed(self, payload: None, cancelled: IsCancelled) -> dict[str, tuple[int, int]]:
         """The files whose functions are known, with their stamps. Raises IndexUnusable."""
@@ -313,19 +310,6 @@ class ModelService:
 def create(options: object, emit: Emit) -> ModelService:
     """The factory a worker is given."""
     return ModelService(cast(ServiceOptions, options), emit)
-
-
-def _parse(text: str, language: str) -> ParsedSource | None:
-    try:
-        return parse(text, language)
-    except (KeyError, GrammarMissing):  # Not a language that is read here.
-        return None
-
-
-def _place(request: BodyRequest) -> BodyPlace:
-    name = request.function.qualified_name if request.function is not None else ""
-    start = request.function.span.start if request.function is not None else request.replace.start
-    return BodyPlace(start, request.replace, request.at_cursor, name, request.kind)
 
 
 def _name(bundle: Bundle) -> str:

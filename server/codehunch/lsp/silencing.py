@@ -60,5 +60,3 @@ def _works(parsed: ParsedSource, edit: Edit, flagged: Flagged) -> bool:
         return False
     above = edit.content.count("\n") if parsed.source.row_of(edit.span.start) <= flagged.row else 0
     return find_suppressions(after).silences(flagged.code, flagged.kind, flagged.row + above)
-
-

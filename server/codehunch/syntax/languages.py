@@ -106,7 +106,9 @@ LANGUAGES: tuple[LanguageSpec, ...] = (
         ("class_declaration",),
         "language_php",
     ),
-    LanguageSpec("ruby", "tree_sitter_ruby", (".rb",), ("method", "singleton_method"), ("class", "module"), comment="#"),
+    LanguageSpec(
+        "ruby", "tree_sitter_ruby", (".rb",), ("method", "singleton_method"), ("class", "module"), comment="#"
+    ),
 )
 
 _BY_NAME = {spec.name: spec for spec in LANGUAGES}

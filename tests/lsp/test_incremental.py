@@ -190,6 +190,22 @@ def test_an_edit_costs_what_it_touched(where: str) -> None:
     assert detector.read == 1
 
 
+@pytest.mark.parametrize("comment", ["# codehunch: ignore-file[CH107]\n", "x = 'codehunch: ignore-file'\n"])
+def test_an_edit_costs_no_more_where_a_rule_is_silenced(comment: str) -> None:
+    detector = EveryFunction()
+    checker = IncrementalChecker(detector)
+    assert check(checker, FILE + comment)
+    detector.read = 0
+    text = FILE.replace("return a + 10\n", "return b + 10\n")
+    assert check(checker, text + comment) == EveryFunction().check(SourceText(text + comment))
+    assert detector.read == 1
+    # A silenced file is not read at all, and comes back without being read again.
+    detector.read = 0
+    for more in ("# codehunch: ignore-file\n", "# codehunch: ignore-file[CH100]\n", ""):
+        assert check(checker, text + comment + more) == EveryFunction().check(SourceText(text + comment + more))
+    assert detector.read <= 3
+
+
 def test_progress_in_a_large_file_outlives_an_edit() -> None:
     """The first look is taken in portions, and what was read before an edit is not read again."""
     detector = EveryFunction()

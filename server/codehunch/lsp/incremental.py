@@ -19,6 +19,8 @@ from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
 from codehunch.lsp.parcels import Parcel, packed
 from codehunch.lsp.patches import common_prefix, common_suffix
+from codehunch.syntax.ignores import Suppressions, find_suppressions
+from codehunch.syntax.parsing import parse
 from codehunch.syntax.sections import section_starts
 from codehunch.syntax.text import SourceText
 
@@ -48,10 +50,24 @@ class _Section:
     found: tuple[Finding, ...] | None = None
     """``None`` until it was read."""
     _packed: bytes | None = None
+    _silences: frozenset[str] | None = None
 
     @property
-    def packed(self) -> bytes:
-        """What was found, packed once."""
+    def silences(self) -> frozenset[str]:
+        """What comments in here silence in the whole file."""
+        if self._silences is None:
+            speaks = _WHOLE_FILE_MARK in self.text.lower()
+            self._silences = find_suppressions(parse(self.text)).file if speaks else frozenset()
+        return self._silences
+
+    def shows(self, silenced: Suppressions) -> bool:
+        """Whether anything is left to show."""
+        return any(not silenced.silences(each.code, each.kind, 0) for each in self.found or ())
+
+    def without(self, silenced: Suppressions) -> bytes:
+        """What was found and is not silenced, packed; once, as long as nothing is silenced."""
+        if silenced.file:
+            return packed(tuple(each for each in self.found or () if not silenced.silences(each.code, each.kind, 0)))
         if self._packed is None:
             self._packed = packed(self.found or ())
         return self._packed
@@ -69,6 +85,12 @@ class _Known:
     """What was found in sections that were there before: a string half typed takes in all that follows until it is
     closed, and much comes back as it was."""
 
+    def silenced(self) -> Suppressions:
+        """What comments anywhere silence in the whole file."""
+        if _WHOLE_FILE_MARK not in self.text.lower():
+            return Suppressions()
+        return Suppressions(frozenset().union(*(section.silences for section in self.sections)))
+
 
 class IncrementalChecker:
     """Remembers the last text of each document. ``checker`` keeps a cache of its own by function."""
@@ -83,7 +105,7 @@ class IncrementalChecker:
         self, uri: str, text: str, language: str, options: CheckOptions, cancelled: IsCancelled
     ) -> tuple[Parcel, ...]:
         """What ``checker`` finds in the whole text, sorted by place, in parcels."""
-        if language != "python" or _WHOLE_FILE_MARK in text.lower():
+        if language != "python":
             self._known.pop(uri, None)
             found = self._checker.check(SourceText(text), language, options, cancelled)
             return ((0, packed(found)),) if found else ()
@@ -95,9 +117,12 @@ class IncrementalChecker:
             known = _after_edit(known, text)
         # Kept before it is read: what is read before a cancel need not be read again.
         self._keep(uri, known)
+        silenced = known.silenced()
+        if silenced.silences("", "", 0):  # Every rule is off: there is nothing to read for.
+            return ()
         self._read(known, cancelled)
         sections = zip(known.starts, known.sections, strict=True)
-        return tuple((at, section.packed) for at, section in sections if section.found)
+        return tuple((at, section.without(silenced)) for at, section in sections if section.shows(silenced))
 
     def _read(self, known: _Known, cancelled: IsCancelled) -> None:
         """Read the sections that nobody has read, many at a time where there are many."""

@@ -60,6 +60,7 @@ export function registerCommands(surface: Surface): void {
     createEnvironment: () => install(surface),
     repair: (how) => repair(surface, how),
     dismissFinding: (where) => forward(sessions, "codehunch.dismissFinding", where),
+    confirmFinding: (where) => forward(sessions, "codehunch.confirmFinding", where),
     restoreDismissed: () => restoreDismissed(sessions),
   };
   for (const [name, run] of Object.entries(commands)) {

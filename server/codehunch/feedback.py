@@ -1,8 +1,9 @@
 """What a person thought of findings, fixes and bodies: an append-only file on this machine, one JSON object a line.
 
 Nothing is ever sent anywhere. ``codehunch feedback list|export|clear`` shows, copies and erases it. Retraining reads
-it with ``read_events``: a ``dismissed`` finding is a hard negative, an accepted fix is a pair ``before``/``after``, a
-body is a prompt (``before``) with the text that was offered (``after``).
+it with ``read_events``: a ``dismissed`` finding is a hard negative, a ``confirmed`` one a positive; an accepted fix is
+a pair ``before``/``after``, a rejected one has what the person wrote instead as ``after``; a body is a prompt
+(``before``) with the text that was offered (``after``).
 """
 
 from __future__ import annotations
@@ -32,7 +33,14 @@ _PRIOR = 3
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 EventKind = Literal[
-    "dismissed", "restored", "fix-accepted", "completion-accepted", "completion-rejected", "completion-regenerated"
+    "dismissed",
+    "restored",
+    "confirmed",
+    "fix-accepted",
+    "fix-rejected",
+    "completion-accepted",
+    "completion-rejected",
+    "completion-regenerated",
 ]
 _KINDS: frozenset[str] = frozenset(get_args(EventKind))
 
@@ -61,7 +69,7 @@ class Event:
     before: str = ""
     """The function as it was judged; for a body the function that asked for it."""
     after: str = ""
-    """The function with the fix, or the offered body."""
+    """The function with the fix, or as the person wrote it instead; the offered body."""
     start: int = -1
     """Where the flagged place lies in ``before``, in code points; -1 where there is none."""
     end: int = -1

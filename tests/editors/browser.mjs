@@ -56,14 +56,30 @@ export async function command(page, title) {
 
 /** Open a file of the workspace and put the cursor at its end. */
 export async function openAtEnd(page, name) {
-  await page.keyboard.press("Control+P");
-  await page.waitForSelector(".quick-input-widget:visible input");
-  await page.keyboard.type(name);
-  await page.waitForSelector(`.quick-input-list .monaco-list-row >> text=${name}`);
-  await page.keyboard.press("Enter");
-  await page.waitForSelector(`.tab.active:has-text('${name}')`);
+  await attempt(3, () => open(page, name));
   await page.locator(".monaco-editor .view-line").last().click();
   await page.keyboard.press("Control+End");
+}
+
+async function open(page, name) {
+  await page.keyboard.press("Control+P");
+  await page.waitForSelector(".quick-input-widget:visible input", { timeout: 10000 });
+  await page.keyboard.type(name);
+  await page.waitForSelector(`.quick-input-list .monaco-list-row >> text=${name}`, { timeout: 10000 });
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(`.tab.active:has-text('${name}')`, { timeout: 10000 });
+}
+
+/** A page that has just been opened takes the keyboard when it is done loading, from whatever has it then. */
+async function attempt(times, action) {
+  try {
+    await action();
+  } catch (error) {
+    if (times <= 1) {
+      throw error;
+    }
+    await attempt(times - 1, action);
+  }
 }
 
 /** What the language status says; the panel is left open for a picture. */

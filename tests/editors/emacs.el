@@ -64,7 +64,7 @@
 
 ;; The other quick fixes silence the rule.
 (defun choose (_prompt table &rest _)
-  (car (seq-remove (lambda (title) (string-match-p "^Ignore\\|not a defect" title)) (all-completions "" table))))
+  (car (seq-remove (lambda (title) (string-match-p "^Ignore\\| defect" title)) (all-completions "" table))))
 (let ((found (car (flymake-diagnostics)))
       (last-nonmenu-event ?x)
       (eglot-confirm-server-edits nil)

@@ -67,7 +67,7 @@ end
 
 local function repair()
   -- The other quick fixes silence the rule.
-  local function repairs(action) return not action.title:find('^Ignore') and not action.title:find('not a defect') end
+  local function repairs(action) return not action.title:find('^Ignore') and not action.title:find(' defect') end
   local context = {only = {'quickfix'}, diagnostics = {}}
   if vim.fn.has('nvim-0.8') == 1 then
     return vim.lsp.buf.code_action({apply = true, filter = repairs, context = context})

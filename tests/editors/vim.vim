@@ -15,7 +15,7 @@ call ale#linter#Define('python', {'name': 'codehunch', 'lsp': 'stdio', 'language
 runtime autoload/ale/util.vim
 func! ale#util#Input(message, value) abort
   for l:line in split(a:message, "\n")[1:]
-    if l:line !~# 'Ignore\|not a defect'
+    if l:line !~# 'Ignore\| defect'
       return matchstr(l:line, '^\d\+')
     endif
   endfor

@@ -128,3 +128,30 @@ def test_positions_and_offsets_are_each_others_inverse(encoding: PositionEncodin
 )
 def test_paths_of_uris(uri: str, path: str | None) -> None:
     assert path_of(uri) == (Path(path) if path is not None else None)
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("file:///c%3A/a%20b/%C3%A9.py", "c:/a b/é.py"),
+        ("file:///C:/a.py", "C:/a.py"),
+        ("file://server/share/a.py", "//server/share/a.py"),
+        ("untitled:C:/a.py", ""),
+    ],
+)
+def test_paths_of_uris_on_windows(uri: str, path: str) -> None:
+    assert local_path(uri, windows=True) == path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_names_that_are_no_text() -> None:
+    path = Path(os.fsdecode(b"/a/\xff.py"))
+    assert path_of(path.as_uri()) == path
+
+
+@pytest.mark.parametrize("spelled", ["file:///p/a%40b%20%28c%29.py", "file:///p/a@b%20(c).py"])
+def test_a_file_is_found_however_its_uri_is_escaped(spelled: str) -> None:
+    store = DocumentStore()
+    store.open(types.TextDocumentItem(spelled, types.LanguageKind.Python, 1, ""))
+    assert store.spelling("file:///p/a%40b%20(c).py") == spelled
+    assert store.spelling("file:///p/other.py") == "file:///p/other.py"

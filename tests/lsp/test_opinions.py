@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lsp_client import FULL, InProcessClient, ResponseError, Start
+from lsp_client import FULL, URI, InProcessClient, ResponseError, Start
 from test_features import actions, applied, here, without
 
 from codehunch.feedback import Event, feedback_file, read_events
@@ -80,10 +80,33 @@ async def test_pushed_findings_are_withdrawn_too(start: Start, uri: str) -> None
     await client.until(lambda: len(client.published(uri)[-1]["diagnostics"]) == 1)
 
 
+async def test_a_defect_indeed_is_kept_and_not_asked_about_again(client: InProcessClient) -> None:
+    client.open(TEXT)
+    await client.pull()
+    (action,) = [each for each in await actions(client, here(1, 12)) if "a true defect" in each["title"]]
+    assert await run(client, action["command"]) is True
+    (event,) = await kept(client, 1)
+    assert (event.event, event.token, event.function) == ("confirmed", "wrong", "f")
+    assert event.before[event.start : event.end] == "wrong"
+    assert len((await client.pull())["items"]) == 2
+    assert not [each for each in await actions(client, here(1, 12)) if "a true defect" in each["title"]]
+    assert [each for each in await actions(client, here(5, 12)) if "a true defect" in each["title"]]
+
+
+async def test_who_records_nothing_is_not_asked(start: Start) -> None:
+    client = await start(initializationOptions={"recordFeedback": False})
+    client.open(TEXT)
+    await client.pull()
+    titles = [each["title"] for each in await actions(client, here(1, 12))]
+    assert any("not a defect" in title for title in titles)
+    assert not any("a true defect" in title for title in titles)
+
+
+@pytest.mark.parametrize("command", ["codehunch.dismissFinding", "codehunch.confirmFinding"])
 @pytest.mark.parametrize("arguments", [[], [{}], [{"uri": 7}], ["x"], [{"uri": "file:///no", "fingerprint": "x"}]])
-async def test_a_dismissal_of_nothing(client: InProcessClient, arguments: list[Any]) -> None:
+async def test_an_opinion_of_nothing(client: InProcessClient, arguments: list[Any], command: str) -> None:
     with pytest.raises(ResponseError) as caught:
-        await run(client, {"command": "codehunch.dismissFinding", "arguments": arguments})
+        await run(client, {"command": command, "arguments": arguments})
     assert caught.value.code in (-32602, -32803)
 
 
@@ -146,6 +169,47 @@ async def test_a_fix_counts_as_accepted_when_the_text_becomes_it(
     (event,) = await kept(client, 1)
     assert (event.event, event.token) == ("fix-accepted", "wrong")
     assert (event.before, event.after) == ("def f(right):\n    return wrong", "def f(right):\n    return right")
+
+
+@pytest.mark.parametrize(
+    ("typed", "events"),
+    [
+        (["other"], ["fix-rejected"]),
+        (["o", "ther"], ["fix-rejected"]),
+        (["r", "ight"], ["fix-accepted"]),
+        (["", "wrong"], []),
+        (["(("], []),
+    ],
+    ids=["another name", "letter by letter", "the fix by hand", "undone", "not finished"],
+)
+async def test_a_fix_counts_as_rejected_when_something_else_is_saved(
+    client: InProcessClient, typed: list[str], events: list[str]
+) -> None:
+    client.open(TEXT)
+    await client.pull()
+    await actions(client, here(1, 12))
+    client.change([{"range": {**here(1, 11), "end": {"line": 1, "character": 16}}, "text": typed[0]}])
+    for at, text in enumerate(typed[1:]):
+        client.change([{"range": here(1, 11 + sum(map(len, typed[: at + 1]))), "text": text}], version=3 + at)
+    assert list(read_events()) == []
+    client.notify("textDocument/didSave", {"textDocument": {"uri": URI}})
+    await client.pull()
+    found = await kept(client, len(events))
+    assert [event.event for event in found] == events
+    for event in found:
+        assert event.before == "def f(right):\n    return wrong"
+        assert event.before[event.start : event.end] == "wrong"
+        assert event.after == f"def f(right):\n    return {''.join(typed)}"
+
+
+async def test_an_edit_elsewhere_rejects_nothing(client: InProcessClient) -> None:
+    client.open(TEXT)
+    await client.pull()
+    await actions(client, here(1, 12))
+    client.change([{"range": here(4, 0), "text": "# "}])
+    client.notify("textDocument/didSave", {"textDocument": {"uri": URI}})
+    await client.pull()
+    assert await kept(client, 0) == []
 
 
 @pytest.mark.parametrize("record", [True, False])

@@ -1,7 +1,7 @@
 """What the person thinks of findings and suggestions: asked before anything is shown, kept when it is said or done.
 
 A fix or a body counts as accepted when the text becomes what it would become by it, whichever way the editor went; a
-body counts as rejected when something else is typed in its place.
+body counts as rejected when something else is typed in its place, a fix when something else is saved there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from codehunch.lsp.requests import CheckReply
 from codehunch.lsp.snapshots import Snapshot
 from codehunch.settings import Settings
 from codehunch.showing import Screen
-from codehunch.syntax.functions import find_functions
+from codehunch.syntax.functions import Function, find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
 
@@ -50,6 +50,9 @@ class Opinions:
         self._screen = Screen(Dismissals())
         self._lock = asyncio.Lock()
         self._offered: dict[str, tuple[Snapshot, list[_Offer]]] = {}
+        self._passed_over: dict[str, tuple[Snapshot, list[_Offer]]] = {}
+        """Fixes of places that were edited in another way, until the text is saved."""
+        self._confirmed: set[str] = set()
         self._writing: set[asyncio.Task[None]] = set()
 
     async def wanted(self, snapshot: Snapshot, reply: CheckReply) -> tuple[Finding, ...]:
@@ -79,6 +82,16 @@ class Opinions:
         async with self._lock:
             await asyncio.to_thread(lambda: append(_event("dismissed", snapshot, finding, bundle)))
 
+    async def confirm(self, snapshot: Snapshot, finding: Finding, bundle: str) -> None:
+        """Keep that a finding is a defect indeed. Raises OSError where that cannot be written down."""
+        async with self._lock:
+            await asyncio.to_thread(lambda: append(_event("confirmed", snapshot, finding, bundle)))
+        self._confirmed.add(finding.fingerprint)
+
+    def confirmed(self, finding: Finding) -> bool:
+        """Whether that was said in this session."""
+        return finding.fingerprint in self._confirmed
+
     async def restore(self, snapshot: Snapshot) -> int:
         """Take back the dismissals of a file; how many there were. Raises OSError."""
         place = place_of(str(snapshot.path or snapshot.uri))
@@ -100,12 +113,23 @@ class Opinions:
             if len(new) - len(old) == grown and new == apply(old, offer.fix.edits):
                 self.keep(partial(_event, "fix-accepted", snapshot, offer.finding, offer.bundle, offer.fix))
                 return
+        changed = _changed(old, new)
+        passed_over = [offer for offer in offers if _touch(offer.finding.span, changed)]
+        if passed_over:
+            self._passed_over[after.uri] = snapshot, passed_over
+
+    def saved(self, after: Snapshot) -> None:
+        """What stands at a place whose fixes were passed over is now what the person wants there."""
+        snapshot, offers = self._passed_over.pop(after.uri, (None, []))
+        if snapshot is not None:
+            self.keep(partial(_verdict, snapshot, offers, after))
 
     def forget(self, uri: str) -> None:
         """The document was closed."""
         self._offered.pop(uri, None)
+        self._passed_over.pop(uri, None)
 
-    def keep(self, make: Callable[[], Event]) -> None:
+    def keep(self, make: Callable[[], Event | None]) -> None:
         """Write an event down in the background, if the person lets us. A disk that refuses is logged."""
         if not self._server.configuration.editor.record_feedback:
             return
@@ -113,16 +137,21 @@ class Opinions:
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
-    async def _append(self, make: Callable[[], Event]) -> None:
+    async def _append(self, make: Callable[[], Event | None]) -> None:
+        def write() -> None:
+            event = make()
+            if event is not None:
+                append(event)
+
         try:
             async with self._lock:
-                await asyncio.to_thread(lambda: append(make()))
+                await asyncio.to_thread(write)
         except OSError as error:
             logger.warning("feedback could not be kept: %s", error)
 
 
 def _event(
-    kind: Literal["dismissed", "fix-accepted"],
+    kind: Literal["dismissed", "confirmed", "fix-accepted", "fix-rejected"],
     snapshot: Snapshot,
     finding: Finding,
     bundle: str,
@@ -147,14 +176,67 @@ def _event(
     )
 
 
+def _verdict(snapshot: Snapshot, offers: Sequence[_Offer], after: Snapshot) -> Event | None:
+    """How a place whose fixes were passed over ended: with one of them typed by hand, or with something else.
+
+    None where the function is as it was, is gone, or does not parse.
+    """
+    function = _outermost(snapshot, offers[0].finding.span)
+    if function is None:
+        return None
+    now = [
+        each
+        for each in find_functions(parse(after.source, after.language))
+        if each.qualified_name == function.qualified_name and not each.broken
+    ]
+    if len(now) != 1:
+        return None
+    text = now[0].span.of(after.source.text)
+    if text == function.span.of(snapshot.source.text):
+        return None
+    for offer in offers:
+        event = _event("fix-accepted", snapshot, offer.finding, offer.bundle, offer.fix)
+        if event.after == text:
+            return event
+    return attrs.evolve(_event("fix-rejected", snapshot, offers[0].finding, offers[0].bundle), after=text)
+
+
+def _changed(old: str, new: str) -> Span:
+    """The part of ``old`` between what both texts begin and end with."""
+    most = min(len(old), len(new))
+    start = _most(most, lambda low, high: old[low:high] == new[low:high])
+    end = _most(
+        most - start, lambda low, high: old[len(old) - high : len(old) - low] == new[len(new) - high : len(new) - low]
+    )
+    return Span(start, len(old) - end)
+
+
+def _most(limit: int, same: Callable[[int, int], bool]) -> int:
+    """How far two texts agree, by halving: comparing slices is far faster than comparing characters."""
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if same(low, middle) else (low, middle - 1)
+    return low
+
+
+def _touch(one: Span, other: Span) -> bool:
+    return one.start <= other.end and other.start <= one.end
+
+
 def _function_around(snapshot: Snapshot, span: Span) -> Span:
     """The outermost function that holds a place; its line where there is none."""
+    function = _outermost(snapshot, span)
+    if function is not None:
+        return function.span
     source = snapshot.source
-    for function in find_functions(parse(source, snapshot.language)):
-        if not function.nesting and function.span.contains(span):
-            return function.span
     first, last = source.row_of(span.start), source.row_of(span.end)
     return Span(source.line_span(first).start, source.line_span(last).end)
+
+
+def _outermost(snapshot: Snapshot, span: Span) -> Function | None:
+    functions = find_functions(parse(snapshot.source, snapshot.language))
+    return next((each for each in functions if not each.nesting and each.span.contains(span)), None)
 
 
 def _moved(span: Span, by: int) -> Span:

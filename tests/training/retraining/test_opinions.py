@@ -16,6 +16,7 @@ from codehunch_training.retraining.opinions import read_opinions, renamed
 TEXT = "def area(width, height):\n    total = width * width\n    return total"
 WRONG = "def area(width, height):\n    return width * width"
 RIGHT = "def area(width, height):\n    return width * height"
+OTHER = "def area(width, height):\n    return product(width, height)"
 STUB = 'def area(width, height):\n    """Give the product of both sides."""\n    ...'
 
 
@@ -31,15 +32,24 @@ def test_every_kind_of_event(tmp_path: Path) -> None:
         tmp_path / "feedback.jsonl",
         Event("dismissed", path=path, fingerprint="1", before=TEXT, start=30, end=35, kind="variable-misuse"),
         Event("fix-accepted", path=path, before=WRONG, after=RIGHT, start=44, end=49, kind="variable-misuse"),
+        Event("confirmed", path=path, fingerprint="3", before=TEXT, start=42, end=47, kind="variable-misuse"),
+        Event("fix-rejected", path=path, fingerprint="4", before=WRONG, after=OTHER, kind="variable-misuse"),
         Event("completion-accepted", path=path, before=STUB, after="    area = width * height\n    return area"),
         Event("completion-rejected", path=path, before=STUB, after="    return 0"),
     )
     found = read_opinions([tmp_path], file)
-    assert found.counts == {"dismissed findings": 1, "accepted fixes": 1, "accepted bodies": 1}
+    assert found.counts == {
+        "dismissed findings": 1,
+        "confirmed findings": 1,
+        "accepted fixes": 1,
+        "rejected fixes": 1,
+        "accepted bodies": 1,
+    }
     known = found.known(("clean", "variable-misuse"), 0)
     assert [each.labels for each in known if each.text == WRONG] == [{44: "variable-misuse"}]
     assert WRONG[44:49] == "width"
-    assert {each.text for each in known if not each.labels} >= {TEXT, RIGHT}
+    assert [each.labels for each in known if each.text == TEXT and each.labels] == [{42: "variable-misuse"}]
+    assert {each.text for each in known if not each.labels} >= {TEXT, RIGHT, OTHER}
     assert len([each for each in known if not each.labels]) > 2  # Renamed copies.
     (body,) = found.bodies
     assert body["target"] == "area = width * height\nreturn area"
@@ -54,6 +64,8 @@ def test_what_was_taken_back_teaches_nothing(tmp_path: Path) -> None:
         Event("restored", fingerprint="1"),
         Event("dismissed", fingerprint="2", before="x ="),
         Event("fix-accepted", before=WRONG, after=RIGHT),  # Nobody knows where.
+        Event("confirmed", fingerprint="3", before=TEXT, start=30, kind="variable-misuse"),
+        Event("dismissed", fingerprint="3", before="x ="),
     )
     assert not any(read_opinions((), file).counts.values())
 

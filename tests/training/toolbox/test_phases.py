@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 import toolbox_helpers  # noqa: E402
 
-from codehunch_training.data import DataError  # noqa: E402
+from codehunch_training.data import DataError, read_rows  # noqa: E402
 from codehunch_training.phases import phase_recipe  # noqa: E402
 from codehunch_training.recipe import RecipeError, load_recipe, to_toml  # noqa: E402
 from codehunch_training.run_folder import load_run, read_log  # noqa: E402
@@ -74,6 +74,54 @@ def test_injected_defects_first_then_real_ones_as_rare_as_they_are(data: Path, t
     # The second phase begins where the first one ended, classifier included.
     assert run.summary["base"] == str(tmp_path / "both" / "phases" / "1-injected" / "best")
     assert load_run(run.folder).task.labels == ("0", "1")
+
+
+def spanned(count: int, share: float, seed: int) -> list[dict[str, Any]]:
+    """The same functions with a line before the test now and then; of wrong ones, the place of the name returned."""
+    rng, rows = random.Random(seed), []
+    for at in range(count):
+        wrong = at < count * share
+        head, body = function(rng, wrong).split("\n", 1)
+        line = f"    {rng.choice(NAMES)} = {rng.choice(NAMES)}\n" * rng.randrange(2)
+        text = f"{head}\n{line}{body}"
+        start = text.index("return ") + len("return ")
+        spans = [[start, text.index("\n", start)]] if wrong else []
+        rows.append({"text": text, "label": "variable-misuse" if wrong else "clean", "spans": spans})
+    rng.shuffle(rows)
+    return rows
+
+
+def test_both_heads_learn_from_injected_defects_and_then_from_rare_real_ones(tmp_path: Path) -> None:
+    """The recipe with its own task. Real rows alone teach next to nothing; after injected ones both heads know where
+    to look, and the real rows, one defect in ten, teach how rare defects are."""
+    for place, part, size, share, seed in (
+        ("injected", "train", 600, 0.5, 1), ("injected", "valid", 60, 0.5, 2),
+        ("real", "train", 60, 0.1, 3), ("real", "valid", 200, 0.1, 4),
+    ):  # fmt: skip
+        toolbox_helpers.write(tmp_path / place, f"{part}.jsonl", spanned(size, share, seed))
+    tiny = (*TINY, "model.max_length=192")
+    changes = '"schedule.epochs=16", "optimizer.learning_rate=3e-3"'
+    first = f'before=[{{name = "injected", data = "injected", set = [{changes}]}}]'
+    later = ("optimizer.learning_rate=1e-3", "schedule.epochs=2")
+    alone = train(
+        "defects", "new:roberta", tmp_path / "real", load_recipe("defects-two-phase", (*tiny, "before=[]")),
+        tmp_path / "alone",
+    )  # fmt: skip
+    recipe = load_recipe("defects-two-phase", (*tiny, first, *later))
+    run = train("defects", "new:roberta", tmp_path / "real", recipe, tmp_path / "both")
+    assert run.summary["parameters"] <= 1_000_000
+    baseline = run.summary["baseline"]
+    assert baseline["accuracy"] == pytest.approx(0.9)
+    assert run.metrics["joint"] > baseline["joint"] + 0.4
+    assert run.metrics["roc_auc"] > baseline["roc_auc"] + 0.1
+    assert run.metrics["top1"] > baseline["top1"] + 0.5
+    assert run.metrics["joint"] > alone.metrics["joint"] + 0.15
+    # The second phase on its own rows: better than where it began, for it has seen how rare defects are.
+    begun = load_run(tmp_path / "both" / "phases" / "1-injected")
+    before = begun.task.evaluate(begun.model, read_rows(tmp_path / "real" / "valid.jsonl", begun.recipe))
+    assert run.metrics["log_loss"] < before["log_loss"] - 0.05
+    assert run.metrics["accuracy"] > before["accuracy"]
+    assert (begun.summary["data"]["examples"], run.summary["data"]["examples"]) == (600, 60)
 
 
 def test_a_defect_model_goes_on_with_its_heads(tmp_path: Path) -> None:

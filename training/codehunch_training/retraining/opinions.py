@@ -1,7 +1,9 @@
 """What a person said in the editor, as training rows: see ``codehunch.feedback``.
 
-A dismissed finding is a function that is right (hard negative), an accepted fix a pair of a wrong and a right
-function, an accepted body a prompt with its answer. Renamed copies keep the model from learning the one text only.
+A dismissed finding is a function that is right (hard negative), a confirmed one a function that is wrong at that place,
+an accepted fix a pair of a wrong and a right function. Of a rejected fix only what the person wrote instead is used, as
+right: it may have mended the place in another way or have had another end. An accepted body is a prompt with its
+answer. Renamed copies keep the model from learning the one text only.
 """
 
 from __future__ import annotations
@@ -31,17 +33,21 @@ class Opinions:
     clean: tuple[str, ...] = ()
     """Functions somebody was warned about in vain."""
     wrong: tuple[Known, ...] = ()
-    """Functions with a defect a person confirmed by accepting its fix, each with its place."""
+    """Functions with a defect a person confirmed, by a word or by accepting its fix, each with its place."""
     right: tuple[str, ...] = ()
-    """The same functions after the fix."""
+    """Functions after a fix, or as a person wrote them in the place of one."""
     bodies: tuple[dict[str, Any], ...] = ()
     """Accepted bodies, as rows of ``corpus.docstrings``."""
+    fixes: tuple[int, int] = (0, 0)
+    """How many were accepted and rejected."""
 
     @property
     def counts(self) -> dict[str, int]:
         return {
             "dismissed findings": len(self.clean),
-            "accepted fixes": len(self.wrong),
+            "confirmed findings": len(self.wrong) - self.fixes[0],
+            "accepted fixes": self.fixes[0],
+            "rejected fixes": self.fixes[1],
             "accepted bodies": len(self.bodies),
         }
 
@@ -60,16 +66,26 @@ def read_opinions(roots: Iterable[Path] = (), file: Path | None = None) -> Opini
     """
     folders = [root.resolve() for root in roots]
     dismissed: dict[str, Event] = {}
+    confirmed: dict[str, Event] = {}
     wrong: list[Known] = []
     right: list[str] = []
+    rejected = 0
     bodies: list[dict[str, Any]] = []
     for event in read_events(file):
         if folders and not any(Path(event.path).is_relative_to(folder) for folder in folders):
             continue
         if event.event == "dismissed":
             dismissed[event.fingerprint] = event
+            confirmed.pop(event.fingerprint, None)
         elif event.event == "restored":
             dismissed.pop(event.fingerprint, None)
+        elif event.event == "confirmed" and event.before and event.start >= 0:
+            # Who says both meant the last.
+            confirmed[event.fingerprint] = event
+            dismissed.pop(event.fingerprint, None)
+        elif event.event == "fix-rejected" and event.after:
+            rejected += 1
+            right.append(_scrubbed(event.after)[0])
         elif event.event == "fix-accepted" and event.before and event.after and event.start >= 0:
             before, after = _scrubbed(event.before, event.after)
             wrong.append(Known(before, {event.start: event.kind}))
@@ -78,7 +94,14 @@ def read_opinions(roots: Iterable[Path] = (), file: Path | None = None) -> Opini
             bodies += _body(*_scrubbed(event.before, event.after))
     clean = [_scrubbed(event.before)[0] for event in dismissed.values() if event.before]
     usable = [text for text in dict.fromkeys(clean) if definition(parse(text)) is not None]
-    return Opinions(tuple(usable), tuple(wrong), tuple(dict.fromkeys(right)), tuple(bodies))
+    accepted = len(wrong)
+    known = {known.text for known in wrong}
+    for event in confirmed.values():
+        text = _scrubbed(event.before)[0]
+        if text not in known and definition(parse(text)) is not None:
+            wrong.append(Known(text, {event.start: event.kind}))
+    clean_after = tuple(dict.fromkeys(right))
+    return Opinions(tuple(usable), tuple(wrong), clean_after, tuple(bodies), (accepted, rejected))
 
 
 def renamed(text: str, copies: int, rng: random.Random) -> list[str]:

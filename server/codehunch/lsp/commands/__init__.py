@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GENERATE = "codehunch.generateBody"
 PICK = "codehunch.pickBody"
 DISMISS = "codehunch.dismissFinding"
+CONFIRM = "codehunch.confirmFinding"
 RESTORE = "codehunch.restoreDismissed"
 RESTART = "codehunch.restartWorker"
 DEBUG = "codehunch.debugInformation"

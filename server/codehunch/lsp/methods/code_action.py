@@ -12,7 +12,7 @@ from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.inference.errors import WorkerError
 from codehunch.inference.protocol import INTERACTIVE
 from codehunch.lsp.capabilities import Client
-from codehunch.lsp.commands import DISMISS, GENERATE
+from codehunch.lsp.commands import CONFIRM, DISMISS, GENERATE
 from codehunch.lsp.positions import span_of
 from codehunch.lsp.programs import View
 from codehunch.lsp.rendering import CONFIDENT, PREFERRED_MARGIN, Style, diagnostics_of, own_findings, workspace_edit
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from codehunch.lsp.server import CodeHunchServer
 
 _OFFERS_SECONDS = 0.25
+_NO_DEFECT = "not a defect, never show it again"
+_TRUE_DEFECT = "a true defect, remember it for retraining"
 
 
 @attrs.frozen
@@ -61,7 +63,10 @@ async def handle(
         actions += [_fix_all(scene, code, findings) for code in dict.fromkeys(each.code for each in touched)]
         for finding, silence in zip(touched, offers.silences, strict=False):
             actions += _silence(scene, finding, silence)
-        actions += [_dismiss(scene, finding) for finding in touched if finding.fingerprint]
+        actions += [_opinion(scene, each, _NO_DEFECT, DISMISS) for each in touched if each.fingerprint]
+        if server.configuration.editor.record_feedback:
+            unsaid = [each for each in touched if each.fingerprint and not server.opinions.confirmed(each)]
+            actions += [_opinion(scene, each, _TRUE_DEFECT, CONFIRM) for each in unsaid]
         if report is not None:
             offered = [(finding, fix) for finding in touched for fix in finding.fixes]
             server.opinions.offered(view.program, offered, report.bundle)
@@ -131,14 +136,14 @@ def _quick_fix(
     )
 
 
-def _dismiss(scene: _Scene, finding: Finding) -> types.CodeAction:
-    title = f"{finding.code}: not a defect, never show it again"
+def _opinion(scene: _Scene, finding: Finding, words: str, command: str) -> types.CodeAction:
+    title = f"{finding.code}: {words}"
     where = {"uri": scene.view.own.snapshot.uri, "fingerprint": finding.fingerprint}
     return types.CodeAction(
         title=title,
         kind=types.CodeActionKind.QuickFix,
         diagnostics=diagnostics_of(scene.view, [finding], scene.client, scene.style),
-        command=types.Command(title, DISMISS, arguments=[where]),
+        command=types.Command(title, command, arguments=[where]),
     )
 
 

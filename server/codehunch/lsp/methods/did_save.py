@@ -19,5 +19,8 @@ def handle(server: CodeHunchServer, params: types.DidSaveTextDocumentParams) -> 
     if path is not None and path.name in (SETTINGS_FILE, PYPROJECT):
         server.configuration.forget_files()
         server.apply_configuration()
+    view = server.documents.view(params.text_document.uri)
+    if view is not None:
+        server.opinions.saved(view.program)
     server.scan.changed.set()
     server.index.touched([path])

@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[[CodeHunchServer, list[Any]], Awaitable[object]]] =
     commands.GENERATE: bodies.generate_body,
     commands.PICK: bodies.pick_body,
     commands.DISMISS: feedback.dismiss_finding,
+    commands.CONFIRM: feedback.confirm_finding,
     commands.RESTORE: feedback.restore_dismissed,
     commands.SCAN: scanning.scan_workspace,
     commands.REPORT: scanning.open_report,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 from client_profiles import capabilities_of
+from lsp_client import ResponseError, Start
 from lsprotocol import types
 
 from codehunch.lsp.capabilities import Client, flatten, server_capabilities
@@ -44,6 +47,7 @@ def test_a_client_that_says_nothing_can_do_nothing() -> None:
                 "inline_completion",
                 "diagnostic_refresh",
                 "llm_generated_tag",
+                "unnecessary_tag",
                 "notebooks",
                 "is_preferred",
             },
@@ -78,3 +82,30 @@ def test_editors(editor: str, can: set[str], cannot: set[str]) -> None:
 def test_the_clients_favourite_encoding_among_the_known_ones(offered: list[str] | None, chosen: str) -> None:
     general = types.GeneralClientCapabilities(position_encodings=offered)
     assert flatten(types.ClientCapabilities(general=general)).encoding == chosen
+
+
+NEWER = [
+    {"textDocument": {"hover": {"contentFormat": ["html", "markdown"]}}},
+    {"textDocument": {"codeAction": {"tagSupport": {"valueSet": [1, 7]}}}},
+    {"textDocument": {"publishDiagnostics": {"tagSupport": {"valueSet": [1, 7]}}}},
+    {"workspace": {"symbol": {"symbolKind": {"valueSet": [999]}}}},
+    {"workspace": {"workspaceEdit": {"failureHandling": "undo", "resourceOperations": ["create", "copy"]}}},
+    {"textDocument": {"somethingOf2030": {"x": 1}}},
+]
+
+
+@pytest.mark.parametrize("capabilities", NEWER)
+async def test_clients_of_a_later_protocol_are_served(start: Start, capabilities: dict[str, Any]) -> None:
+    client = await start(capabilities, trace="compact")
+    client.notify("$/setTrace", {"value": "loud"})
+    client.open("wrong = 1\n")
+    assert len((await client.published_version(1))["diagnostics"]) == 1
+    item = {"label": "x", "kind": 999, "tags": [1, 9]}
+    assert await client.request("completionItem/resolve", item) == item
+
+
+@pytest.mark.parametrize("capabilities", [{"textDocument": {"hover": {"contentFormat": [3]}}}, {"general": 7}])
+async def test_what_is_no_capability_at_all_is_refused(start: Start, capabilities: dict[str, Any]) -> None:
+    with pytest.raises(ResponseError) as caught:
+        await start(capabilities)
+    assert caught.value.code == -32602

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,22 @@ async def test_several_folders_each_with_its_settings(start: Start, tmp_path: Pa
     client.notify("workspace/didChangeWorkspaceFolders", {"event": event})
     client.open(TEXT, "untitled:1")
     assert len((await client.pull("untitled:1"))["items"]) == 1
+
+
+async def test_trace_sets_the_level_of_the_log(start: Start) -> None:
+    level = logging.getLogger("codehunch").level
+    try:
+        client = await start(trace="verbose")
+        for uri, value in (("untitled:1", "off"), ("untitled:2", "verbose"), ("untitled:3", "messages")):
+            client.notify("textDocument/nothing", {})
+            client.notify("$/setTrace", {"value": value})
+            client.open("", uri)
+            await client.pull(uri)
+        logged = [each["params"] for each in client.notifications if each["method"] == "window/logMessage"]
+        assert [each["message"] for each in logged] == ["ignored textDocument/nothing"] * 2
+        assert {each["type"] for each in logged} == {4}
+    finally:
+        logging.getLogger("codehunch").setLevel(level)
 
 
 async def test_generation_can_be_switched_off(start: Start) -> None:

@@ -7,6 +7,15 @@ from typing import Any
 
 import pytest
 from lsp_client import FULL, URI, InProcessClient, ResponseError, Start
+from lsprotocol import types
+
+from codehunch.defects.findings import Edit, Finding, Fix
+from codehunch.lsp.capabilities import Client
+from codehunch.lsp.programs import view_of
+from codehunch.lsp.rendering import Style, diagnostics_of
+from codehunch.lsp.snapshots import Snapshot
+from codehunch.syntax.spans import Span
+from codehunch.syntax.text import SourceText
 
 TEXT = "def f(right):\n    return wrong + wrong_60\n"
 
@@ -157,3 +166,24 @@ async def test_progress_of_loading(start: Start) -> None:
 def _range(*numbers: int) -> dict[str, Any]:
     (a, b), (c, d) = numbers[:2], numbers[2:]
     return {"start": {"line": a, "character": b}, "end": {"line": c, "character": d}}
+
+
+@pytest.mark.parametrize(
+    ("edits", "tags"),
+    [
+        ([Edit(Span(3, 7), "")], [types.DiagnosticTag.Unnecessary]),
+        ([Edit(Span(3, 6), "is")], None),
+        ([Edit(Span(3, 6), ""), Edit(Span(9, 9), ")")], None),
+        ([Edit(Span(0, 2), "")], None),
+        ([], None),
+    ],
+)
+def test_what_only_has_to_go_is_tagged_as_unnecessary(
+    edits: list[Edit], tags: list[types.DiagnosticTag] | None
+) -> None:
+    fixes = (Fix("Remove `not`", tuple(edits), 0.9),) if edits else ()
+    finding = Finding("CH105", "wrong-negation", "inverted", Span(3, 6), "", 0.9, fixes)
+    view = view_of(Snapshot(URI, 1, "python", SourceText("if not a: pass")))
+    for knows in (True, False):
+        (shown,) = diagnostics_of(view, [finding], Client(unnecessary_tag=knows), Style())
+        assert shown.tags == (tags if knows else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from lsprotocol.converters import get_converter
 
 from codehunch.lsp.documents import DocumentStore
 from codehunch.lsp.positions import index_of_units, offset_of, position_of
-from codehunch.lsp.snapshots import path_of
+from codehunch.lsp.snapshots import local_path, path_of
 from codehunch.syntax.text import PositionEncoding, SourceText
 
 ENCODINGS: tuple[PositionEncoding, ...] = ("utf-8", "utf-16", "utf-32")

@@ -10,6 +10,11 @@ import pytest
 import text_reference
 from lsp_client import FULL, URI, InProcessClient, ResponseError, Start
 
+from codehunch.lsp.offering import place_at, silences_of
+from codehunch.lsp.requests import Flagged
+from codehunch.syntax.ignores import find_suppressions
+from codehunch.syntax.parsing import parse
+
 TEXT = "def f(right):\n    return wrong\n"
 STUB = 'def double(x):\n    """Twice x."""\n    \n\nprint(double(2))\n'
 BODY = "value = 0\n    return value"
@@ -187,6 +192,49 @@ async def test_generate_body_by_command_where_edits_cannot_be_resolved(start: St
     )
     (request,) = [each for each in client.server_requests if each["method"] == "workspace/applyEdit"]
     assert BODY in applied(STUB, request["params"]["edit"])
+
+
+async def test_another_body_by_command_where_edits_cannot_be_resolved(start: Start) -> None:
+    client = await start(without("textDocument.codeAction.resolveSupport"))
+    client.open(STUB)
+    where = {"textDocument": {"uri": URI}, "position": {"line": 2, "character": 4}, "context": {"triggerKind": 2}}
+    (first,) = (await client.request("textDocument/inlineCompletion", where))["items"]
+    client.change([{"range": first["range"], "text": first["insertText"]}])
+    (action,) = await actions(client, here(1, 8), only=["refactor"])
+    assert action["title"] == "Regenerate body"
+    params = {"command": action["command"]["command"], "arguments": action["command"]["arguments"]}
+    assert await client.request("workspace/executeCommand", params)
+    (request,) = [each for each in client.server_requests if each["method"] == "workspace/applyEdit"]
+    text = STUB.replace('"""\n    \n', f'"""\n    {first["insertText"]}\n')
+    assert first["insertText"] not in applied(text, request["params"]["edit"])
+    nowhere = [{**params["arguments"][0], "line": 6}]
+    with pytest.raises(ResponseError, match="no other body"):
+        await client.request("workspace/executeCommand", {**params, "arguments": nowhere})
+
+
+LARGE = "import os\n\n\n" + "".join(f"def f{index}(a):\n    return a + {index}\n\n\n" for index in range(3000))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", ""), (LARGE, ""), ("", LARGE), (LARGE, "x = (\n" + LARGE), ("'" + LARGE, LARGE)],
+)
+def test_what_is_offered_depends_on_the_section_only(before: str, after: str) -> None:
+    stub = 'class C:\n    def double(x):\n        """Twice x."""\n        \n\n'
+    text = before + stub + "def g(b):\n    return wrong\n\n\n" + after
+    offset = len(before) + stub.index('"""') + 4
+    place = place_at(text, "python", offset)
+    assert place is not None
+    assert (place.name, place.described_by) == ("C.double", "docstring")
+    assert place.start == len(before) + stub.index("def double")
+    row = text[: text.index("return wrong")].count("\n")
+    (silence,) = silences_of(text, "python", [Flagged("CH101", "variable-misuse", row)])
+    for edit in (silence.line, silence.file):
+        assert edit is not None
+        silenced = text[: edit.span.start] + edit.content + text[edit.span.end :]
+        above = edit.content.count("\n")
+        assert find_suppressions(parse(silenced)).silences("CH101", "variable-misuse", row + above)
+    assert place_at(text, "python", len(before) + text[len(before) :].index("return wrong")) is None
 
 
 @pytest.mark.parametrize(("line", "text"), [(0, TEXT), (0, "x = 1\n"), (4, STUB), (0, "")])

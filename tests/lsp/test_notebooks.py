@@ -120,6 +120,13 @@ async def test_a_change_of_another_cell_supersedes_a_pull(start: Start) -> None:
     assert caught.value.code == -32802
 
 
+async def test_a_notebook_has_the_workspace_indexed_too(start: Start) -> None:
+    client = await start(CAPABILITIES, initializationOptions={"workspaceIndex": True})
+    assert client.server.index._run is None
+    open_notebook(client, a="x = 1")
+    await client.until(lambda: client.server.index._run is not None)
+
+
 async def test_ghost_text_in_a_cell(start: Start) -> None:
     client = await start(CAPABILITIES)
     open_notebook(client, a="import math\n", b='def f(x):\n    """Twice x."""\n    ')

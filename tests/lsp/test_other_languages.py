@@ -81,9 +81,13 @@ async def test_the_editor(project: Path, example: ModuleType) -> None:
         "Ignore CH100 on this line",
         "Ignore CH100 in this file",
         "CH100: not a defect, never show it again",
+        "CH100: a true defect, remember it for retraining",
     ]
     (edit,) = offered[0]["edit"]["documentChanges"][0]["edits"]
     assert edit["newText"] == "  // codehunch: ignore[CH100]"
+    position = {"line": 0, "character": 5}
+    hover = await client.request("textDocument/hover", {"textDocument": {"uri": uri}, "position": position})
+    assert "`// codehunch: ignore[CH100]`" in hover["contents"]["value"]
     # An edit elsewhere, and one that mends the function.
     end = {"line": 8, "character": 1}
     client.change([{"range": {"start": end, "end": end}, "text": "\n\nint x;\n"}], uri)

@@ -1,4 +1,4 @@
-"""The editor shows what the command line prints: same text, same bundle, same findings."""
+"""The editor shows what the command line prints: the two programs with the shipped model, on files any machine has."""
 
 from __future__ import annotations
 
@@ -7,71 +7,91 @@ import json
 import random
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lsp_client import FULL, ProcessClient, environment
 
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 
+ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-m", "codehunch"]
 
-@pytest.mark.slow
-async def test_two_hundred_files(tmp_path: Path) -> None:
-    """Files of the standard library as they are, some of them after edits that come and go in the editor."""
-    chance = random.Random(11)
-    library = [path for path in Path(sysconfig.get_path("stdlib")).rglob("*.py") if "site-packages" not in path.parts]
+
+@pytest.mark.parametrize(
+    ("count", "longest"), [(8, 6_000), pytest.param(200, 60_000, marks=pytest.mark.slow)], ids=["sample", "all"]
+)
+async def test_two_hundred_files(tmp_path: Path, count: int, longest: int) -> None:
+    """Files of the standard library, an example with a defect, and every third of them edited back and forth."""
     sources = {}
-    for path in chance.sample(sorted(library), 260):
+    for name, text in files(count, longest):
+        copy = tmp_path / f"{len(sources)}_{name}"
+        copy.write_bytes(text.encode("utf-8", "surrogatepass"))
+        sources[copy] = text
+    assert len(sources) == count
+    expected = await printed(tmp_path)
+    assert set(expected) <= set(map(str, sources))
+    client = await ProcessClient.spawn(*PROGRAM, "serve", "--stdio")
+    capabilities = {**FULL, "general": {"positionEncodings": ["utf-32"]}}
+    options = {"sensitivity": "high", "workspaceIndex": False}
+    await client.initialize(capabilities, initializationOptions=options)
+    for number, (path, text) in enumerate(sources.items()):
+        uri = path.as_uri()
+        client.open(text, uri)
+        if number % 3 == 0:
+            await half_typed(client, uri, text.count("\n") // 2)
+        assert await shown(client, uri) == expected.get(str(path), []), path
+        client.close_document(uri)
+    found = [len(each) for each in expected.values()]
+    print(
+        f"{count} files, {sum(map(str.__len__, sources.values())):,} characters, {sum(found)} findings in {len(found)}"
+    )
+    assert sum(found)
+    assert await client.stop() == 0
+
+
+def files(count: int, longest: int) -> Iterator[tuple[str, str]]:
+    """Names and texts."""
+    yield "inventory.py", (ROOT / "examples" / "inventory.py").read_text(encoding="utf-8")
+    left = count - 1
+    library = [path for path in Path(sysconfig.get_path("stdlib")).rglob("*.py") if "site-packages" not in path.parts]
+    for path in random.Random(11).sample(sorted(library), len(library)):
         try:
             text = decode_source(path.read_bytes()).source.text
         except SourceUnreadable:
             continue
-        if len(text) < 60_000:
-            copy = tmp_path / f"{len(sources)}_{path.name}"
-            copy.write_bytes(text.encode("utf-8", "surrogatepass"))
-            sources[copy] = text
-    sources = dict(list(sources.items())[:200])
-    argv = [sys.executable, "-m", "codehunch"]
-    command_line = await asyncio.create_subprocess_exec(
-        *argv,
-        "check",
-        str(tmp_path),
-        "--format",
-        "json",
-        "--sensitivity",
-        "high",
-        stdout=asyncio.subprocess.PIPE,
-        env=environment(),
-    )
-    printed, _ = await command_line.communicate()
-    expected: dict[str, list[object]] = {str(path): [] for path in sources}
-    for row in json.loads(printed):
-        if row["filename"] in expected:
-            places = [(end["row"] - 1, end["column"] - 1) for end in (row["location"], row["end_location"])]
-            expected[row["filename"]].append((row["code"], row["message"], *places))
-    capabilities = {**FULL, "general": {"positionEncodings": ["utf-32"]}}
-    client = await ProcessClient.spawn(*argv, "serve", "--stdio")
-    await client.initialize(capabilities, initializationOptions={"sensitivity": "high"})
-    for number, (path, text) in enumerate(sources.items()):
-        uri = path.as_uri()
-        if number % 3:
-            client.open(text, uri)
-        else:
-            middle = text.count("\n") // 2
-            place = {"line": middle, "character": 0}
-            client.open(text, uri, version=1)
-            await client.pull(uri)
-            client.change([{"range": {"start": place, "end": place}, "text": "def broken(:\n"}], uri, version=2)
-            await client.pull(uri)
-            client.change(
-                [{"range": {"start": place, "end": {"line": middle + 1, "character": 0}}, "text": ""}], uri, version=3
-            )
-        report = await client.request("textDocument/diagnostic", {"textDocument": {"uri": uri}}, 300)
-        shown = [
-            (each["code"], each["message"], *((end["line"], end["character"]) for end in each["range"].values()))
-            for each in report["items"]
-        ]
-        assert shown == expected[str(path)], path
-        client.close_document(uri)
-    assert any(expected.values())
-    assert await client.stop() == 0
+        if left and 500 < len(text) < longest:
+            left -= 1
+            yield path.name, text
+
+
+async def printed(folder: Path) -> dict[str, list[Any]]:
+    """What the command line says of each file that it has something to say of."""
+    argv = [*PROGRAM, "check", str(folder), "--format", "json", "--sensitivity", "high"]
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE, env=environment())
+    found: dict[str, list[Any]] = {}
+    for row in json.loads((await process.communicate())[0]):
+        places = [(end["row"] - 1, end["column"] - 1) for end in (row["location"], row["end_location"])]
+        found.setdefault(row["filename"], []).append((row["code"], row["message"], *places))
+    assert process.returncode == (1 if found else 0)
+    return found
+
+
+async def half_typed(client: ProcessClient, uri: str, row: int) -> None:
+    """A line that breaks the file comes and goes."""
+    start, end = {"line": row, "character": 0}, {"line": row + 1, "character": 0}
+    await client.pull(uri)
+    client.change([{"range": {"start": start, "end": start}, "text": "def broken(:\n"}], uri, version=2)
+    await client.pull(uri)
+    client.change([{"range": {"start": start, "end": end}, "text": ""}], uri, version=3)
+
+
+async def shown(client: ProcessClient, uri: str) -> list[Any]:
+    """What the editor shows, in the same shape."""
+    report = await client.request("textDocument/diagnostic", {"textDocument": {"uri": uri}}, 300)
+    return [
+        (each["code"], each["message"], *((end["line"], end["character"]) for end in each["range"].values()))
+        for each in report["items"]
+    ]

@@ -143,6 +143,49 @@ async def test_a_person_typing_goes_before_a_scan(start: Start, project: Path) -
     await scan
 
 
+def states(client: InProcessClient) -> list[str]:
+    return [each["params"]["state"] for each in client.notifications if each["method"] == "codehunch/status"]
+
+
+async def test_a_scan_that_is_given_up_leaves_nobody_busy(start: Start, project: Path) -> None:
+    client = await start(WORKSPACE)
+    (project / "a.py").write_text("wrong = 1  # slow 500\n")
+    number, _ = client.begin("workspace/executeCommand", {"command": "codehunch.scanWorkspace"})
+    await client.until(lambda: client.server.engine.busy)
+    assert states(client)[-1] == "busy"
+    client.notify("$/cancelRequest", {"id": number})
+    await client.until(lambda: states(client)[-1] == "ready")
+
+
+async def test_a_folder_that_leaves_takes_its_findings_along(start: Start, project: Path) -> None:
+    client = await start(WORKSPACE, initializationOptions={"workspaceDiagnostics": True})
+    known = {item["uri"]: item["resultId"] for item in (await ask(client)).values()}
+    waiting = asyncio.ensure_future(ask(client, known))
+    folder = {"uri": project.as_uri(), "name": "p"}
+    client.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": [folder]}})
+    assert {name: item["items"] for name, item in (await waiting).items()} == {"a.py": [], "b.py": [], "c.py": []}
+
+
+async def test_scanned_findings_of_a_folder_that_leaves_are_cleared(start: Start, project: Path) -> None:
+    client = await start(WORKSPACE)
+    await client.request("workspace/executeCommand", {"command": "codehunch.scanWorkspace"})
+    folder = {"uri": project.as_uri(), "name": "p"}
+    client.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": [folder]}})
+    for name in ("a.py", "pkg/c.py"):
+        uri = (project / name).as_uri()
+        await client.until(lambda uri=uri: client.published(uri)[-1]["diagnostics"] == [])
+
+
+async def test_an_open_document_counts_however_its_uri_is_escaped(start: Start, project: Path) -> None:
+    (project / "a@b.py").write_text("wrong\n")
+    client = await start(WORKSPACE)
+    uri = f"{project.as_uri()}/a@b.py"
+    client.open("wrong wrong wrong\n", uri)
+    told = await client.request("workspace/executeCommand", {"command": "codehunch.scanWorkspace"})
+    assert (told["files"], told["findings"]) == (4, 6)
+    assert not client.published((project / "a@b.py").as_uri())
+
+
 async def test_status(start: Start, project: Path) -> None:
     client = await start(WORKSPACE)
     client.open("wrong\n")
@@ -150,8 +193,9 @@ async def test_status(start: Start, project: Path) -> None:
     await client.request("workspace/executeCommand", {"command": "codehunch.scanWorkspace"})
     client.replace("wrong # fail\n")
     await client.pull()
-    states = [each["params"]["state"] for each in client.notifications if each["method"] == "codehunch/status"]
-    assert states == ["loading", "ready", "busy", "ready", "degraded"]
+    client.replace("wrong\n", version=3)
+    await client.pull()
+    assert states(client) == ["loading", "ready", "busy", "ready", "degraded", "ready"]
     quiet = await start(FULL)
     quiet.open("wrong\n")
     await quiet.pull()

@@ -101,13 +101,13 @@ def test_both_heads_learn_from_injected_defects_and_then_from_rare_real_ones(tmp
         toolbox_helpers.write(tmp_path / place, f"{part}.jsonl", spanned(size, share, seed))
     tiny = (*TINY, "model.max_length=192")
     changes = '"schedule.epochs=16", "optimizer.learning_rate=3e-3"'
-    first = f'before=[{{name = "injected", data = "injected", set = [{changes}]}}]'
+    phase = f'before=[{{name = "injected", data = "injected", set = [{changes}]}}]'
     later = ("optimizer.learning_rate=1e-3", "schedule.epochs=2")
     alone = train(
         "defects", "new:roberta", tmp_path / "real", load_recipe("defects-two-phase", (*tiny, "before=[]")),
         tmp_path / "alone",
     )  # fmt: skip
-    recipe = load_recipe("defects-two-phase", (*tiny, first, *later))
+    recipe = load_recipe("defects-two-phase", (*tiny, phase, *later))
     run = train("defects", "new:roberta", tmp_path / "real", recipe, tmp_path / "both")
     assert run.summary["parameters"] <= 1_000_000
     baseline = run.summary["baseline"]
@@ -121,7 +121,8 @@ def test_both_heads_learn_from_injected_defects_and_then_from_rare_real_ones(tmp
     before = begun.task.evaluate(begun.model, read_rows(tmp_path / "real" / "valid.jsonl", begun.recipe))
     assert run.metrics["log_loss"] < before["log_loss"] - 0.05
     assert run.metrics["accuracy"] > before["accuracy"]
-    assert (begun.summary["data"]["examples"], run.summary["data"]["examples"]) == (600, 60)
+    first = json.loads((tmp_path / "both" / "phases" / "1-injected" / "run.json").read_text())
+    assert (first["data"]["examples"], run.summary["data"]["examples"]) == (600, 60)
 
 
 def test_a_defect_model_goes_on_with_its_heads(tmp_path: Path) -> None:

@@ -185,6 +185,9 @@ CORE = [
     "run_folder", "errors", "tasks/classify", "tasks/tokens", "tasks/joint_defects", "tasks/pretrain", "tasks/masking",
     "tasks/windows", "tasks/specification", "techniques/freezing", "techniques/rdrop", "techniques/optimizer",
     "techniques/layers", "models/joint", "models/structure", "models/pretraining", "models/encoder",
+    "models/embedding", "models/encoder_decoder", "models/ngrams", "compression/tables", "phases", "recipe_checks",
+    "tasks/seq2seq", "tasks/causal", "tasks/search", "tasks/names", "tasks/denoising", "tasks/span_corruption",
+    "tasks/writing", "techniques/replay", "techniques/__init__", "tasks/__init__",
 ]  # fmt: skip
 
 

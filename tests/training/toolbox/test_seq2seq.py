@@ -245,6 +245,36 @@ def test_it_learns_to_translate_code(tmp_path: Path) -> None:
     assert answers[0].startswith("int ")
 
 
+def faulty(count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Functions that do not do what they are called, and the edit that mends them."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        sign, (a, b) = rng.choice(list(VERBS)), rng.sample(NAMES, 2)
+        wrong = rng.choice([other for other in VERBS if other != sign])
+        text = f"def {VERBS[sign].lower()}({a}, {b}):\n    return {a} {wrong} {b}\n"
+        at = text.rindex(wrong)
+        yield {"text": text, "edits": [[at, at + 1, sign]], "fixed": text[:at] + sign + text[at + 1 :]}
+
+
+def test_it_learns_to_repair(tmp_path: Path) -> None:
+    """Against a copy of the faulty function, whose BLEU is high and which is never right."""
+    for name, count, seed in (("train", 600, 0), ("valid", 40, 1)):
+        lines = (json.dumps(row) + "\n" for row in faulty(count, seed))
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+    changes = (*TINY, "generation.max_target=32", "schedule.evaluate_every=1000")
+    run = train("generation", "new:t5", tmp_path, load_recipe("generation-repair", changes), tmp_path / "run")
+    assert run.summary["parameters"] <= 1_000_000
+    assert run.summary["best"]["metric"] == "exact_match"
+    assert run.summary["baseline"]["exact_match"] == 0.0
+    assert run.summary["baseline"]["bleu"] > 70
+    assert run.metrics["exact_match"] > 0.7
+    assert run.metrics["bleu"] > run.summary["baseline"]["bleu"] + 5
+    again = load_run(run.folder)
+    rows = list(faulty(20, 9))
+    answers = again.task.write(again.model, again.task.features(rows), beams=1)
+    assert sum(answer.strip() == row["fixed"].strip() for (answer,), row in zip(answers, rows, strict=True)) > 14
+
+
 def test_what_a_checkpoint_does_when_it_summarises_is_switched_off(tmp_path: Path) -> None:
     recipe = load_recipe("generation-native", TINY)
     base = load_base("new:bart", recipe, [row["text"] for row in pairs(50, 0)])

@@ -41,7 +41,7 @@ def test_a_client_that_says_nothing_can_do_nothing() -> None:
         ("emacs@v29", {"code_action_literals"}, {"pull_diagnostics", "inline_completion"}),
         ("emacs_28_eglot_1.9", {"code_action_literals", "apply_edit"}, {"pull_diagnostics", "inline_completion"}),
         (
-            "vscode_languageclient_11",
+            "vscode_1.139",
             {
                 "pull_diagnostics",
                 "inline_completion",

@@ -39,7 +39,7 @@ async def _lsp(transport: str) -> AsyncIterator[LanguageClient]:
 @pytest.mark.parametrize(
     ("transport", "editor"),
     [
-        ("stdio", "vscode_languageclient_11"),
+        ("stdio", "vscode_1.139"),
         ("stdio", "neovim_0.7"),
         ("stdio", "neovim_0.12"),
         ("stdio", "emacs_28_eglot_1.9"),
@@ -48,7 +48,7 @@ async def _lsp(transport: str) -> AsyncIterator[LanguageClient]:
         ("stdio", "helix"),
         ("tcp", "neovim_0.12"),
         ("tcp", "helix"),
-        ("ws", "vscode_languageclient_11"),
+        ("ws", "vscode_1.139"),
         ("ws", "emacs_30_eglot"),
     ],
 )

@@ -47,39 +47,34 @@ export const shot = (page, name) => page.screenshot({ path: path.join(OUT, `${na
 
 /** Choose a command of the palette by its title. */
 export async function command(page, title) {
-  await page.keyboard.press("F1");
-  await page.waitForSelector(".quick-input-widget:visible input");
-  await page.keyboard.type(title);
-  await page.waitForSelector(`.quick-input-list .monaco-list-row:has-text("${title.replace(/^.*: /, "")}")`);
+  await choose(page, "F1", title, title.replace(/^.*: /, ""));
+}
+
+/** Type into one of the lists that open above the editor and take the row that says so. */
+async function choose(page, key, typed, row, times = 3) {
+  try {
+    await page.keyboard.press(key);
+    await page.waitForSelector(".quick-input-widget:visible input", { timeout: 10000 });
+    await page.keyboard.type(typed);
+    await page.waitForSelector(`.quick-input-list .monaco-list-row:has-text("${row}")`, { timeout: 10000 });
+  } catch (error) {
+    // A page that has just been opened takes the keyboard when it is done loading, from whatever has it then.
+    if (times <= 1) {
+      throw error;
+    }
+    await page.keyboard.press("Escape");
+    await choose(page, key, typed, row, times - 1);
+    return;
+  }
   await page.keyboard.press("Enter");
 }
 
 /** Open a file of the workspace and put the cursor at its end. */
 export async function openAtEnd(page, name) {
-  await attempt(3, () => open(page, name));
+  await choose(page, "Control+P", name, name);
+  await page.waitForSelector(`.tab.active:has-text('${name}')`);
   await page.locator(".monaco-editor .view-line").last().click();
   await page.keyboard.press("Control+End");
-}
-
-async function open(page, name) {
-  await page.keyboard.press("Control+P");
-  await page.waitForSelector(".quick-input-widget:visible input", { timeout: 10000 });
-  await page.keyboard.type(name);
-  await page.waitForSelector(`.quick-input-list .monaco-list-row >> text=${name}`, { timeout: 10000 });
-  await page.keyboard.press("Enter");
-  await page.waitForSelector(`.tab.active:has-text('${name}')`, { timeout: 10000 });
-}
-
-/** A page that has just been opened takes the keyboard when it is done loading, from whatever has it then. */
-async function attempt(times, action) {
-  try {
-    await action();
-  } catch (error) {
-    if (times <= 1) {
-      throw error;
-    }
-    await attempt(times - 1, action);
-  }
 }
 
 /** What the language status says; the panel is left open for a picture. */

@@ -180,12 +180,12 @@ extension() {
 }
 
 runner() {
-  part runner 2 || return 0
+  part runner 3 || return 0
   rm -rf "$EDITORS/runner"
   "$PYTHON" -m venv "$EDITORS/runner"
   fetching "$EDITORS/runner/bin/pip" install -q --disable-pip-version-check --no-compile --constraint constraints.txt \
-    pytest pytest-asyncio pytest-xdist
-  done_with runner 2
+    pytest pytest-asyncio pytest-rerunfailures pytest-xdist
+  done_with runner 3
 }
 
 # What takes turns waiting for a network or for a disk is done at the same time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,59 @@ def test_shipped_recipes(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.about
     assert recipe.task in TASKS or not recipe.task
+
+
+EVERY = "test_learning.py::test_every_recipe_learns"
+LEARNS = {
+    "adapters-bottleneck": "test_adapters.py::test_it_learns_with_the_base_as_it_was",
+    "adapters-ia3": "test_adapters.py::test_it_learns_with_the_base_as_it_was",
+    "adapters-lora": "test_adapters.py::test_it_learns_with_the_base_as_it_was",
+    "adapters-prompt": "test_adapters.py::test_it_learns_with_the_base_as_it_was",
+    "averaging": EVERY,
+    "causal": "test_causal.py::test_it_learns_to_go_on",
+    "classify": EVERY,
+    "classify-gpu": EVERY,
+    "classify-intermediate": "test_phases.py::test_an_intermediate_task_helps",
+    "classify-multilabel": EVERY,
+    "classify-regularized": EVERY,
+    "clones": "test_search.py::test_it_learns_what_belongs_together",
+    "defects-joint": EVERY,
+    "defects-two-phase": "test_phases.py::test_both_heads_learn_from_injected_defects_and_then_from_rare_real_ones",
+    "devign": EVERY,
+    "devign-codebert": EVERY,
+    "devign-ngrams": EVERY,
+    "distil": "test_compression.py::test_a_distilled_student_is_nearer_its_teacher_than_its_twin",
+    "few-shot": "test_adapters.py::test_few_rows_of_each_label",
+    "generation-minimum-risk": "test_minimum_risk.py::test_training_on_the_risk_raises_expected_bleu",
+    "generation-native": "test_seq2seq.py::test_it_learns_to_write",
+    "generation-new-decoder": "test_seq2seq.py::test_it_learns_to_write",
+    "generation-repair": "test_seq2seq.py::test_it_learns_to_repair",
+    "names": "test_names.py::test_it_names_variables_seen_and_unseen",
+    "pretrain-corruption": EVERY,
+    "pretrain-denoising": "test_denoising.py::test_it_learns_and_is_a_base",
+    "pretrain-mlm": EVERY,
+    "pretrain-nsp": EVERY,
+    "pretrain-rtd": EVERY,
+    "replay": "test_replay.py::test_less_is_forgotten_with_replay",
+    "search": "test_search.py::test_it_learns_what_belongs_together",
+    "tokens": EVERY,
+}
+"""The test in which each shipped recipe is trained and its metric beats the trivial baseline."""
+
+
+def test_every_shipped_recipe_has_a_test_that_it_learns() -> None:
+    assert sorted(LEARNS) == shipped_recipes()
+    for recipe, test in LEARNS.items():
+        file, name = test.split("::")
+        text = (Path(__file__).parent / file).read_text(encoding="utf-8")
+        found = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == name]
+        assert found, test
+        body, marks = ast.unparse(found[0]), [ast.unparse(mark) for mark in found[0].decorator_list]
+        assert "baseline" in body, test
+        assert not any("slow" in mark or "skip" in mark for mark in marks), test
+        # Named in the test, in its table of cases, or as the kind of a family.
+        family, _, kind = recipe.partition("-")
+        assert f'"{recipe}"' in text or (f'"{family}-{{kind}}"' in text and f'"{kind}"' in text), recipe
 
 
 def test_an_unknown_name_lists_the_known() -> None:

@@ -35,7 +35,8 @@ async def test_two_hundred_files(tmp_path: Path, count: int, longest: int) -> No
     assert set(expected) <= set(map(str, sources))
     client = await ProcessClient.spawn(*PROGRAM, "serve", "--stdio")
     capabilities = {**FULL, "general": {"positionEncodings": ["utf-32"]}}
-    options = {"sensitivity": "high", "workspaceIndex": False}
+    # Without the cache: what the command line has found must not be what the editor shows.
+    options = {"sensitivity": "high", "workspaceIndex": False, "cache": False}
     await client.initialize(capabilities, initializationOptions=options)
     for number, (path, text) in enumerate(sources.items()):
         uri = path.as_uri()

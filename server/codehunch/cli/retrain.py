@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from codehunch.cli.console import CommandError, error, note
+from codehunch.cli.console import CommandError, note
 
 if TYPE_CHECKING:
     from codehunch_training.retraining.options import Options
@@ -53,9 +53,10 @@ def retrain(
     watch: Annotated[
         str,
         typer.Option(
-            "--watch", metavar="TIME", help="Stay, and retrain this often (12h, say) if there are new commits."
+            "--watch", metavar="TIME", help="Stay, look this often (12h, say), and retrain where enough is new."
         ),
     ] = "",
+    new_commits: Annotated[int, typer.Option(min=1, help="With --watch: so many new commits are enough.")] = 10,
     status: Annotated[
         bool, typer.Option("--status", help="Print how the newest run stands, as JSON, and do nothing else.")
     ] = False,
@@ -71,73 +72,65 @@ def retrain(
     if status:
         print(json.dumps(newest_run()))
         return
-    options_of = _training()
-    options = options_of(repositories, task, budget, recipe, clock, promote, feedback, jobs, licences)
+    began = {"wall": time.monotonic(), "cpu": 0.0}[clock]  # Loading the libraries, and cloning, count as well.
+    options = _options(repositories, task, budget, recipe, clock, promote, feedback, jobs, licences)
     if hasattr(os, "nice"):
         os.nice(max(0, nice - os.nice(0)))  # A person may be working beside it.
     if not watch:
-        raise typer.Exit(_once(options, run, dry_run))
+        raise typer.Exit(_once(options, run, dry_run, began))
+    if run is not None or dry_run or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise CommandError("--watch goes with neither --folder nor --dry-run nor torchrun; leave one of them out")
+    from codehunch.cli.watch import watch as stay
     from codehunch_training.retraining.options import parse_budget
+    from codehunch_training.retraining.remotes import is_address
 
-    pause = _readable(parse_budget, watch)
-    known: list[str] = []
-    while True:
-        now = _heads(options)
-        if now != known:
-            known = now
-            try:
-                code = _once(options, run, dry_run)
-            except CommandError as failure:  # Tomorrow there may be enough to learn from.
-                error(str(failure))
-                code = 2
-            if code == INTERRUPTED:
-                raise typer.Exit(code)
-        note(f"next look in {watch}; Ctrl-C ends")
-        time.sleep(pause)
+    every = _readable(parse_budget, watch, "--watch")
+    names = [name if is_address(name) else str(Path(name).resolve()) for name in options.repositories]
+    arguments = [word for name in names for word in ("--repo", name)]
+    arguments += ["--task", task, "--budget", budget, "--clock", clock, "--licences", licences]
+    arguments += ["--nice", str(nice), "--jobs", str(jobs), "--promote" if promote else "--no-promote"]
+    arguments += ["--feedback" if feedback else "--no-feedback", *(["--recipe", str(recipe)] if recipe else [])]
+    raise typer.Exit(stay(arguments, names, options.tasks, every, new_commits))
 
 
 _NEEDED = ("torch", "transformers", "onnx", "optimum", "safetensors", "detect_secrets")
 
 
-def _training() -> Any:
-    """Makes the options. What is missing or wrong is told before anything slow is imported."""
+def _options(
+    repositories: list[str],
+    task: str,
+    budget: str,
+    recipe: Path | None,
+    clock: Literal["wall", "cpu"],
+    promote: bool,
+    feedback: bool,
+    jobs: int,
+    licences: str,
+) -> Options:
+    """What is asked for. What is missing or wrong is told before anything slow is imported."""
     for library in _NEEDED:
         if importlib.util.find_spec(library) is None:
             raise CommandError(f"{library} is missing: pip install 'codehunch[train]'")
-    from codehunch_training.retraining.options import DEFAULT_RECIPE as default
-    from codehunch_training.retraining.options import TASKS, Options, Recipe, parse_budget, read_recipe
+    from codehunch_training.retraining.options import DEFAULT_RECIPE, TASKS, Options, parse_budget, read_recipe
     from codehunch_training.retraining.remotes import is_address
     from codehunch_training.retraining.timeline import opened
 
-    def options(
-        repositories: list[str],
-        task: str,
-        budget: str,
-        recipe: Path | None,
-        clock: Literal["wall", "cpu"],
-        promote: bool,
-        feedback: bool,
-        jobs: int,
-        licences: str,
-    ) -> Options:
-        made: Recipe = _readable(read_recipe, recipe or default)
-        seconds = _readable(parse_budget, budget)
-        for name in repositories:
-            if not is_address(name):
-                _readable(opened, name)
-        return Options(
-            repositories=tuple(dict.fromkeys(repositories)),
-            tasks=TASKS if task == "both" else (task,),
-            seconds=seconds,
-            recipe=made,
-            clock=clock,
-            promote=promote,
-            feedback=feedback,
-            jobs=jobs,
-            licences=frozenset(name.strip() for name in licences.split(",") if name.strip()),
-        )
-
-    return options
+    made = _readable(read_recipe, recipe or DEFAULT_RECIPE)
+    seconds = _readable(parse_budget, budget)
+    for name in repositories:
+        if not is_address(name):
+            _readable(opened, name)
+    return Options(
+        repositories=tuple(dict.fromkeys(repositories)),
+        tasks=TASKS if task == "both" else (task,),
+        seconds=seconds,
+        recipe=made,
+        clock=clock,
+        promote=promote,
+        feedback=feedback,
+        jobs=jobs,
+        licences=frozenset(name.strip() for name in licences.split(",") if name.strip()),
+    )
 
 
 def newest_run() -> dict[str, Any]:
@@ -177,22 +170,16 @@ def _alive(pid: object) -> bool:
     return isinstance(pid, int) and pid > 0 and process_exists(pid)
 
 
-def _readable(function: Any, value: Any) -> Any:
+def _readable(function: Any, *values: Any) -> Any:
     from codehunch_training.retraining.options import RetrainError
 
     try:
-        return function(value)
+        return function(*values)
     except RetrainError as failure:
         raise CommandError(str(failure)) from failure
 
 
-def _heads(options: Options) -> list[str]:
-    from codehunch_training.retraining.remotes import head_of
-
-    return [head_of(name) for name in options.repositories]
-
-
-def _once(options: Options, run: Path | None, dry: bool) -> int:
+def _once(options: Options, run: Path | None, dry: bool, began: float) -> int:
     """One run; its exit code."""
     from codehunch_training.retraining.cluster import join
     from codehunch_training.retraining.options import RetrainError
@@ -202,7 +189,7 @@ def _once(options: Options, run: Path | None, dry: bool) -> int:
     cluster = join()
     try:
         with _stoppable(cluster.is_first) as stop, _shown() as teller:
-            outcome = work(options, cluster=cluster, run=run, dry=dry, teller=teller, stop=stop)
+            outcome = work(options, cluster=cluster, run=run, dry=dry, teller=teller, stop=stop, began=began)
     except RetrainError as failure:
         raise CommandError(str(failure)) from failure
     except Stopped:

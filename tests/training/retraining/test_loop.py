@@ -18,7 +18,7 @@ from retraining_tools import TINY
 
 from codehunch.bundles import store
 from codehunch.bundles.bundle import load_bundle
-from codehunch_training.retraining.cluster import Cluster
+from codehunch_training.retraining.cluster import Cluster, join
 from codehunch_training.retraining.loop import CHECKPOINT, Trained, fine_tune, measure_speed, rate_at
 from codehunch_training.retraining.options import RetrainError, Tuning, parse_budget, read_recipe
 
@@ -176,6 +176,35 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     alone = torch.nn.Linear(2, 1)
     alone(torch.tensor([[1.0, 2.0], [3.0, -1.0]])).square().mean().backward()
     assert torch.allclose(alone.weight.grad, first[1])
+
+
+@pytest.mark.parametrize(
+    ("gpus", "environment", "expected"),
+    [
+        (0, {}, (0, 1, "cpu", "")),
+        (2, {}, (0, 1, "cuda", "")),
+        (0, {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}, (1, 2, "cpu", "gloo")),
+        (2, {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}, (1, 2, "cuda:1", "nccl")),
+        (1, {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "0"}, (3, 4, "cuda:0", "nccl")),
+        (1, {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"}, (0, 2, "cpu", "gloo")),
+    ],
+    ids=["processor", "GPU", "two processors", "two GPUs", "a GPU on each of four machines", "one GPU for two"],
+)
+def test_a_gpu_is_taken_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, environment: dict[str, str], expected: tuple[int, int, str, str]
+) -> None:
+    """Which device and which messages are chosen; what the driver and the other processes answer is made up."""
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    asked = [""]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend, timeout: asked.append(backend))
+    cluster = join()
+    assert (cluster.rank, cluster.size, str(cluster.device), asked[-1]) == expected
 
 
 @pytest.mark.slow

@@ -82,7 +82,11 @@ class Cluster:
 
 
 def join() -> Cluster:
-    """The cluster the environment of ``torchrun`` describes, else this process alone."""
+    """The cluster the environment of ``torchrun`` describes, else this process alone; on a GPU where there is one.
+
+    GPUs are those of CUDA and ROCm. Where they do not suffice for all processes of a machine none is taken, for
+    processes on GPUs and on processors cannot exchange gradients; machines must be alike in that.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     gpu = torch.cuda.is_available()
     if size == 1:
@@ -90,8 +94,10 @@ def join() -> Cluster:
     import torch.distributed as distributed
 
     local = int(os.environ.get("LOCAL_RANK", "0"))
-    own_gpu = gpu and torch.cuda.device_count() > local
+    own_gpu = gpu and torch.cuda.device_count() >= max(local + 1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     device = torch.device("cuda", local) if own_gpu else torch.device("cpu")
+    if own_gpu:
+        torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if own_gpu else "gloo", timeout=datetime.timedelta(hours=_HOURS))
     return Cluster(int(os.environ["RANK"]), size, device)
 

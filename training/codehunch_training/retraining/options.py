@@ -105,7 +105,7 @@ def read_recipe(path: Path) -> Recipe:
         raise RetrainError(f"{path}: {'; '.join(reasons)}; {DEFAULT_RECIPE} shows every key") from error
 
 
-def parse_budget(text: str) -> float:
+def parse_budget(text: str, option: str = "--budget") -> float:
     """Seconds of ``90s``, ``30m``, ``2h`` or ``1h30m``; a bare number is minutes. Raises RetrainError."""
     found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text.strip().lower())
     if found is not None and any(found.groups()):
@@ -114,7 +114,7 @@ def parse_budget(text: str) -> float:
     elif re.fullmatch(r"\d+(?:\.\d+)?", text.strip()):
         total = 60 * float(text)
     else:
-        raise RetrainError(f"--budget {text}: write it like 30m, 90s or 1h30m")
+        raise RetrainError(f"{option} {text}: write it like 30m, 90s or 1h30m")
     if total < 20:
-        raise RetrainError(f"--budget {text}: less than 20 seconds is no time to train in")
+        raise RetrainError(f"{option} {text}: less than 20 seconds is too short")
     return total

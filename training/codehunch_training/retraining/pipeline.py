@@ -30,6 +30,7 @@ from codehunch_training.retraining.opinions import Opinions, read_opinions
 from codehunch_training.retraining.options import Options, RetrainError, Task
 from codehunch_training.retraining.remotes import clone, is_address, newest
 from codehunch_training.retraining.state import (
+    CLOCKS,
     PROGRESS,
     RESULT,
     RunFolder,
@@ -93,8 +94,10 @@ def retrain(
     dry: bool = False,
     teller: Teller | None = None,
     stop: Callable[[], bool] = lambda: False,
+    began: float | None = None,
 ) -> Outcome | None:
-    """Run or resume; ``None`` in processes that only train along.
+    """Run or resume; ``None`` in processes that only train along. ``began``, by the budget's clock, is when the budget
+    began to run, if not just now.
 
     Raises RetrainError with a sentence for the person, BundleError from the store, and Stopped where the person asked
     to stop; in all cases the installed bundles are as they were.
@@ -105,7 +108,7 @@ def retrain(
         train_along(cluster, options)
         return None
     try:
-        return _run(options, cluster, run, dry, teller or Silent(), stop)
+        return _run(options, cluster, run, dry, teller or Silent(), stop, began)
     finally:
         cluster.share(None)
 
@@ -152,21 +155,28 @@ def threads_of(options: Options) -> int:
 
 
 def _run(
-    options: Options, cluster: Cluster, run: Path | None, dry: bool, teller: Teller, stop: Callable[[], bool]
+    options: Options,
+    cluster: Cluster,
+    run: Path | None,
+    dry: bool,
+    teller: Teller,
+    stop: Callable[[], bool],
+    began: float | None,
 ) -> Outcome:
     check = stopper(stop)
+    began = CLOCKS[options.clock]() if began is None else began
     _has_room(runs_folder())
-    with _disk_errors(runs_folder()):
+    with _plain_errors(runs_folder()):
         lines, refused = _lines(options, teller, stop)
         bundles = {task: store.active_bundle(task) for task in options.tasks}
         heads = {line.now.project: line.now.head for line in lines}
         heads |= {f"bundle:{task}": bundle.fingerprint for task, bundle in bundles.items()}
-        folder = open_run(options, heads, run)
+        folder = open_run(options, heads, run, began)
         for name, reason in refused:
             teller.note(f"left out {name}: {reason}")
         with locked(folder):
-            if folder.elapsed > 2:
-                teller.note(f"going on with {folder.path} ({folder.elapsed / 60:.1f} minutes are spent)")
+            if folder.before > 2:
+                teller.note(f"going on with {folder.path} ({folder.before / 60:.1f} minutes are spent)")
             check()
             recorded = Recorded(teller, folder.file(PROGRESS))
             try:
@@ -327,8 +337,10 @@ def _has_room(folder: Path) -> None:
         )
 
 
-class _disk_errors:
-    """Says "the disk is full" for the many ways in which libraries report it."""
+class _plain_errors:
+    """Says in a line what a person can put right: a full disk, in the many ways in which libraries report it, too
+    little memory, a git that does not run.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -350,3 +362,13 @@ class _disk_errors:
             ) from error
         if isinstance(error, subprocess.SubprocessError):
             raise RetrainError(f"git could not be run: {error}") from error
+        if isinstance(error, torch.OutOfMemoryError):
+            raise RetrainError(
+                "the GPU has too little free memory; lower batch_tokens in a recipe, or set CUDA_VISIBLE_DEVICES to"
+                " nothing to train on the processor; the installed models are as they were"
+            ) from error
+        if isinstance(error, MemoryError):
+            raise RetrainError(
+                "there is too little free memory; lower batch_tokens or most_functions in a recipe; the installed"
+                " models are as they were"
+            ) from error

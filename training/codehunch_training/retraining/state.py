@@ -35,13 +35,14 @@ class RunFolder:
     """A run on disk. ``elapsed`` is the time of all its processes so far, by the budget's clock."""
 
     path: Path
-    _before: float = 0.0
+    before: float = 0.0
+    """Seconds spent by earlier processes."""
     clock: Callable[[], float] = time.monotonic
     _started: float = attrs.field(default=attrs.Factory(lambda self: self.clock(), takes_self=True))
 
     @property
     def elapsed(self) -> float:
-        return self._before + self.clock() - self._started
+        return self.before + self.clock() - self._started
 
     def file(self, *names: str) -> Path:
         return self.path.joinpath(*names)
@@ -60,8 +61,13 @@ def runs_folder() -> Path:
     return store_folder().parent / "retrain"
 
 
-def open_run(options: Options, heads: Mapping[str, str], chosen: Path | None = None) -> RunFolder:
-    """The unfinished run that was started with the same wishes at the same commits, or a new one."""
+def open_run(
+    options: Options, heads: Mapping[str, str], chosen: Path | None = None, began: float | None = None
+) -> RunFolder:
+    """The unfinished run that was started with the same wishes at the same commits, or a new one.
+
+    ``began`` is when this process's share of the budget began, by the clock of the options.
+    """
     identity = identity_of(options, heads)
     path = chosen
     if path is None:
@@ -84,7 +90,8 @@ def open_run(options: Options, heads: Mapping[str, str], chosen: Path | None = N
     before = 0.0
     with contextlib.suppress(OSError, ValueError, KeyError):
         before = float(json.loads((path / STATE).read_text())["elapsed"])
-    return RunFolder(path, before, CLOCKS[options.clock])
+    clock = CLOCKS[options.clock]
+    return RunFolder(path, before, clock, clock() if began is None else began)
 
 
 def identity_of(options: Options, heads: Mapping[str, str]) -> str:

@@ -4,8 +4,8 @@
 
 Every repository is retrained on alone, both tasks within one budget, in a process of its own; nothing is promoted.
 Then every new model is read on the later commits of its repository beside the present one, and beside a control: the
-model that spent the same budget on the next repository of the list. Intervals are 95 % paired bootstrap intervals.
-The folder keeps what is done, so the same command goes on; `--table` only prints.
+model that spent the same budget on the next repository of the list that had enough to train on. Intervals are 95 %
+paired bootstrap intervals. The folder keeps what is done, so the same command goes on; `--table` only prints.
 """
 
 from __future__ import annotations
@@ -29,11 +29,9 @@ from codehunch_training.retraining.defect_steps import judged_on, paired
 from codehunch_training.retraining.generation_steps import later_bodies
 from codehunch_training.retraining.judging import Interval, compare_defects, compare_means
 from codehunch_training.retraining.mining import Mined, mine
-from codehunch_training.retraining.options import DEFAULT_RECIPE, Recipe, read_recipe
+from codehunch_training.retraining.options import DEFAULT_RECIPE, TASKS, Recipe, Task, read_recipe
 from codehunch_training.retraining.state import read_json, write_json
 from codehunch_training.retraining.timeline import timelines
-
-TASKS = ("defects", "generation")
 
 
 def run(repository: Path, folder: Path, budget: str, clock: str, task: str, nice: int) -> None:
@@ -62,39 +60,39 @@ def run(repository: Path, folder: Path, budget: str, clock: str, task: str, nice
     write_json(folder / "cost.json", cost)
 
 
-def mined_again(repository: Path, folder: Path, tasks: tuple[str, ...], recipe: Recipe) -> Mined:
+def mined_again(repository: Path, folder: Path, recipe: Recipe) -> Mined:
     """The rows of a finished run."""
+    tasks = read_json(folder / "run" / "run.json")["options"]["tasks"]
     lines, _ = timelines([(open_repository(repository), "")], recipe.later)
     wanted = {name: getattr(recipe, name) for name in ("later", "valid", "most_functions", "most_commits")}
-    return mine(lines, tasks, folder / "run" / "mined", wanted)  # type: ignore[arg-type]
+    return mine(lines, tasks, folder / "run" / "mined", wanted)
 
 
-def control(repository: Path, folder: Path, other: Path, tasks: tuple[str, ...], recipe: Recipe) -> None:
-    """The other run's bundles on this repository's later rows, as many as its own models have read."""
-    path = folder / "control.json"
-    if path.is_file() or not (folder / "cost.json").is_file() or not (other / "cost.json").is_file():
+def control(repository: Path, folder: Path, others: list[Path], task: Task, recipe: Recipe) -> None:
+    """The bundle of the first other run that made one, on this repository's later rows that its own model has read."""
+    after = folder / "run" / task / "after.json"
+    other = next((each for each in others if (each / "run" / task / "after.json").is_file()), None)
+    if (path := folder / f"control-{task}.json").is_file() or other is None or not after.is_file():
         return
-    mined = mined_again(repository, folder, tasks, recipe)
-    found: dict[str, Any] = {"other": other.name}
-    for task in tasks:
-        bundle, after = other / "run" / task / "bundle", folder / "run" / task / "after.json"
-        if not bundle.is_dir() or not after.is_file():
-            continue
-        count = len(read_json(after)["later"])
-        if task == "defects":
-            found[task] = defect_measure.measure(load_bundle(bundle), judged_on(mined, recipe)[:count])
-        else:
-            found[task] = generation_measure.measure(load_bundle(bundle), later_bodies(mined, recipe)[:count])
-    write_json(path, found)
+    mined = mined_again(repository, folder, recipe)
+    bundle, count = load_bundle(other / "run" / task / "bundle"), len(read_json(after)["later"])
+    if task == "defects":
+        read: list[Any] = defect_measure.measure(bundle, judged_on(mined, recipe)[:count])
+    else:
+        read = generation_measure.measure(bundle, later_bodies(mined, recipe)[:count])
+    write_json(path, {"other": other.name, "later": read})
 
 
-def intervals(folder: Path, task: str, mined: Mined, recipe: Recipe) -> dict[str, Any] | None:
+def intervals(folder: Path, task: Task, mined: Mined, recipe: Recipe) -> dict[str, Any] | None:
     """Own and control against the present model, and own against the control."""
     if not (folder / "run" / task / "after.json").is_file():
         return None
     old, new = (read_json(folder / "run" / task / f"{name}.json")["later"] for name in ("before", "after"))
-    others = read_json(folder / "control.json").get(task) if (folder / "control.json").is_file() else None
+    path = folder / f"control-{task}.json"
     found: dict[str, Any] = {}
+    others = None
+    if path.is_file():
+        found["other"], others = read_json(path)["other"], read_json(path)["later"]
     pairs = {"own": (old, new)}
     if others is not None:
         pairs |= {"control": (old, others), "against": (others, new)}
@@ -140,17 +138,18 @@ def main(
 ) -> None:
     """Run what is missing and print the tables."""
     recipe = read_recipe(DEFAULT_RECIPE)
-    tasks = TASKS if task == "both" else (task,)
+    tasks: tuple[Task, ...] = TASKS if task == "both" else (task,)
     folders = [out / name_of(repository) for repository in repositories]
     if not table:
         for repository, folder in zip(repositories, folders, strict=True):
             run(repository, folder, budget, clock, task, nice)
         for index, (repository, folder) in enumerate(zip(repositories, folders, strict=True)):
-            control(repository, folder, folders[(index + 1) % len(folders)], tasks, recipe)
+            for each in tasks:
+                control(repository, folder, [*folders[index + 1 :], *folders[:index]], each, recipe)
     done = [(r, f) for r, f in zip(repositories, folders, strict=True) if (f / "cost.json").is_file()]
     rows: list[dict[str, Any]] = []
     for repository, folder in done:
-        mined = mined_again(repository, folder, tasks, recipe)
+        mined = mined_again(repository, folder, recipe)
         for each in tasks:
             verdict = read_json(folder / "run" / "result.json")["tasks"].get(each, {})
             row = {"repository": folder.name, "task": each, "verdict": verdict, **read_json(folder / "cost.json")}

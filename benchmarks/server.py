@@ -35,6 +35,11 @@ URI = "file:///benchmark/module.py"
 SIZES = (100, 1_000, 10_000, 20_000)
 PAUSE = 0.35
 """Seconds between two edits: a person who looks up after each."""
+KINDS_OF_TYPING = (
+    ("a name", "abcdefgh", False),
+    ("half a statement", "([{([{([", False),
+    ("a name, all asked", "abcdefgh", True),
+)
 STUBS = (
     ("double", "x", "Return twice x."),
     ("read_lines", "path", "Return the lines of a text file as a list."),
@@ -60,7 +65,13 @@ class Session:
         self._answers: dict[int, tuple[float, dict[str, Any]]] = {}
         threading.Thread(target=self._read, daemon=True).start()
         self.version = 0
-        capabilities = {"textDocument": {"diagnostic": {}, "inlineCompletion": {}}}
+        literals = {"codeActionKind": {"valueSet": []}}
+        actions = {
+            "codeActionLiteralSupport": literals,
+            "dataSupport": True,
+            "resolveSupport": {"properties": ["edit"]},
+        }
+        capabilities = {"textDocument": {"diagnostic": {}, "inlineCompletion": {}, "codeAction": actions}}
         options = {"sensitivity": "high", "generationSeconds": 60, "cache": False}
         self.ask(
             "initialize",
@@ -108,6 +119,17 @@ class Session:
     def pull(self) -> tuple[float, list[Any]]:
         seconds, report = self.ask("textDocument/diagnostic", {"textDocument": {"uri": URI}})
         return seconds, report["items"]
+
+    def ask_along(self, line: int, column: int) -> list[int]:
+        """What editors ask beside diagnostics while somebody types: ghost text, and actions at the cursor."""
+        document, position = {"textDocument": {"uri": URI}}, {"line": line, "character": column}
+        place = {"start": position, "end": position}
+        return [
+            self.begin(
+                "textDocument/inlineCompletion", {**document, "position": position, "context": {"triggerKind": 2}}
+            ),
+            self.begin("textDocument/codeAction", {**document, "range": place, "context": {"diagnostics": []}}),
+        ]
 
     def pids(self) -> list[int]:
         """The server and its worker."""
@@ -209,7 +231,8 @@ def launch(rounds: int) -> Table:
 def edits(rounds: int) -> Table:
     """One character typed into one function, at the pace of a person who watches the screen.
 
-    Half-typed statements are measured apart: they are what tells a file with a syntax error from one without.
+    Half-typed statements are measured apart: they are what tells a file with a syntax error from one without. So is
+    an editor that asks for ghost text and actions as well.
     """
     columns = ("lines", "first look s", "typing", "p50 ms", "p95 ms", "to 100 lines", "p95 ms CPU", "to 100 lines")
     table = Table(*columns, title="Edit to diagnostics")
@@ -221,13 +244,16 @@ def edits(rounds: int) -> Table:
         first, _ = session.pull()
         line = text.count("\n") - 1
         pids = session.pids()
-        for name, characters in (("a name", "abcdefgh"), ("half a statement", "([{([{([")):
+        for name, characters, along in KINDS_OF_TYPING:
             times, busy = [], []
             for index in range(rounds):
                 time.sleep(PAUSE)
                 before = processor_seconds(pids)
                 session.edit(line, 11, index > 0, characters[index % 8])
+                asked = session.ask_along(line, 12) if along else []
                 times.append(session.pull()[0])
+                for number in asked:
+                    session.wait(number)
                 busy.append(processor_seconds(pids) - before)
             session.edit(line, 11, 1, "")
             session.pull()
@@ -340,7 +366,10 @@ def ghost(rounds: int) -> Table:
 
 
 def memory(minutes: float) -> Table:
-    """Accelerated typing in a file of 1,000 lines: an edit every few milliseconds, diagnostics at every pause."""
+    """Accelerated typing in a file of 1,000 lines: an edit every few milliseconds, diagnostics at every pause.
+
+    What is typed is taken back after the next pause: the file stays as large as it is.
+    """
     table = Table("after", "edits", "server and worker MB", title="Memory while typing")
     session = Session()
     text = source_of(1000)
@@ -358,11 +387,16 @@ def memory(minutes: float) -> Table:
             if following is None:
                 break
             mark = following
-        for _ in range(20):
-            session.edit(chance.randrange(rows), 0, 0, chance.choice(["#", " ", "x", "\n", "é"]))
-            count += 1
+        typed = [(chance.randrange(rows), chance.choice(["#", " ", "x", "(", "'", "é"])) for _ in range(20)]
+        for row, character in typed:
+            session.edit(row, 0, 0, character)
             time.sleep(0.003)
         session.pull()
+        for row, _ in typed:
+            session.edit(row, 0, 1, "")
+            time.sleep(0.003)
+        session.pull()
+        count += 2 * len(typed)
     session.close()
     return table
 

@@ -92,6 +92,11 @@ def test_a_run_becomes_a_bundle_and_a_checkpoint_again(
     manifest = load_bundle(out).manifest
     load_bundle(out).verify()
     assert manifest.task == TASKS[name][2]
+    # How it came about goes along.
+    about = json.loads((made / "run.json").read_text())
+    kept = ("seed", "data", "identity", "versions", "revision", "hardware", "steps_done")
+    assert {key: manifest.provenance[key] for key in kept} == {key: about[key] for key in kept}
+    assert manifest.metrics["training_validation"] == about["metrics"]
     parity = manifest.parity
     assert parity["onnx_fp32"]["agreement"] == 1.0
     assert parity["onnx_int8"]["agreement"] >= parity["bounds"]["agreement"]

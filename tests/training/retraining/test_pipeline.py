@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -219,21 +220,67 @@ def test_killed_at_five_random_moments(repository: Path, home: Path, recipe: Pat
             store.rollback("defects")
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small file system")
-def test_a_full_disk(repository: Path, home: Path, recipe: Path, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("may not mount")
-    try:
-        done = command(repository, small, recipe)
-        _, errors = done.communicate(timeout=600)
-        assert done.returncode == 2
-        assert "MB free" in errors
-        assert "Traceback" not in errors
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes a file system of so many MB; skips where none may be mounted."""
+    path = tmp_path / "small"
+    path.mkdir()
+    mounted = False
+
+    def make(megabytes: int) -> Path:
+        nonlocal mounted
+        if sys.platform != "linux" or os.geteuid() != 0:
+            pytest.skip("mounts a small file system")
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)]
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+        if not mounted:
+            pytest.skip("may not mount")
+        return path
+
+    yield make
+    if mounted:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def test_a_disk_with_little_room(repository: Path, home: Path, recipe: Path, small_disk: Callable[[int], Path]) -> None:
+    done = command(repository, small_disk(2), recipe)
+    _, errors = done.communicate(timeout=600)
+    assert done.returncode == 2
+    assert "MB free" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("stage", ["training", "exporting", "report"])
+def test_a_disk_that_fills_up(
+    repository: Path,
+    small_bundle: Path,
+    small_disk: Callable[[int], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+) -> None:
+    home = small_disk(330)
+    monkeypatch.setenv(store.HOME_VARIABLE, str(home))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    store.install(small_bundle)
+
+    class Filler(Listener):
+        def stage(self, name: str) -> None:
+            super().stage(name)
+            if name.startswith(stage):
+                with contextlib.suppress(OSError), (home / "filler").open("wb", buffering=0) as file:
+                    while True:
+                        file.write(bytes(1 << 16))
+
+    with pytest.raises(RetrainError, match="is full") as caught:
+        run(repository, Filler())
+    assert "\n" not in str(caught.value)
+    assert active() == "small 1"
+    store.active_bundle("defects").verify()
+    (home / "filler").unlink()
+    listener = Listener()
+    outcome = run(repository, listener)
+    assert outcome.result["tasks"]["defects"]["training"]["steps"] == TINY.most_steps
+    assert not any(begun.startswith("turning") for begun in listener.stages)  # It went on.
 
 
 def test_a_place_that_cannot_be_written(repository: Path, recipe: Path, tmp_path: Path) -> None:
@@ -242,5 +289,5 @@ def test_a_place_that_cannot_be_written(repository: Path, recipe: Path, tmp_path
     _, errors = done.communicate(timeout=600)
     assert done.returncode == 2
     assert errors.startswith("error: ")
+    assert str(tmp_path / "file") in errors
     assert len(errors.strip().splitlines()) == 1
-    assert json.dumps(errors)

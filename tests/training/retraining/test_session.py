@@ -20,6 +20,7 @@ from lsp_client import FULL, InProcessClient
 
 from codehunch import feedback
 from codehunch.bundles import store
+from codehunch.bundles.bundle import load_bundle
 from codehunch.defects.detector import CheckOptions, Detector
 from codehunch.lsp.server import SERVICE
 from codehunch.syntax.text import SourceText
@@ -62,6 +63,10 @@ async def test_dismiss_retrain_swap_forget(tmp_path: Path, monkeypatch: pytest.M
     text, place = broken(CONVENTION)
     assert findings(UNSEEN, shipped)
     assert not [code for start, code in findings(text, shipped) if start == place]
+    # The same training without what the person says: it is not the training as such that silences the pattern.
+    without = await asyncio.to_thread(retrain, options(repository, recipe=recipe, feedback=False, promote=False))
+    assert without is not None
+    assert findings(UNSEEN, load_bundle(without.folder / "defects" / "bundle"))
 
     client = InProcessClient(SERVICE, process=True)
     await client.initialize(FULL, initializationOptions={"sensitivity": "high"})

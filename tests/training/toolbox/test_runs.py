@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +112,39 @@ def test_the_command_trains_and_tells(corpora: Path, tmp_path: Path, capsys: pyt
     again = capsys.readouterr()
     assert "step " not in again.err.replace("at step", "")
     assert again.out == out
+
+
+def test_a_terminal_sees_loss_rate_and_time_left(
+    corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
+    outer, inner = pty.openpty()
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("TERM", "xterm")
+    parts: list[bytes] = []
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # The other end was closed.
+            while part := os.read(outer, 4096):
+                parts.append(part)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    line = ["train", "classify", "--base", "new:roberta", "--data", str(corpora / "pair"), *SMALL]
+    with os.fdopen(inner, "w", buffering=1) as terminal, monkeypatch.context() as within:
+        within.setattr(sys, "stderr", terminal)
+        command([*line, "--out", str(tmp_path / "run"), "--set", "schedule.steps=4"])
+    reader.join(10)
+    os.close(outer)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", b"".join(parts).decode())
+    told = re.findall(r"(\d)/4 loss (\d+\.\d{4})  ([\d,]+) tokens/s  (\d+:\d\d) left", shown)
+    assert told, shown
+    assert told[-1][0] == "4"
+    assert told[-1][3] == "0:00"
+    # The loss on the screen is the loss in the log.
+    losses = {f"{row['loss']:.4f}" for row in read_log(tmp_path / "run") if "loss" in row}
+    assert {loss for _, loss, _, _ in told} <= losses
+    assert "step 4: accuracy" in shown
 
 
 def test_a_model_no_better_than_guessing_is_told(

@@ -33,6 +33,12 @@ def tokens_of(text: str, language: str = "python") -> list[str]:
     return _TOKENS.findall(_COMMENTS.get(language, _COMMENTS[""]).sub("", text))
 
 
+def token_spans(text: str, language: str = "python") -> list[tuple[int, int]]:
+    """Where the tokens of ``tokens_of`` stand in the text."""
+    blanked = _COMMENTS.get(language, _COMMENTS[""]).sub(lambda comment: " " * len(comment[0]), text)
+    return [token.span() for token in _TOKENS.finditer(blanked)]
+
+
 def digest_of(tokens: Sequence[str]) -> bytes:
     """Equal for texts with equal tokens."""
     return hashlib.blake2b("\0".join(tokens).encode("utf-8", "surrogatepass"), digest_size=12).digest()

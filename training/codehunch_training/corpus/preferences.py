@@ -20,7 +20,7 @@ from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.edits import apply_edits
 from codehunch_training.corpus.folder import CorpusError
 from codehunch_training.corpus.injection import definition, inner_definition
-from codehunch_training.corpus.near import tokens_of
+from codehunch_training.corpus.near import token_spans, tokens_of
 from codehunch_training.corpus.removals import removal_slots
 from codehunch_training.corpus.rows import DefectRow
 
@@ -103,9 +103,15 @@ def _slot_behind(row: DefectRow) -> tuple[Slot, int, str] | None:
     if node is None:
         return None
     inner = inner_definition(node)
-    wanted = _squeezed(row.text)
+    wanted, now, before = _squeezed(row.text), _squeezed(fixed), _squeezed_before(fixed)
+    same = _alike(wanted, now), _alike(wanted[::-1], now[::-1])
     for slot in (*slots(parsed, inner), *removal_slots(parsed, inner)):
         for index, rewrite in enumerate(slot.rewrites):
+            start = before[min(edit.span.start for edit in rewrite.edits)]
+            end = before[max(edit.span.end for edit in rewrite.edits)]
+            # What it leaves as it is at both ends must be so in the buggy text too: nearly all fail here.
+            if start > same[0] or len(now) - end > same[1]:
+                continue
             text = fixed
             for edit in sorted(rewrite.edits, key=lambda e: e.span, reverse=True):
                 text = text[: edit.span.start] + edit.content + text[edit.span.end :]
@@ -117,3 +123,19 @@ def _slot_behind(row: DefectRow) -> tuple[Slot, int, str] | None:
 def _squeezed(text: str) -> str:
     """The text without comments and blanks, which a fix may change besides."""
     return "".join(tokens_of(text))
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    both = min(len(one), len(other))
+    return next((at for at in range(both) if one[at] != other[at]), both)
+
+
+def _squeezed_before(text: str) -> list[int]:
+    """[code points + 1]: how much of the squeezed text stands before each place of the text."""
+    counted, found = 0, []
+    for start, end in token_spans(text):
+        found += [counted] * (start - len(found))
+        found += range(counted, counted + end - start)
+        counted += end - start
+    return found + [counted] * (len(text) + 1 - len(found))

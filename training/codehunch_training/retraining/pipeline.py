@@ -219,8 +219,8 @@ def _context(
         folder.tick()
         if folder.elapsed > 0.4 * options.seconds and progress.done < progress.total:
             raise RetrainError(
-                f"mining takes longer than 40 % of the budget ({options.seconds / 60:g} minutes); it goes on from here"
-                " with a larger --budget, or lower most_commits in a recipe"
+                f"mining takes longer than 40 % of the budget ({options.seconds / 60:g} minutes); give a larger --budget,"
+                " or lower most_commits in a recipe; on a busy machine --clock cpu counts processor time"
             )
         teller.progress(progress.done, progress.total, f"{name}, {progress.rows:,} rows")
 

@@ -43,11 +43,14 @@ def preferences(
 ) -> None:
     """Measure which mistakes people make, for `corpus inject`."""
     with training():
+        from rich.console import Console
+        from rich.progress import track
+
         from codehunch_training.corpus.folder import read_rows
         from codehunch_training.corpus.preferences import measure, write_preferences
         from codehunch_training.corpus.rows import DefectRow
 
         rows = (row for row in read_rows(folder) if isinstance(row, DefectRow))
-        found, share = measure(rows)
+        found, share = measure(track(rows, "reading", console=Console(stderr=True), transient=True))
         write_preferences(out, found)
         print(f"{sum(found.kinds.values()):.0f} fixes, {share:.0%} of them within reach of injection")

@@ -10,7 +10,7 @@ import pytest
 import text_reference
 from lsp_client import FULL, URI, InProcessClient, ResponseError, Start
 
-from codehunch.lsp.offering import place_at, silences_of
+from codehunch.lsp.offering import Sections, place_at, silences_of
 from codehunch.lsp.requests import Flagged
 from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.parsing import parse
@@ -223,18 +223,18 @@ def test_what_is_offered_depends_on_the_section_only(before: str, after: str) ->
     stub = 'class C:\n    def double(x):\n        """Twice x."""\n        \n\n'
     text = before + stub + "def g(b):\n    return wrong\n\n\n" + after
     offset = len(before) + stub.index('"""') + 4
-    place = place_at(text, "python", offset)
+    place = place_at(text, "python", offset, Sections())
     assert place is not None
     assert (place.name, place.described_by) == ("C.double", "docstring")
     assert place.start == len(before) + stub.index("def double")
     row = text[: text.index("return wrong")].count("\n")
-    (silence,) = silences_of(text, "python", [Flagged("CH101", "variable-misuse", row)])
+    (silence,) = silences_of(text, "python", [Flagged("CH101", "variable-misuse", row)], Sections())
     for edit in (silence.line, silence.file):
         assert edit is not None
         silenced = text[: edit.span.start] + edit.content + text[edit.span.end :]
         above = edit.content.count("\n")
         assert find_suppressions(parse(silenced)).silences("CH101", "variable-misuse", row + above)
-    assert place_at(text, "python", len(before) + text[len(before) :].index("return wrong")) is None
+    assert place_at(text, "python", len(before) + text[len(before) :].index("return wrong"), Sections()) is None
 
 
 @pytest.mark.parametrize(("line", "text"), [(0, TEXT), (0, "x = 1\n"), (4, STUB), (0, "")])

@@ -6,6 +6,7 @@ import hashlib
 import random
 import sysconfig
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ from codehunch.defects.options import CheckOptions
 from codehunch.defects.units import cut
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.incremental import IncrementalChecker
+from codehunch.lsp.offering import Sections
 from codehunch.lsp.parcels import Parcels
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.parsing import parse
+from codehunch.syntax.sections import section_starts
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
@@ -128,6 +131,21 @@ def test_any_edits(text: str, edits: list[tuple[float, float, str]]) -> None:
         text = text[:start] + inserted + text[start + round(length * 9) :]
         sent = checker.check("file:///a.py", text, "python", OPTIONS, lambda: False)
         assert parcels.open("file:///a.py", sent) == EveryFunction().check(SourceText(text)), text
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_GOOD | _TEXTS, _EDITS, st.lists(st.floats(0, 1), min_size=7, max_size=7))
+def test_the_section_around_a_cursor(text: str, edits: list[tuple[float, float, str]], cursors: list[float]) -> None:
+    """What is remembered of the last text changes nothing."""
+    sections = Sections()
+    for (at, length, inserted), cursor in zip([(0.0, 0.0, ""), *edits], cursors, strict=False):
+        start = round(at * len(text))
+        text = text[:start] + inserted + text[start + round(length * 9) :]
+        offset = round(cursor * len(text))
+        starts = [0, *section_starts(text), len(text) + 1]
+        (expected,) = [(one, two) for one, two in pairwise(starts) if one <= offset < two]
+        span = sections.around(text, offset)
+        assert (span.start, span.end) == (expected[0], min(expected[1], len(text)))
 
 
 def test_a_backslash_at_a_lines_end_joins_what_follows() -> None:

@@ -4,16 +4,18 @@ and an editor asks at every step of the cursor.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import attrs
 
+from codehunch.lsp.patches import common_prefix
 from codehunch.lsp.requests import BodyPlace, Flagged, Silence
 from codehunch.lsp.silencing import silence_file, silence_line
 from codehunch.syntax.languages import GrammarMissing
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.requests import BodyRequest, find_request
-from codehunch.syntax.sections import section_around
+from codehunch.syntax.sections import section_starts
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
@@ -21,9 +23,33 @@ _FOLLOWED = "0"
 """Stands for the statement that follows a section: a comment right above code asks for nothing."""
 
 
-def place_at(text: str, language: str, offset: int) -> BodyPlace | None:
+class Sections:
+    """Where the sections of the last text start, as far as anybody had to know: the next text differs in one place."""
+
+    def __init__(self) -> None:
+        self._text, self._starts = "", [0]
+
+    def around(self, text: str, offset: int) -> Span:
+        """The section of a Python text that holds an offset."""
+        known = self._starts
+        if text != self._text:
+            # Where a section starts is decided by it and the one before: both have to lie in what is the same.
+            same = common_prefix(self._text, text)
+            known = known[: max(1, bisect_right(known, same) - 1)]
+        self._text, self._starts = text, known
+        at = bisect_right(known, offset)
+        if at < len(known):
+            return Span(known[at - 1], known[at])
+        for following in section_starts(text, known[-1]):
+            known.append(following)
+            if following > offset:
+                return Span(known[-2], following)
+        return Span(known[-1], len(text))
+
+
+def place_at(text: str, language: str, offset: int, sections: Sections) -> BodyPlace | None:
     """The described place without code that an offset belongs to."""
-    start, section = _section(text, language, min(max(0, offset), len(text)))
+    start, section = _section(text, language, min(max(0, offset), len(text)), sections)
     parsed = parse_known(section, language)
     found = find_request(parsed, offset - start) if parsed is not None else None
     if found is None:
@@ -33,15 +59,15 @@ def place_at(text: str, language: str, offset: int) -> BodyPlace | None:
     return attrs.evolve(place, start=place.start + start, replace=moved)
 
 
-def silences_of(text: str, language: str, flagged: Sequence[Flagged]) -> tuple[Silence, ...]:
+def silences_of(text: str, language: str, flagged: Sequence[Flagged], sections: Sections) -> tuple[Silence, ...]:
     """How each finding could be silenced."""
     if not flagged:
         return ()
     source = SourceText(text)
-    head = parse_known(_head(text, language, source.line_starts[min(2, source.line_count - 1)]), language)
+    head = parse_known(_head(text, language, source.line_starts[min(2, source.line_count - 1)], sections), language)
     found = []
     for each in flagged:
-        start, section = _section(text, language, source.line_span(each.row).start)
+        start, section = _section(text, language, source.line_span(each.row).start, sections)
         parsed = parse_known(section, language)
         if parsed is None or head is None:
             found.append(Silence(None, None))
@@ -69,13 +95,13 @@ def place_of(request: BodyRequest) -> BodyPlace:
     return BodyPlace(start, request.replace, request.at_cursor, name, request.kind)
 
 
-def _section(text: str, language: str, offset: int) -> tuple[int, str]:
+def _section(text: str, language: str, offset: int, sections: Sections) -> tuple[int, str]:
     if language != "python":
         return 0, text
-    span = section_around(text, offset)
+    span = sections.around(text, offset)
     return span.start, span.of(text) + _FOLLOWED * (span.end < len(text))
 
 
-def _head(text: str, language: str, offset: int) -> str:
+def _head(text: str, language: str, offset: int, sections: Sections) -> str:
     """All up to the end of the section that holds an offset."""
-    return text[: section_around(text, offset).end] if language == "python" else text
+    return text[: sections.around(text, offset).end] if language == "python" else text

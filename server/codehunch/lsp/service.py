@@ -12,7 +12,7 @@ from codehunch.bundles.store import BundleError, active_bundle, find, open_entry
 from codehunch.feedback import Leanings
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.hot_swap import Successor, store_state
-from codehunch.lsp.offering import parse_known, place_at, place_of, silences_of
+from codehunch.lsp.offering import Sections, parse_known, place_at, place_of, silences_of
 from codehunch.lsp.patches import KnownTexts
 from codehunch.lsp.requests import (
     Body,
@@ -63,6 +63,7 @@ class ModelService:
         self._index: FunctionIndex | None = None
         self._leanings = Leanings()
         self._texts = KnownTexts()
+        self._sections = Sections()
         self._store_state = store_state()
         self._successor = Successor[ModelService](lambda: emit("bundles-changed", None))
 
@@ -102,14 +103,14 @@ class ModelService:
     def offers(self, query: OffersQuery, cancelled: IsCancelled) -> Offers:
         """What could be written at an offset, and how findings could be silenced. Needs no model."""
         return Offers(
-            place_at(query.text, query.language, query.offset),
-            silences_of(query.text, query.language, query.flagged),
+            place_at(query.text, query.language, query.offset, self._sections),
+            silences_of(query.text, query.language, query.flagged, self._sections),
         )
 
     def generate(self, request: GenerateRequest, cancelled: IsCancelled) -> GenerateReply:
         """Candidates for what is described at an offset, the best first; none where nothing is."""
         # Mostly nothing is described here, and the section tells; what follows reads the whole file.
-        place = place_at(request.text, request.language, request.offset)
+        place = place_at(request.text, request.language, request.offset, self._sections)
         parsed = parse_known(request.text, request.language) if place is not None else None
         found = find_request(parsed, request.offset) if parsed is not None else None
         if parsed is None or found is None:

@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from codehunch.syntax.spans import Span
-
 _STRINGS = "|".join(
     rf"{quote * 3}[^{quote}\\]*(?:(?:\\.|{quote}(?!{quote * 2}))[^{quote}\\]*)*(?:{quote * 3}|\\?\Z)"
     rf"|{quote}[^{quote}\\\r\n]*(?:\\(?:\r\n|.)[^{quote}\\\r\n]*)*{quote}?"
@@ -64,16 +62,6 @@ def section_starts(text: str, start: int = 0, indent: str = "") -> Iterator[int]
                 yield line
                 start = line
             depth, decorated = 0, word == "@"
-
-
-def section_around(text: str, offset: int) -> Span:
-    """The section that holds an offset."""
-    start = 0
-    for following in section_starts(text):
-        if following > offset:
-            return Span(start, following)
-        start = following
-    return Span(start, len(text))
 
 
 def inner_indent(text: str) -> str | None:

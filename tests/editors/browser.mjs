@@ -47,34 +47,40 @@ export const shot = (page, name) => page.screenshot({ path: path.join(OUT, `${na
 
 /** Choose a command of the palette by its title. */
 export async function command(page, title) {
-  await choose(page, "F1", title, title.replace(/^.*: /, ""));
-}
-
-/** Type into one of the lists that open above the editor and take the row that says so. */
-async function choose(page, key, typed, row, times = 3) {
-  try {
-    await page.keyboard.press(key);
-    await page.waitForSelector(".quick-input-widget:visible input", { timeout: 10000 });
-    await page.keyboard.type(typed);
-    await page.waitForSelector(`.quick-input-list .monaco-list-row:has-text("${row}")`, { timeout: 10000 });
-  } catch (error) {
-    // A page that has just been opened takes the keyboard when it is done loading, from whatever has it then.
-    if (times <= 1) {
-      throw error;
-    }
-    await page.keyboard.press("Escape");
-    await choose(page, key, typed, row, times - 1);
-    return;
-  }
-  await page.keyboard.press("Enter");
+  await choose(page, "F1", `>${title}`, title.replace(/^.*: /, ""));
 }
 
 /** Open a file of the workspace and put the cursor at its end. */
 export async function openAtEnd(page, name) {
-  await choose(page, "Control+P", name, name);
-  await page.waitForSelector(`.tab.active:has-text('${name}')`);
+  await choose(page, "Control+P", name, name, `.tab.active:has-text('${name}')`);
   await page.locator(".monaco-editor .view-line").last().click();
   await page.keyboard.press("Control+End");
+}
+
+/** Take a row of one of the lists that open above the editor; `seen` appears by it. */
+async function choose(page, key, typed, row, seen = undefined) {
+  const soon = { timeout: 10000 };
+  await attempt(3, async () => {
+    await page.keyboard.press("Escape");
+    await page.keyboard.press(key);
+    await page.locator(".quick-input-widget:visible input[type='text']").first().fill(typed, soon);
+    await page.locator(`.quick-input-list .monaco-list-row:has-text("${row}")`).first().click(soon);
+    if (seen) {
+      await page.waitForSelector(seen, soon);
+    }
+  });
+}
+
+/** A page that has just been opened takes the keyboard when it is done loading, from whatever has it then: once more. */
+export async function attempt(times, action) {
+  try {
+    await action();
+  } catch (error) {
+    if (times <= 1) {
+      throw error;
+    }
+    await attempt(times - 1, action);
+  }
 }
 
 /** What the language status says; the panel is left open for a picture. */

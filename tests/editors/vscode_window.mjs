@@ -1,11 +1,12 @@
 // What a person sees in the window: the squiggle, the hover, the repair, the status, a scan, bodies, the webviews.
 import fs from "node:fs";
 import path from "node:path";
-import { command, languageStatus, openAtEnd, remote, shot, tell, webviewText, withPage, WORKSPACE } from "./browser.mjs";
+import { attempt, command, languageStatus, openAtEnd, remote, shot, tell, webviewText, withPage, WORKSPACE } from "./browser.mjs";
 
 const { FILE, REPAIR, RUNS } = process.env;
 const SQUIGGLE = ".monaco-editor .squiggly-warning, .monaco-editor .squiggly-info";
 const GHOST = ".monaco-editor .ghost-text, .monaco-editor .ghost-text-decoration, .monaco-editor .suggestion-preview";
+const SOON = { timeout: 10000 };
 const LONG = { timeout: 300000 };
 const lines = async (page) => (await page.locator(".monaco-editor .view-line").allInnerTexts()).map((line) => line.replaceAll("\u00a0", " "));
 
@@ -122,8 +123,11 @@ async function picker(page) {
   await shot(page, "picker");
   await page.keyboard.press("Enter");
   await page.waitForSelector(".monaco-diff-editor", { state: "detached", ...LONG });
-  await page.waitForTimeout(500);
-  tell({ picked: (await lines(page)).join("\n") !== before });
+  const changed = async () => (await lines(page)).join("\n") !== before;
+  for (const end = Date.now() + 30000; Date.now() < end && !(await changed());) {
+    await page.waitForTimeout(200);
+  }
+  tell({ picked: await changed() });
 }
 
 async function models(page) {
@@ -155,13 +159,15 @@ async function retraining(page) {
 }
 
 async function walkthrough(page) {
-  await command(page, "Welcome: Open Walkthrough");
-  await page.waitForSelector(".quick-input-list .monaco-list-row >> text=CodeHunch", LONG);
-  await page.keyboard.type("CodeHunch");
-  await page.keyboard.press("Enter");
-  await page.waitForSelector(".gettingStartedContainer .getting-started-step >> text=Read a warning", LONG);
   await command(page, "View: Toggle Primary Side Bar Visibility");
-  await page.locator(".getting-started-step", { hasText: "Read a warning" }).click();
+  await attempt(3, async () => {
+    await command(page, "Welcome: Open Walkthrough");
+    const row = page.locator(".quick-input-list .monaco-list-row", { hasText: "CodeHunch" });
+    await row.first().click(SOON);
+    // The page may still go back to its list of walkthroughs while it loads.
+    await page.waitForTimeout(1500);
+    await page.locator(".getting-started-step", { hasText: "Read a warning" }).click(SOON);
+  });
   await page.waitForTimeout(1500);
   await shot(page, "walkthrough");
 }

@@ -127,6 +127,27 @@ def test_a_hopeless_trial_is_pruned(corpora: Path, tmp_path: Path) -> None:
     assert found.best_recipe.optimizer.learning_rate == 1e-4
 
 
+@pytest.mark.parametrize(("pruner", "prunes"), [("median", True), ("hyperband", True), ("none", False)])
+def test_what_each_pruner_ends(pruner: Any, prunes: bool, tmp_path: Path) -> None:
+    """Losses that are known: every third trial is good, the others never become so."""
+    optuna = load_optuna()
+    study = open_study(optuna, tmp_path, StudyOptions(pruner=pruner, startup=3), greater=False)
+    ended = []
+
+    def objective(trial: Any) -> float:
+        for step in (1, 3, 9, 27):
+            loss = (5.0 if trial.number % 3 else 1.0) / step + 0.001 * trial.number
+            trial.report(loss, step)
+            if trial.should_prune():
+                ended.append(trial.number)
+                raise optuna.TrialPruned
+        return loss
+
+    study.optimize(objective, n_trials=15)
+    assert bool(ended) == prunes
+    assert not prunes or sum(number % 3 > 0 for number in ended) > len(ended) / 2
+
+
 def test_the_field_that_matters_is_named() -> None:
     """Importance on a study whose values are known: one field decides, the other does nothing."""
     import optuna

@@ -19,6 +19,7 @@ from codehunch_training.retraining.judging import (
     judge_defects,
     share_interval,
 )
+from codehunch_training.retraining.steps import crowding
 
 
 def function(lines: int, old: tuple[list[float], list[float]], new: tuple[list[float], list[float]]) -> dict[str, Any]:
@@ -115,3 +116,17 @@ def test_verdicts_on_bodies(nats: Interval, similarity: Interval, general: Inter
 @pytest.mark.parametrize(("found", "count", "low", "high"), [(0, 0, 0, 1), (5, 10, 0.237, 0.763), (10, 10, 0.722, 1)])
 def test_intervals_of_shares(found: int, count: int, low: float, high: float) -> None:
     assert share_interval(found, count) == pytest.approx((low, high), abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ({"seconds": 30.0, "busy": 10.0}, 3.0),
+        ({"seconds": 10.0, "busy": 10.0}, 1.0),
+        ({"seconds": 10.0, "busy": 38.0}, 1.0),
+        ({"seconds": 10.0}, 1.0),
+    ],
+    ids=["a third of a core", "a core alone", "four threads", "unknown"],
+)
+def test_a_busy_machine_leaves_more_time_for_the_export(before: dict[str, float], expected: float) -> None:
+    assert crowding(before) == pytest.approx(expected)

@@ -99,6 +99,28 @@ def test_the_budget_is_kept(tmp_path: Path) -> None:
     assert 10.0 <= found.seconds <= 12.0
 
 
+@pytest.mark.parametrize(("cost", "looks"), [(0.01, 4), (1.0, 3), (3.0, 2)])
+def test_looks_that_cost_much_are_fewer_and_within_the_budget(tmp_path: Path, cost: float, looks: int) -> None:
+    """Ten seconds of steps of 0.1 s; two looks between the first and the last are wanted."""
+    now = [0.0]
+
+    class Slow(Line):
+        def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+            now[0] += 0.1
+            return super().loss(batch)
+
+        def validation(self) -> list[dict[str, torch.Tensor]]:
+            now[0] += cost
+            return super().validation()
+
+    tuning = attrs.evolve(TUNING, most_steps=0)
+    found = fine_tune(Slow(), tuning, 10.0, tmp_path, Cluster(), clock=lambda: now[0])
+    assert len(found.losses) == looks
+    assert found.seconds == pytest.approx(10.0, abs=0.5)
+    assert found.seconds == pytest.approx(now[0], abs=0.01)  # No time is spent unseen.
+    assert found.steps >= 30
+
+
 def test_a_loss_that_is_no_number_and_no_data(tmp_path: Path) -> None:
     learner = Line()
     learner.factor = float("nan")

@@ -239,7 +239,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
     yield make
     if mounted:
-        subprocess.run(["umount", str(path)], check=True)
+        subprocess.run(["umount", "--lazy", str(path)], check=True)  # Models are mapped into memory.
 
 
 def test_a_disk_with_little_room(repository: Path, home: Path, recipe: Path, small_disk: Callable[[int], Path]) -> None:

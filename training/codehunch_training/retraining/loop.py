@@ -23,6 +23,8 @@ _MEASURED = 3
 """Batches a step is timed on."""
 _VALIDATION = 0.02
 """Share of the training's time one look at the functions kept aside may take."""
+_VALIDATIONS = 0.15
+"""Share all looks between the first and the last may take: a batch of them is the least, however short the training."""
 _FLOOR = 0.02
 """The learning rate ends at this share of its peak."""
 
@@ -129,6 +131,7 @@ def fine_tune(
         "best_step": 0,
         "losses": [],
         "validated": None,
+        "looking": 0.0,  # What a look at the functions kept aside costs.
     }
     if cluster.is_first:
         folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +139,7 @@ def fine_tune(
             kept = torch.load(folder / CHECKPOINT, map_location=cluster.device, weights_only=True)
             model.load_state_dict(kept["model"])
             optimizer.load_state_dict(kept["optimizer"])
-            state = kept["state"]
+            state |= kept["state"]
     state = cluster.share(state)
     cluster.copy_weights(model)  # The optimiser's moments of the others grow anew; gradients are shared.
     run = _Loop(learner, tuning, folder, cluster, optimizer, state, half, clock, seconds)
@@ -174,18 +177,22 @@ class _Loop:
         model.train()
         clock, saved = self.clock(), state["seconds"]
         validations = len(state["losses"])
+        wanted = tuning.validations
+        if not tuning.most_steps:
+            wanted = min(wanted, int(_VALIDATIONS * seconds / max(1e-9, state["looking"])))
+            seconds -= min(state["looking"], 0.5 * seconds)  # The last look is part of the time as well.
         for batch in self.learner.batches(f"{seed}:{state['step']}"):
             spent = state["step"] / tuning.most_steps if tuning.most_steps else state["seconds"] / max(1e-9, seconds)
             done, stopped = cluster.agree(min(1.0, spent), stop())
             if done >= 1.0 or stopped:
                 self.save()
                 return not stopped
-            if done * (tuning.validations + 1) >= validations and tuning.validations:
+            if done * (wanted + 1) >= validations and wanted:
+                state["seconds"] += self.clock() - clock
                 self.validate()
                 validations += 1
                 model.train()
-                now = self.clock()
-                state["seconds"], clock = state["seconds"] + now - clock, now
+                clock = self.clock()
             loss = self._step(_moved(batch, cluster.device), rate_at(done, tuning))
             state["step"] += 1
             now = self.clock()
@@ -221,6 +228,7 @@ class _Loop:
         if not self.cluster.is_first:
             self.state["losses"].append((self.state["step"], 0.0, 0.0))
             return
+        began = self.clock()
         model = self.learner.model
         model.eval()
         losses: list[float] = []
@@ -244,6 +252,8 @@ class _Loop:
             part = self.folder / (BEST + ".part")
             save_file(_untied(model), part)
             part.replace(self.folder / BEST)
+        self.state["looking"] = self.clock() - began
+        self.state["seconds"] += self.state["looking"]
 
     def save(self) -> None:
         """A checkpoint beside the old one, then a rename: a kill in between loses nothing."""

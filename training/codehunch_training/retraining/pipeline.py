@@ -67,11 +67,14 @@ class Context:
         stopper(self.stop)()
         self.folder.tick()
 
+    def tasks_left(self, task: Task) -> int:
+        """How many tasks are still to do from this one on."""
+        open_ = [each for each in self.options.tasks if not self.folder.file(each, "verdict.json").is_file()]
+        return max(1, len(open_) - (open_.index(task) if task in open_ else 0))
+
     def share_of_budget(self, task: Task) -> float:
         """Seconds left for a task: what is left, divided among the tasks still to do."""
-        open_ = [each for each in self.options.tasks if not self.folder.file(each, "verdict.json").is_file()]
-        before = open_.index(task) if task in open_ else 0
-        return max(0.0, self.options.seconds - self.folder.elapsed) / max(1, len(open_) - before)
+        return max(0.0, self.options.seconds - self.folder.elapsed) / self.tasks_left(task)
 
 
 @attrs.frozen(eq=False)
@@ -219,8 +222,8 @@ def _context(
         folder.tick()
         if folder.elapsed > 0.4 * options.seconds and progress.done < progress.total:
             raise RetrainError(
-                f"mining takes longer than 40 % of the budget ({options.seconds / 60:g} minutes); give a larger --budget,"
-                " or lower most_commits in a recipe; on a busy machine --clock cpu counts processor time"
+                f"mining takes longer than 40 % of the budget ({options.seconds / 60:g} minutes); give a larger"
+                " --budget, or lower most_commits in a recipe; on a busy machine --clock cpu counts processor time"
             )
         teller.progress(progress.done, progress.total, f"{name}, {progress.rows:,} rows")
 

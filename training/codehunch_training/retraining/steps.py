@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,13 +23,14 @@ from codehunch_training.retraining.pipeline import Context, train_together
 from codehunch_training.retraining.state import made_folder, read_json, write_json
 from codehunch_training.retraining.telling import Stopped, stopper
 
-_JUDGING = 0.1
+_JUDGING = 0.13
 """Share of a task's time the first judgement may take; the second costs about the same."""
 _REPORT = 0.05
 """Share of the budget the report may take."""
 CHECKED = 40
 """Functions or prompts on which the int8 graphs are compared with the PyTorch model."""
-_EXPORT_SECONDS = 15.0
+_EXPORT_SECONDS = {"defects": 20.0, "generation": 30.0}
+"""Processor time of export, int8 and parity; calibration comes on top."""
 _LEAST_TRAINING = 5.0
 
 
@@ -47,11 +49,10 @@ class Judge:
         if not path.is_file():
             self.context.teller.stage(f"judging the present {self.task} model")
             share = _JUDGING * self.context.share_of_budget(self.task)
-            started = self.context.folder.clock()
-            # What tells about forgetting goes first: it is small, and always wanted.
-            general = self._read(old, self.general, 0.4 * share)
-            later = self._read(old, self.later, share)
-            write_json(path, {"general": general, "later": later, "seconds": self.context.folder.clock() - started})
+            started, busy = self.context.folder.clock(), time.process_time()
+            read = self._both(old, self.general, self.later, share)
+            spent = {"seconds": self.context.folder.clock() - started, "busy": time.process_time() - busy}
+            write_json(path, {**read, **spent})
         found: dict[str, Any] = read_json(path)
         return found
 
@@ -62,12 +63,19 @@ class Judge:
             self.context.teller.stage(f"judging the new {self.task} model")
             left = self.context.share_of_budget(self.task) - _REPORT * self.context.options.seconds
             seconds = max(0.6 * before["seconds"], left)
-            general = self._read(new, self.general[: len(before["general"])], 0.5 * seconds)
-            later = self._read(new, self.later[: len(before["later"])], seconds)
-            read = {"general": general, "later": later}
-            write_json(path, read)
+            rows = self.general[: len(before["general"])], self.later[: len(before["later"])]
+            write_json(path, self._both(new, *rows, seconds))
         found: dict[str, Any] = read_json(path)
         return found
+
+    def _both(
+        self, bundle: Bundle, general: Sequence[Any], later: Sequence[Any], seconds: float
+    ) -> dict[str, list[Any]]:
+        # What tells about forgetting goes first: it is small, and always wanted.
+        ends = self.context.folder.clock() + seconds
+        first = self._read(bundle, general, 0.4 * seconds)
+        left = max(0.1 * seconds, ends - self.context.folder.clock())
+        return {"general": first, "later": self._read(bundle, later, left)}
 
     def _read(self, bundle: Bundle, rows: Sequence[Any], seconds: float) -> list[Any]:
         stop = stopper(self.context.stop)
@@ -117,13 +125,19 @@ def plan_of(
     speed: Speed = measure_speed(learner, context.cluster.device, context.folder.clock)
     readings = sum(1 + len((row or {}).get("hits", ())) for name in ("general", "later") for row in before[name])
     each = before["seconds"] / max(1, readings)
-    rest = _EXPORT_SECONDS + 1.2 * before["seconds"] + each * calibrated + _REPORT * context.options.seconds
+    rest = (
+        _EXPORT_SECONDS[task] * crowding(before)
+        + 1.2 * before["seconds"]
+        + each * calibrated
+        + _REPORT * context.options.seconds
+    )
     seconds = ends - context.folder.elapsed - rest
     if seconds < _LEAST_TRAINING:
-        needed = (context.options.seconds - seconds + 60) / 60
+        # What is added is shared with the tasks that are still to do.
+        missing = (60 - seconds) * context.tasks_left(task)
         raise RetrainError(
-            f"{task}: after judging and export ({rest / 60:.1f} minutes here) the budget leaves no time to train in;"
-            f" give --budget {max(1, round(needed))}m or more"
+            f"after judging and export ({rest / 60:.1f} minutes here) the budget leaves no time to train in;"
+            f" give --budget {math.ceil((context.options.seconds + missing) / 60)}m or more"
         )
     tuning = getattr(context.options.recipe, task)
     if tuning.most_steps:
@@ -140,11 +154,16 @@ def plan_of(
     }
     context.teller.note(
         f"{task}: one step takes {speed.seconds:.2f} s here ({'bf16' if speed.half else 'fp32'},"
-        f" {context.cluster.device}); about {plan['steps']:,} steps in {seconds / 60:.1f} minutes, then"
+        f" {context.cluster.device}); up to {plan['steps']:,} steps in {seconds / 60:.1f} minutes, then"
         f" {rest / 60:.1f} minutes of export and judging"
     )
     write_json(path, plan)
     return plan
+
+
+def crowding(before: Mapping[str, Any]) -> float:
+    """By how much other work slowed the judgement down, at least 1: its time over the processor time it got."""
+    return max(1.0, float(before["seconds"]) / max(1e-3, float(before.get("busy", before["seconds"]))))
 
 
 def trained_by(context: Context, task: Task, learner: Any, plan: Mapping[str, Any]) -> Trained:

@@ -263,7 +263,8 @@ def test_share_of_tests(share: float, left: int) -> None:
 
 
 def test_recipe_file(tmp_path: Path) -> None:
-    assert read_recipe(DEFAULT_RECIPE).layers >= 1
+    for name in ("defects-default", "defects-gpu"):
+        assert read_recipe(DEFAULT_RECIPE.with_stem(name)).layers >= 1
     wrong = tmp_path / "wrong.toml"
     wrong.write_text("layer = 3\n")
     with pytest.raises(ValueError, match=r"wrong\.toml.*layer"):

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import pytest
 import pytest_asyncio
+from client_profiles import hang_up
 from lsprotocol import types
 from pytest_lsp import LanguageClient, client_capabilities, make_test_lsp_client
 
@@ -116,7 +117,7 @@ async def _lsp(request: pytest.FixtureRequest) -> AsyncIterator[LanguageClient]:
         port = int(line.rpartition(":")[2])
         await (client.start_tcp if request.param == "tcp" else client.start_ws)("127.0.0.1", port)
     yield client
-    await client.shutdown_session()
+    await (hang_up(client) if request.param == "tcp" else client.shutdown_session())
     if request.param != "stdio":
         assert await asyncio.wait_for(server.wait(), 5) == 0
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from client_profiles import capabilities_of
+from client_profiles import capabilities_of, hang_up
 from lsp_client import command, environment
 from lsprotocol import types
 from pytest_lsp import LanguageClient, make_test_lsp_client
@@ -31,7 +31,7 @@ async def _lsp(transport: str) -> AsyncIterator[LanguageClient]:
         server, port = await listening(transport)
         await (client.start_tcp if transport == "tcp" else client.start_ws)("127.0.0.1", port)
     yield client
-    await client.shutdown_session()
+    await (hang_up(client) if transport == "tcp" else client.shutdown_session())
     if server is not None:
         assert await asyncio.wait_for(server.wait(), 5) == 0
 

@@ -34,7 +34,7 @@ from codehunch_training.retraining.state import read_json, write_json
 from codehunch_training.retraining.timeline import timelines
 
 
-def run(repository: Path, folder: Path, budget: str, clock: str, task: str, nice: int) -> None:
+def run(repository: Path, folder: Path, budget: str, clock: str, task: str, nice: int, recipe: Path) -> None:
     """One retraining in a process of its own; what it cost goes to ``cost.json``."""
     if (folder / "cost.json").is_file():
         return
@@ -42,7 +42,7 @@ def run(repository: Path, folder: Path, budget: str, clock: str, task: str, nice
     environment = {**os.environ, "CODEHUNCH_HOME": str(folder / "home")}
     command = [sys.executable, "-m", "codehunch", "retrain", "--repo", str(repository), "--task", task]
     command += ["--budget", budget, "--clock", clock, "--no-promote", "--no-feedback", "--nice", str(nice)]
-    command += ["--folder", str(folder / "run")]
+    command += ["--folder", str(folder / "run"), "--recipe", str(recipe)]
     started, load = time.monotonic(), os.getloadavg()[0]
     with (folder / "log.txt").open("a") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -134,15 +134,16 @@ def main(
     clock: Annotated[Literal["wall", "cpu"], typer.Option(help="What the budget counts.")] = "wall",
     task: Annotated[Literal["defects", "generation", "both"], typer.Option(help="Which models.")] = "both",
     nice: Annotated[int, typer.Option(help="As of `codehunch retrain`.")] = 10,
+    recipe_file: Annotated[Path, typer.Option("--recipe", help="As of `codehunch retrain`.")] = DEFAULT_RECIPE,
     table: Annotated[bool, typer.Option("--table", help="Run nothing, print what is there.")] = False,
 ) -> None:
     """Run what is missing and print the tables."""
-    recipe = read_recipe(DEFAULT_RECIPE)
+    recipe = read_recipe(recipe_file)
     tasks: tuple[Task, ...] = TASKS if task == "both" else (task,)
     folders = [out / name_of(repository) for repository in repositories]
     if not table:
         for repository, folder in zip(repositories, folders, strict=True):
-            run(repository, folder, budget, clock, task, nice)
+            run(repository, folder, budget, clock, task, nice, recipe_file)
         for index, (repository, folder) in enumerate(zip(repositories, folders, strict=True)):
             for each in tasks:
                 control(repository, folder, [*folders[index + 1 :], *folders[:index]], each, recipe)
@@ -155,30 +156,30 @@ def main(
             row = {"repository": folder.name, "task": each, "verdict": verdict, **read_json(folder / "cost.json")}
             rows.append({**row, "intervals": intervals(folder, each, mined, recipe)})
     show(rows, budget, clock)
-    plain = json.dumps(rows, default=lambda value: value.as_json(), indent=1)
+    plain = json.dumps(rows, default=lambda interval: interval.as_json(), indent=1)
     (out / "table.json").write_text(plain + "\n", encoding="utf-8")
 
 
 def show(rows: list[dict[str, Any]], budget: str, clock: str) -> None:
-    console = Console(width=170)
+    console = Console(width=190)
     for task, title, unit in (
         ("defects", "injected defects found at the exact place, mean over 0.3, 1 and 3 alarms per 1,000 lines, %", 100),
         ("generation", "nats per token of the real body, negated (higher is better)", 1),
     ):
         table = Table("repository", title=f"{task}: {title}; budget {budget} ({clock} time) for both tasks")
-        for name in ("n", "before", "after", "change", "control's change", "own against control", "verdict"):
+        for name in ("n", "before", "after", "change", "control's change", "own against control", "control", "verdict"):
             table.add_column(name, justify="right")
         digits = 1 if unit == 100 else 3
         for row in (row for row in rows if row["task"] == task):
             found = row["intervals"]
             if found is None:
-                table.add_row(row["repository"], *["-"] * 6, str(row["verdict"].get("why", ""))[:60])
+                table.add_row(row["repository"], *["-"] * 7, str(row["verdict"].get("why", ""))[:60])
                 continue
             own = found["own"]
             cells = [change(found.get(key), unit, digits) for key in ("own", "control", "against")]
             said = "better" if row["verdict"].get("better") else "kept"
             scores = (f"{own.old * unit:.{digits}f}", f"{own.new * unit:.{digits}f}")
-            table.add_row(row["repository"], str(found["n"]), *scores, *cells, said)
+            table.add_row(row["repository"], str(found["n"]), *scores, *cells, str(found.get("other", "-")), said)
         console.print(table)
     table = Table("repository", title="what it cost")
     for name in ("wall minutes", "processor minutes", "peak MB", "load average before and after"):

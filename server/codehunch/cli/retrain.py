@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -199,17 +199,25 @@ def _once(options: Options, run: Path | None, dry: bool, began: float) -> int:
         cluster.leave()
     if outcome is None:
         return 0
+    if outcome.result.get("dry"):
+        for name, found in outcome.result["tasks"].items():
+            print(f"{name}: {_planned(found['plan']) if 'plan' in found else found['why']}")
+        note("nothing was trained or changed; the same command without --dry-run goes on from here")
+        return 0
     for name, found in outcome.result["tasks"].items():
-        if outcome.result.get("dry"):
-            continue
         state = "promoted" if found["promoted"] else "better, but not promoted" if found["better"] else "kept as it was"
         print(f"{name}: {state}: {found['why']}")
-    if not outcome.result.get("dry"):
-        print(f"report: {outcome.folder / 'report.html'}")
-        if outcome.promoted:
-            note("running editors switch by themselves; `codehunch bundles rollback TASK` returns to the model before")
+    print(f"report: {outcome.folder / 'report.html'}")
+    if outcome.promoted:
+        note("running editors switch by themselves; `codehunch bundles rollback TASK` returns to the model before")
     # A launcher of several processes takes any other code than 0 for a crash.
-    return 0 if outcome.promoted or outcome.result.get("dry") or cluster.size > 1 else NOT_BETTER
+    return 0 if outcome.promoted or cluster.size > 1 else NOT_BETTER
+
+
+def _planned(plan: Mapping[str, Any]) -> str:
+    """What a run would do with its budget."""
+    training, rest = plan["seconds"] / 60, plan["rest_seconds"] / 60
+    return f"would train for {training:.1f} minutes, then export and judge for {rest:.1f} minutes"
 
 
 @contextlib.contextmanager
@@ -259,16 +267,19 @@ class _Bar:
     """A bar a stage on a terminal."""
 
     def __init__(self, progress: Any) -> None:
-        self._progress, self._task = progress, progress.add_task("", total=1.0, detail="")
+        self._progress = progress
+        self._task = progress.add_task("getting ready", total=None, detail="")
 
     def note(self, text: str) -> None:
         self._progress.console.print(text, markup=False, highlight=False)
 
     def stage(self, name: str) -> None:
-        self._progress.reset(self._task, description=name, total=1.0, detail="")
+        # Without an end until it is told: the bar moves to and fro.
+        self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(name, total=None, detail="")
 
     def progress(self, done: float, total: float, detail: str = "") -> None:
-        self._progress.update(self._task, completed=done / max(1e-9, total), detail=detail)
+        self._progress.update(self._task, completed=done / max(1e-9, total), total=1.0, detail=detail)
 
 
 @contextlib.contextmanager

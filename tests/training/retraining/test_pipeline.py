@@ -123,6 +123,8 @@ def test_a_dry_run_estimates_and_trains_nothing(repository: Path, home: Path) ->
     assert outcome.result["tasks"]["defects"]["plan"]["steps"] == TINY.most_steps
     assert not any(stage.startswith("training") for stage in listener.stages)
     assert active() == "small 1"
+    assert not (outcome.folder / "defects" / "plan.json").exists()  # What the budget leaves is planned anew.
+    assert run(repository).folder == outcome.folder
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ class Context:
 
     def share_of_budget(self, task: Task) -> float:
         """Seconds left for a task: what is left, divided among the tasks still to do."""
-        return max(0.0, self.options.seconds - self.folder.elapsed) / self.tasks_left(task)
+        return max(0.0, self.options.seconds - self.folder.elapsed - self.folder.planned) / self.tasks_left(task)
 
 
 @attrs.frozen(eq=False)
@@ -280,6 +280,10 @@ def _tasks(context: Context, bundles: dict[Task, Bundle], dry: bool) -> Outcome:
             found[task] = {"better": False, "why": str(error), "old": bundles[task].manifest.id}
         if not dry:
             write_json(verdict, found[task])
+        elif "plan" in found[task]:
+            folder.planned += found[task]["plan"]["seconds"] + found[task]["plan"]["rest_seconds"]
+            if not folder.file(task, "train").is_dir():
+                folder.file(task, "plan.json").unlink()  # A run plans anew with what is left then.
     if dry:
         return Outcome(folder.path, {"tasks": {t: {**v, "promoted": False} for t, v in found.items()}, "dry": True})
     if all("later" not in value for value in found.values()):

@@ -40,6 +40,9 @@ class RunFolder:
     clock: Callable[[], float] = time.monotonic
     _started: float = attrs.field(default=attrs.Factory(lambda self: self.clock(), takes_self=True))
 
+    planned: float = 0.0
+    """Seconds a dry run would have spent on the tasks it has estimated."""
+
     @property
     def elapsed(self) -> float:
         return self.before + self.clock() - self._started

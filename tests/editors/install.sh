@@ -122,11 +122,11 @@ unpacked() {
   rm -rf "$folder"/{lists,archives}
 }
 
-# Neovim 0.12 draws ghost text by itself; Emacs 30 brings eglot along.
+# Neovim 0.12 draws ghost text by itself; Emacs 30 brings eglot along; Helix is in no Debian before this one.
 SUITE=forky
 newer() {
-  part newer $SUITE || return 0
-  unpacked newer $SUITE neovim emacs-nox
+  part newer $SUITE-2 || return 0
+  unpacked newer $SUITE neovim emacs-nox hx
   local root=$EDITORS/newer/root
   local load="exec $root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path $root/usr/lib/x86_64-linux-gnu"
   local emacs; emacs=$(echo "$root"/usr/share/emacs/3*)
@@ -141,8 +141,13 @@ END
 export EMACSLOADPATH=${lisp%:} EMACSDATA=$emacs/etc
 $load $root/usr/bin/emacs-nox --dump-file=$(find "$root" -name 'emacs*.pdmp') "\$@"
 END
-  chmod +x "$EDITORS/newer/nvim" "$EDITORS/newer/emacs"
-  done_with newer $SUITE
+  cat > "$EDITORS/newer/hx" <<END
+#!/bin/sh
+export HELIX_RUNTIME=$root/usr/share/helix/runtime
+$load $root/usr/bin/hx "\$@"
+END
+  chmod +x "$EDITORS/newer/nvim" "$EDITORS/newer/emacs" "$EDITORS/newer/hx"
+  done_with newer $SUITE-2
 }
 
 # The server as people get it: a wheel, installed into an environment of its own. Built anew each time.
@@ -180,12 +185,12 @@ extension() {
 }
 
 runner() {
-  part runner 3 || return 0
+  part runner 4 || return 0
   rm -rf "$EDITORS/runner"
   "$PYTHON" -m venv "$EDITORS/runner"
   fetching "$EDITORS/runner/bin/pip" install -q --disable-pip-version-check --no-compile --constraint constraints.txt \
-    pytest pytest-asyncio pytest-rerunfailures pytest-xdist
-  done_with runner 3
+    pyte pytest pytest-asyncio pytest-rerunfailures pytest-xdist
+  done_with runner 4
 }
 
 # What takes turns waiting for a network or for a disk is done at the same time.

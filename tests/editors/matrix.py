@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-EDITORS_SHOWN = ("VS Code", "Neovim 0.12", "Neovim 0.11", "Neovim 0.7", "Emacs 30", "Emacs 28", "Vim 9 + ALE")
+EDITORS_SHOWN = ("VS Code", "Neovim 0.12", "Neovim 0.11", "Neovim 0.7", "Emacs 30", "Emacs 28", "Vim 9 + ALE", "Helix")
 FEATURES = {
     "finding": "finding on exactly the wrong token",
     "hover": "why, on hovering",
@@ -21,6 +21,7 @@ CANNOT = {
     ("Emacs 30", "ghost"): "no",
     ("Emacs 28", "ghost"): "no",
     ("Vim 9 + ALE", "ghost"): "no",
+    ("Helix", "ghost"): "no",
 }
 """What an editor has no way to show."""
 

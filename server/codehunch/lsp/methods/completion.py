@@ -47,7 +47,8 @@ def _item(server: CodeHunchServer, view: View, offset: int, suggestion: Suggesti
     first = next((line.strip() for line in suggestion.text.splitlines() if line.strip()), "")
     return types.CompletionItem(
         label=first if len(first) <= 60 else f"{first[:57]}...",
-        kind=types.CompletionItemKind.Snippet,
+        # Not Snippet, which it may look like: some editors then indent every line anew and read `$` as a place to fill.
+        kind=types.CompletionItemKind.Text,
         detail=_detail(suggestion),
         sort_text="0",
         filter_text="",

@@ -24,7 +24,7 @@ from codehunch_training.corpus.harvest import read_functions, write_functions
 from codehunch_training.corpus.injection import definition, inject
 from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.vocabulary import learn_vocabulary
-from codehunch_training.export.calibration import threshold_for
+from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
 from codehunch_training.export.defects import export
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
 from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
@@ -129,13 +129,16 @@ def test_export_serves_what_was_trained(run: Path, functions: Path, tmp_path: Pa
     rows = list(read_functions(functions))
     held = [row for row in rows if row.project == "held"]
     measured = [row for row in rows if row.project == "measured"]
-    bundle = export(run, tmp_path / "bundle", held, measured)
+    bundle = export(run, tmp_path / "bundle", held, measured, left_out=("never",))
+    assert "- left out: never" in (bundle.path / "MODEL_CARD.md").read_text(encoding="utf-8")
     spec = bundle.manifest.defects
     assert spec is not None
     assert bundle.manifest.parity["largest_difference_fp32"] < 1e-3
     assert bundle.manifest.parity["agreement_int8"] >= 0.95
     assert spec.thresholds["low"] >= spec.thresholds["medium"] >= spec.thresholds["high"]
     assert all(spec.alarms_per_kloc[name] <= budget for name, budget in (("low", 0.3), ("medium", 1.0), ("high", 3.0)))
+    steps = [threshold / THRESHOLD_STEP for threshold in spec.thresholds.values()]
+    assert steps == pytest.approx([round(step) for step in steps])
     source = SourceText("\n\n".join(row.text for row in measured))
     found = [Detector(bundle).check(source, options=CheckOptions(level)) for level in ("low", "medium", "high")]
     assert len(found[0]) <= len(found[1]) <= len(found[2])

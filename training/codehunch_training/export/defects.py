@@ -94,13 +94,19 @@ def quantize(path: Path, out: Path) -> dict[str, Any]:
 
 
 def export(
-    run: Path, out: Path, calibration: Sequence[FunctionRow], held_out: Sequence[FunctionRow], version: str = "0.3.0"
+    run: Path,
+    out: Path,
+    calibration: Sequence[FunctionRow],
+    held_out: Sequence[FunctionRow],
+    version: str = "0.3.0",
+    left_out: Sequence[str] = (),
 ) -> Bundle:
     """Write the bundle of a finished run to ``out``.
 
     ``calibration`` and ``held_out`` are rows of projects the model was not trained on: the first fit
-    temperature, confidence and thresholds, the second only measure. Raises ValueError when the int8
-    model disagrees with the PyTorch model more than ``AGREEMENT`` allows.
+    temperature, confidence and thresholds, the second only measure. ``left_out`` names the projects that no
+    step of it has read. Raises ValueError when the int8 model disagrees with the PyTorch model more than
+    ``AGREEMENT`` allows.
     """
     summary = json.loads((run / "run.json").read_text())
     model = DefectModel.from_pretrained(run / "model").eval()
@@ -132,7 +138,10 @@ def export(
             alarms_per_kloc={},
         ),
         quantization=quantization,
-        provenance={key: summary[key] for key in summary if key != "metrics"},
+        provenance={
+            **{key: summary[key] for key in summary if key != "metrics"},
+            **({"left_out": list(left_out)} if left_out else {}),
+        },
     )
     bundle = write_bundle(out, manifest)
     found = parity(model, Classifier(bundle), held_out[:200], fp32)

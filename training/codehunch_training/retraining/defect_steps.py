@@ -11,14 +11,19 @@ import attrs
 from codehunch.bundles.bundle import Bundle, load_bundle
 from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.retraining import defect_measure
-from codehunch_training.retraining.defect_task import DefectData, DefectLearner, export_defects, known_fixes
+from codehunch_training.retraining.defect_task import (
+    MOST_CHECKED,
+    DefectData,
+    DefectLearner,
+    export_defects,
+    known_fixes,
+)
 from codehunch_training.retraining.judging import compare_defects, judge_defects
 from codehunch_training.retraining.mining import Mined
 from codehunch_training.retraining.options import Recipe, RetrainError
 from codehunch_training.retraining.pipeline import Context
 from codehunch_training.retraining.state import write_json
 from codehunch_training.retraining.steps import (
-    CHECKED,
     Judge,
     enough,
     into_manifest,
@@ -70,6 +75,7 @@ def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
     out = context.folder.file("defects", "bundle")
     if not out.is_dir():
         context.teller.stage("exporting and calibrating the defect model")
+        checked = [*later, *(FunctionRow(project="python", text=text) for text in context.general.rehearsal)]
         with quiet():
             export_defects(
                 learner.model,
@@ -77,7 +83,7 @@ def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
                 start / "tokenizer.json",
                 out,
                 calibration=calibration,
-                checked=later[:CHECKED],
+                checked=checked[:MOST_CHECKED],
                 provenance=facts,
             )
         context.check()

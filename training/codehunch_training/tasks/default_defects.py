@@ -25,6 +25,9 @@ DEFAULT_RECIPE = Path(__file__).parent.parent / "recipes" / "defects-default.tom
 CALIBRATING = 4
 """So many of the recipe's validation projects calibrate; the rest only measure."""
 
+LEFT_OUT = ("arrow", "boltons", "cachetools", "invoke", "mistune", "pexpect", "tenacity", "webargs")
+"""Projects that no step reads: `benchmarks/retrain.py` begins with them."""
+
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
 
@@ -45,12 +48,13 @@ def _reasons(error: Exception) -> list[str]:
 def harvest(
     out: Annotated[Path, typer.Argument(help="File to write, NAME.jsonl.gz.")],
     trees: Annotated[list[Path], typer.Argument(help="Source trees; each folder's name is its project's.")],
-    exclude: Annotated[list[str] | None, typer.Option(help="Projects to leave out altogether.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Further projects to leave out altogether.")] = None,
     seed: int = 0,
 ) -> None:
     """Collect the distinct functions of source trees."""
     named = sorted((tree.name.split("-")[0], tree) for tree in trees)
-    chosen = [(name, tree) for name, tree in named if name.lower() not in {x.lower() for x in exclude or ()}]
+    left_out = {name.lower() for name in (*LEFT_OUT, *(exclude or ()))}
+    chosen = [(name, tree) for name, tree in named if name.lower() not in left_out]
     # Where two projects hold one function, chance decides who keeps it, not the alphabet.
     random.Random(seed).shuffle(chosen)
     counts = write_functions(chosen, out)
@@ -85,7 +89,10 @@ def export(
     """Write the int8 bundle of a run."""
     projects = json.loads((run / "run.json").read_text())["recipe"]["validation_projects"]
     calibrating = projects[:CALIBRATING]
-    rows = [row for row in read_functions(functions) if row.project in set(projects)]
+    rows = list(read_functions(functions))
+    if read := sorted({row.project for row in rows} & set(LEFT_OUT)):
+        raise typer.BadParameter(f"{functions} holds functions of {', '.join(read)}, which are to be left out")
+    rows = [row for row in rows if row.project in set(projects)]
     random.Random(5).shuffle(rows)
     bundle = export_bundle(
         run,
@@ -94,6 +101,7 @@ def export(
         [row for name in calibrating for row in [one for one in rows if one.project == name][:each]],
         [row for row in rows if row.project not in calibrating][:limit],
         version,
+        LEFT_OUT,
     )
     typer.echo(json.dumps(bundle.manifest.metrics["held_out"], indent=1))
 

@@ -25,7 +25,7 @@ from codehunch_training.corpus.injection import definition, inject
 from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
-from codehunch_training.export.defects import export
+from codehunch_training.export.defects import export, recalibrated
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
 from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
 from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples
@@ -139,6 +139,7 @@ def test_export_serves_what_was_trained(run: Path, functions: Path, tmp_path: Pa
     assert all(spec.alarms_per_kloc[name] <= budget for name, budget in (("low", 0.3), ("medium", 1.0), ("high", 3.0)))
     steps = [threshold / THRESHOLD_STEP for threshold in spec.thresholds.values()]
     assert steps == pytest.approx([round(step) for step in steps])
+    assert recalibrated(bundle.path, held, measured).manifest.defects == spec
     source = SourceText("\n\n".join(row.text for row in measured))
     found = [Detector(bundle).check(source, options=CheckOptions(level)) for level in ("low", "medium", "high")]
     assert len(found[0]) <= len(found[1]) <= len(found[2])

@@ -61,14 +61,14 @@ def fingerprint_of(text: str) -> bytes:
     return hashlib.blake2b("\0".join(words[:1] + words[2:]).encode("utf-8", "replace"), digest_size=12).digest()
 
 
-def write_functions(trees: Iterable[tuple[str, Path]], out: Path) -> dict[str, int]:
+def write_functions(trees: Iterable[tuple[str, Path]], out: Path, shortest: int = 20) -> dict[str, int]:
     """Write the distinct functions of all trees as gzipped JSON lines; returns rows per project."""
     seen: set[bytes] = set()
     counts: dict[str, int] = {}
     out.parent.mkdir(parents=True, exist_ok=True)
     with gzip.open(out, "wt", encoding="utf-8", compresslevel=4) as sink:
         for project, root in trees:
-            for row in harvest(project, root):
+            for row in harvest(project, root, shortest=shortest):
                 key = fingerprint_of(row.text)
                 if key in seen:
                     continue

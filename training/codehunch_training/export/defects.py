@@ -19,7 +19,7 @@ from optimum.exporters.onnx.base import OnnxConfig
 from optimum.utils import DummyTextInputGenerator, NormalizedTextConfig
 from tokenizers import Tokenizer
 
-from codehunch.bundles.bundle import Bundle, write_bundle
+from codehunch.bundles.bundle import Bundle, load_bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec, InputSpec, Manifest
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.lexemes import lexemes_of
@@ -153,6 +153,17 @@ def export(
     manifest = _with(manifest, fitted, found, metrics)
     (out / CARD_NAME).write_text(render_card(manifest), encoding="utf-8")
     return write_bundle(out, manifest)
+
+
+def recalibrated(folder: Path, calibration: Sequence[FunctionRow], held_out: Sequence[FunctionRow]) -> Bundle:
+    """Fit confidence and thresholds of the bundle in ``folder`` on other functions; numbers and card follow."""
+    manifest = load_bundle(folder).manifest
+    fitted = calibrate(load_bundle(folder), calibration)
+    write_bundle(folder, _with(manifest, fitted, dict(manifest.parity), dict(manifest.metrics)))
+    metrics = {**manifest.metrics, "held_out": report(load_bundle(folder), held_out)}
+    manifest = _with(manifest, fitted, dict(manifest.parity), metrics)
+    (folder / CARD_NAME).write_text(render_card(manifest), encoding="utf-8")
+    return write_bundle(folder, manifest)
 
 
 def _with(manifest: Manifest, fitted: Calibration, found: dict[str, Any], metrics: dict[str, Any]) -> Manifest:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,11 @@ import attrs
 import cattrs
 import typer
 
+from codehunch.bundles.bundle import load_bundle
 from codehunch_training.corpus.harvest import read_functions, write_functions
+from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.export.defects import export as export_bundle
+from codehunch_training.export.defects import recalibrated
 from codehunch_training.tasks.defects import Recipe
 from codehunch_training.tasks.defects import train as train_run
 
@@ -49,6 +53,7 @@ def harvest(
     out: Annotated[Path, typer.Argument(help="File to write, NAME.jsonl.gz.")],
     trees: Annotated[list[Path], typer.Argument(help="Source trees; each folder's name is its project's.")],
     exclude: Annotated[list[str] | None, typer.Option(help="Further projects to leave out altogether.")] = None,
+    shortest: Annotated[int, typer.Option(help="Lexemes that a function has at least.")] = 5,
     seed: int = 0,
 ) -> None:
     """Collect the distinct functions of source trees."""
@@ -57,7 +62,7 @@ def harvest(
     chosen = [(name, tree) for name, tree in named if name.lower() not in left_out]
     # Where two projects hold one function, chance decides who keeps it, not the alphabet.
     random.Random(seed).shuffle(chosen)
-    counts = write_functions(chosen, out)
+    counts = write_functions(chosen, out, shortest)
     typer.echo(json.dumps({"functions": sum(counts.values()), "projects": len(counts)}))
 
 
@@ -88,22 +93,37 @@ def export(
 ) -> None:
     """Write the int8 bundle of a run."""
     projects = json.loads((run / "run.json").read_text())["recipe"]["validation_projects"]
-    calibrating = projects[:CALIBRATING]
+    calibration, held_out = _parts(functions, projects, each, limit)
+    bundle = export_bundle(run, out, calibration, held_out, version, LEFT_OUT)
+    typer.echo(json.dumps(bundle.manifest.metrics["held_out"], indent=1))
+
+
+@app.command()
+def recalibrate(
+    bundle: Annotated[Path, typer.Argument(help="Bundle folder, changed in place.")],
+    functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote; the validation projects' rows do.")],
+    limit: Annotated[int, typer.Option(help="Functions to measure on.")] = 1500,
+    each: Annotated[int, typer.Option(help="Functions of one project to calibrate on, at most.")] = 1228,
+) -> None:
+    """Fit confidence and thresholds of a bundle anew, and measure it."""
+    projects = load_bundle(bundle).manifest.provenance["recipe"]["validation_projects"]
+    calibration, held_out = _parts(functions, projects, each, limit)
+    typer.echo(json.dumps(recalibrated(bundle, calibration, held_out).manifest.metrics["held_out"], indent=1))
+
+
+def _parts(
+    functions: Path, projects: Sequence[str], each: int, limit: int
+) -> tuple[list[FunctionRow], list[FunctionRow]]:
+    """Rows that calibrate and rows that measure."""
     rows = list(read_functions(functions))
     if read := sorted({row.project for row in rows} & set(LEFT_OUT)):
         raise typer.BadParameter(f"{functions} holds functions of {', '.join(read)}, which are to be left out")
-    rows = [row for row in rows if row.project in set(projects)]
     random.Random(5).shuffle(rows)
-    bundle = export_bundle(
-        run,
-        out,
+    calibration: list[FunctionRow] = []
+    for name in projects[:CALIBRATING]:
         # The largest project alone would be half of all.
-        [row for name in calibrating for row in [one for one in rows if one.project == name][:each]],
-        [row for row in rows if row.project not in calibrating][:limit],
-        version,
-        LEFT_OUT,
-    )
-    typer.echo(json.dumps(bundle.manifest.metrics["held_out"], indent=1))
+        calibration += [row for row in rows if row.project == name][:each]
+    return calibration, [row for row in rows if row.project in projects[CALIBRATING:]][:limit]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("pyte", reason="comes with tests/editors/install.sh")
+
 from .conftest import EDITORS, Shows
 from .examples import Mistake
 from .terminal import Terminal, terminal

@@ -76,7 +76,10 @@ class Terminal:
         while (left := end - time.monotonic()) > 0:
             if not select.select([self._handle], [], [], left)[0]:
                 continue
-            data = os.read(self._handle, 65536)
+            try:
+                data = os.read(self._handle, 65536)
+            except OSError:
+                raise AssertionError(f"the program has ended:\n{self.text}") from None
             for question, answer in _ANSWERS.items():
                 if question in data:
                     os.write(self._handle, answer)
@@ -94,8 +97,11 @@ def terminal(*command: str | Path, cwd: Path, env: dict[str, str]) -> Iterator[T
     """Run a program; it is killed at the end."""
     process, handle = pty.fork()
     if process == 0:
-        os.chdir(cwd)
-        os.execve(command[0], [str(part) for part in command], env)
+        try:
+            os.chdir(cwd)
+            os.execve(command[0], [str(part) for part in command], env)
+        finally:
+            os._exit(127)  # This is a copy of the process that tests: it must not go on.
     try:
         fcntl.ioctl(handle, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         yield Terminal(handle)

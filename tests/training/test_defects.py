@@ -129,7 +129,7 @@ def test_export_serves_what_was_trained(run: Path, functions: Path, tmp_path: Pa
     rows = list(read_functions(functions))
     held = [row for row in rows if row.project == "held"]
     measured = [row for row in rows if row.project == "measured"]
-    bundle = export(run, tmp_path / "bundle", held, measured, left_out=("never",))
+    bundle = export(run, tmp_path / "bundle", held, measured, "0.0.1", left_out=("never",))
     assert "- left out: never" in (bundle.path / "MODEL_CARD.md").read_text(encoding="utf-8")
     spec = bundle.manifest.defects
     assert spec is not None

@@ -18,7 +18,7 @@ import attrs
 from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
 from codehunch.lsp.parcels import Parcel, packed
-from codehunch.lsp.patches import common_prefix, common_suffix
+from codehunch.syntax.common import common_prefix, common_suffix
 from codehunch.syntax.ignores import Suppressions, find_suppressions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.sections import section_starts

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from codehunch.lsp.patches import common_prefix
 from codehunch.lsp.requests import BodyPlace, Flagged, Silence
 from codehunch.lsp.silencing import silence_file, silence_line
+from codehunch.syntax.common import common_prefix
 from codehunch.syntax.languages import GrammarMissing
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.requests import BodyRequest, find_request

@@ -23,6 +23,7 @@ from codehunch.lsp.requests import CheckReply
 from codehunch.lsp.snapshots import Snapshot
 from codehunch.settings import Settings
 from codehunch.showing import Screen
+from codehunch.syntax.common import common_prefix, common_suffix
 from codehunch.syntax.functions import Function, find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
@@ -113,8 +114,10 @@ class Opinions:
             if len(new) - len(old) == grown and new == apply(old, offer.fix.edits):
                 self.keep(partial(_event, "fix-accepted", snapshot, offer.finding, offer.bundle, offer.fix))
                 return
-        changed = _changed(old, new)
-        passed_over = [offer for offer in offers if _touch(offer.finding.span, changed)]
+        start = common_prefix(old, new)
+        behind = min(common_suffix(old, new), min(len(old), len(new)) - start)
+        changed = Span(start, len(old) - behind)
+        passed_over = [offer for offer in offers if offer.finding.span.touches(changed)]
         if passed_over:
             self._passed_over[after.uri] = snapshot, passed_over
 
@@ -199,29 +202,6 @@ def _verdict(snapshot: Snapshot, offers: Sequence[_Offer], after: Snapshot) -> E
         if event.after == text:
             return event
     return attrs.evolve(_event("fix-rejected", snapshot, offers[0].finding, offers[0].bundle), after=text)
-
-
-def _changed(old: str, new: str) -> Span:
-    """The part of ``old`` between what both texts begin and end with."""
-    most = min(len(old), len(new))
-    start = _most(most, lambda low, high: old[low:high] == new[low:high])
-    end = _most(
-        most - start, lambda low, high: old[len(old) - high : len(old) - low] == new[len(new) - high : len(new) - low]
-    )
-    return Span(start, len(old) - end)
-
-
-def _most(limit: int, same: Callable[[int, int], bool]) -> int:
-    """How far two texts agree, by halving: comparing slices is far faster than comparing characters."""
-    low, high = 0, limit
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if same(low, middle) else (low, middle - 1)
-    return low
-
-
-def _touch(one: Span, other: Span) -> bool:
-    return one.start <= other.end and other.start <= one.end
 
 
 def _function_around(snapshot: Snapshot, span: Span) -> Span:

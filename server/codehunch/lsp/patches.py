@@ -7,6 +7,7 @@ from collections import OrderedDict
 import attrs
 
 from codehunch.lsp.requests import CheckRequest, Patch
+from codehunch.syntax.common import common_prefix, common_suffix
 
 _LEAST = 8_000
 """Code points. A shorter text travels as it is."""
@@ -73,27 +74,3 @@ class KnownTexts:
             self._known[request.uri] = (*before[-1:], (request.number, request.text))
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
-
-
-def common_prefix(one: str, other: str) -> int:
-    """How many code points two texts share at their start. Compares in C, a few long pieces."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def common_suffix(one: str, other: str) -> int:
-    """The same at their end."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[len(one) - middle : len(one) - low] == other[len(other) - middle : len(other) - low]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

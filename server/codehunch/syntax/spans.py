@@ -23,6 +23,10 @@ class Span:
         """Whether the two spans share at least one code point."""
         return self.start < other.end and other.start < self.end
 
+    def touches(self, other: Span) -> bool:
+        """Whether the two spans share a code point or a border."""
+        return self.start <= other.end and other.start <= self.end
+
     def of(self, text: str) -> str:
         """The text the span covers."""
         return text[self.start : self.end]

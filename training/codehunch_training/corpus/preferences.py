@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from codehunch.defects.rewrites import Slot, slots
+from codehunch.syntax.common import common_prefix, common_suffix
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.edits import apply_edits
 from codehunch_training.corpus.folder import CorpusError
@@ -104,7 +105,7 @@ def _slot_behind(row: DefectRow) -> tuple[Slot, int, str] | None:
         return None
     inner = inner_definition(node)
     wanted, now, before = _squeezed(row.text), _squeezed(fixed), _squeezed_before(fixed)
-    same = _alike(wanted, now), _alike(wanted[::-1], now[::-1])
+    same = common_prefix(wanted, now), common_suffix(wanted, now)
     for slot in (*slots(parsed, inner), *removal_slots(parsed, inner)):
         for index, rewrite in enumerate(slot.rewrites):
             start = before[min(edit.span.start for edit in rewrite.edits)]
@@ -123,12 +124,6 @@ def _slot_behind(row: DefectRow) -> tuple[Slot, int, str] | None:
 def _squeezed(text: str) -> str:
     """The text without comments and blanks, which a fix may change besides."""
     return "".join(tokens_of(text))
-
-
-def _alike(one: str, other: str) -> int:
-    """How many characters both begin with."""
-    both = min(len(one), len(other))
-    return next((at for at in range(both) if one[at] != other[at]), both)
 
 
 def _squeezed_before(text: str) -> list[int]:

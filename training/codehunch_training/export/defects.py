@@ -98,7 +98,7 @@ def export(
     out: Path,
     calibration: Sequence[FunctionRow],
     held_out: Sequence[FunctionRow],
-    version: str = "0.3.0",
+    version: str,
     left_out: Sequence[str] = (),
 ) -> Bundle:
     """Write the bundle of a finished run to ``out``.

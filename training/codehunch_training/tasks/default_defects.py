@@ -87,9 +87,9 @@ def export(
     run: Annotated[Path, typer.Argument(help="Finished run folder.")],
     functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
     out: Annotated[Path, typer.Argument(help="Bundle folder to write.")],
+    version: Annotated[str, typer.Option(help="Version of the bundle.")],
     limit: Annotated[int, typer.Option(help="Functions to measure on.")] = 1500,
     each: Annotated[int, typer.Option(help="Functions of one project to calibrate on, at most.")] = 1228,
-    version: Annotated[str, typer.Option(help="Version of the bundle.")] = "0.3.0",
 ) -> None:
     """Write the int8 bundle of a run."""
     projects = json.loads((run / "run.json").read_text())["recipe"]["validation_projects"]

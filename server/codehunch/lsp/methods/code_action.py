@@ -47,7 +47,7 @@ async def handle(
     asked = Span(view.to_program(local.start), view.to_program(local.end))
     report = server.analysis.known(view.program)
     findings = own_findings(view, report.findings) if report is not None else []
-    touched = [finding for finding in findings if _touches(finding.span, asked)]
+    touched = [finding for finding in findings if finding.span.touches(asked)]
     fixes = _wanted(params, types.CodeActionKind.QuickFix)
     bodies = _wanted(params, types.CodeActionKind.RefactorRewrite) and server.configuration.editor.generation
     offers = Offers()
@@ -101,7 +101,7 @@ def _fix_all(scene: _Scene, code: str, findings: list[Finding]) -> types.CodeAct
     edits: list[Edit] = []
     for finding in findings:
         best = finding.fixes[0].edits if finding.code == code and finding.fixes else ()
-        if best and not any(_touches(edit.span, other.span) for edit in best for other in edits):
+        if best and not any(edit.span.touches(other.span) for edit in best for other in edits):
             chosen.append(finding)
             edits.extend(best)
     if len(chosen) < 2:
@@ -168,7 +168,3 @@ def _wanted(params: types.CodeActionParams, kind: types.CodeActionKind) -> bool:
         value == "" or kind.value == value or kind.value.startswith(f"{value}.")
         for value in (getattr(each, "value", each) for each in only)
     )
-
-
-def _touches(finding: Span, asked: Span) -> bool:
-    return finding.start <= asked.end and asked.start <= finding.end

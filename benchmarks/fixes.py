@@ -102,7 +102,9 @@ def judge(detector: Detector, program: Program, level: str, count: Count) -> Non
 
 
 def main(
-    rows: Annotated[Path, typer.Argument(help="HumanEvalPack or ConDefects, JSON lines, gzip or not.")],
+    rows: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="HumanEvalPack or ConDefects, JSON lines, gzip or not.")
+    ],
     bundle: Annotated[Path | None, typer.Option(help="Bundle folder; the active one otherwise.")] = None,
     limit: Annotated[int, typer.Option(help="Programs at most; 0 for all.")] = 0,
 ) -> None:

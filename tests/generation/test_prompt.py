@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
@@ -178,6 +180,18 @@ def test_a_narrow_window_keeps_what_is_asked(tokenizer: Tokenizer) -> None:
     ids = encode_prompt(tokenizer, prompt, 14)
     assert ids[0] == tokenizer.token_to_id("<doc>")
     assert len(ids) <= 14
+
+
+def test_a_field_that_came_later_is_left_out_for_an_older_model(tokenizer: Tokenizer) -> None:
+    stored = json.loads(tokenizer.to_str())
+    for token in stored["added_tokens"]:
+        if token["content"] == "<similar>":
+            token["content"] = "<extra_31>"
+    stored["model"]["vocab"] = {k.replace("<similar>", "<extra_31>"): v for k, v in stored["model"]["vocab"].items()}
+    older = Tokenizer.from_str(json.dumps(stored))
+    prompt = Prompt((("similar", "f(x)\nreturn x"), ("doc", "Sort.")))
+    assert encode_prompt(older, prompt, 64) == encode_prompt(tokenizer, prompt.without("similar"), 64)
+    assert len(encode_prompt(tokenizer, prompt, 64)) > len(encode_prompt(older, prompt, 64))
 
 
 @pytest.mark.parametrize("text", ["</s>", "<doc>", "a <pad> b <extra_3>", "<mask>"])

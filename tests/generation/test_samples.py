@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from codehunch.generation.context import FileContext
-from codehunch.generation.retrieval import adaptations, neighbours
+from codehunch.generation.retrieval import adaptations, neighbours, prompt_with
 from codehunch.generation.samples import Asked, Sample, asked_of, fitted, likeness, sample_in, samples_of
+from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.requests import find_request
+from codehunch.syntax.spans import Span
 
 
 def sample(code: str) -> Sample:
@@ -134,6 +136,28 @@ def test_a_sibling_is_adapted_and_passes_the_filters() -> None:
     # The asker's own text is no example, and what names nothing known is not offered.
     assert all(each.sample.qualified_name != "Box.set_height" for each in near)
     assert asked_of(context, request) == Asked("set_height", ("self", "height"), "Set the height in pixels.", "Box")
+
+
+def test_a_prompt_shows_the_likest_bodies_fitted_and_without_comments() -> None:
+    text = FILE.replace("        if width < 0", "        # never\n        if width < 0")
+    request = find_request(parse(text), text.index("Set the height"))
+    assert request is not None
+    context = FileContext(parse(text))
+    shown = dict(prompt_with(context, request, neighbours(context, request)).fields)["similar"]
+    fit = "set_width(width)\nif height < 0:\n    raise ValueError(height)\nself._height = height"
+    assert shown.split("\n\n") == [fit, "reading()\nreturn unheard_of"]
+
+
+def test_a_function_is_no_example_of_itself_and_nor_is_what_it_holds() -> None:
+    text = (
+        'def outer(rows):\n    """Sort the rows."""\n    def inner(row):\n        return row.key\n'
+        "    return sorted(rows, key=inner)\n"
+    )
+    context = FileContext(parse(text))
+    function, _ = context.functions[0]
+    body = Span(text.index("    def inner"), len(text))  # A corpus asks for bodies that are there.
+    asked = BodyRequest("docstring", function, "Sort the rows.", body, "    ", body.start)
+    assert neighbours(context, asked) == ()
 
 
 def test_what_else_was_asked_has_no_neighbours() -> None:

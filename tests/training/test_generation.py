@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("optimum.exporters.onnx", reason="needs the train extra")
@@ -23,6 +24,7 @@ from codehunch_training.evaluation.generation import (  # noqa: E402
     threshold,
 )
 from codehunch_training.export.generation import PARTS, WEIGHTS, agreement, export  # noqa: E402
+from codehunch_training.export.restore import restore  # noqa: E402
 from codehunch_training.tasks.generation import learning_rate, train  # noqa: E402
 from codehunch_training.tasks.generation_model import DEFAULT_RECIPE, read_recipe  # noqa: E402
 from codehunch_training.tasks.generation_optim import orthogonal  # noqa: E402
@@ -121,6 +123,27 @@ def test_the_bundle_serves(made: tuple[Path, Path, Bundle]) -> None:
     assert generator.generate(parsed.source, request, least=1.01) == ()
     for candidate in generator.generate_prompt("Apply the add step", 2):
         compile(candidate.text, "whole", "exec")
+
+
+def test_training_goes_on_from_a_restored_bundle(made: tuple[Path, Path, Bundle], tmp_path: Path) -> None:
+    data, run, bundle = made
+    restore(bundle, tmp_path / "start")
+    # An older model: its fields had other names, and one of today's was a sentinel.
+    stored = json.loads((tmp_path / "start" / "tokenizer.json").read_text())
+    for index, token in enumerate(stored["added_tokens"]):
+        del stored["model"]["vocab"][token["content"]]
+        token["content"] = f"<old_{index}>"
+        stored["model"]["vocab"][token["content"]] = token["id"]
+    (tmp_path / "start" / "tokenizer.json").write_text(json.dumps(stored))
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE)
+    facts = train(recipe, data, tmp_path / "run", minutes=1e-6, start=tmp_path / "start")
+    assert facts["steps"] == 0
+    before = json.loads((run / "run.json").read_text())["metrics"]["valid_loss"]
+    # Its weights are those of the int8 graphs.
+    assert facts["metrics"]["valid_loss"] == pytest.approx(before, abs=0.05)
+    texts = [Tokenizer.from_file(str(each / "tokenizer.json")).to_str() for each in (run, tmp_path / "run")]
+    assert texts[0] == texts[1]
 
 
 def test_the_evaluation_has_its_baselines(made: tuple[Path, Path, Bundle]) -> None:

@@ -31,8 +31,8 @@ from codehunch.generation.filters import (
     strip_control,
     with_imports,
 )
-from codehunch.generation.prompt import Prompt, build_prompt, encode_prompt, sentence_prompt
-from codehunch.generation.retrieval import Retrieve, Weigh, adaptations, neighbours
+from codehunch.generation.prompt import Prompt, encode_prompt, sentence_prompt
+from codehunch.generation.retrieval import Neighbour, Retrieve, Weigh, adaptations, neighbours, prompt_with
 from codehunch.inference.causal import Causal
 from codehunch.inference.decoding import Answer, Decoding, TextModel
 from codehunch.inference.errors import InferenceError
@@ -115,7 +115,7 @@ class Generator:
         if candidates == 1 and own and not self._doubt(parsed, own[0])[0]:
             return tuple(own)  # The model would come second: nobody has to wait for it.
         found = self._search(
-            prompt := self._prompt(context, request, [each.sample.signature for each in near if each.sample.path]),
+            prompt := self._prompt(context, request, near),
             candidates,
             deadline,
             cancelled,
@@ -197,9 +197,9 @@ class Generator:
         """An answer as a canonical block."""
         return clean_body(self._decode(answer))
 
-    def _prompt(self, context: FileContext, request: BodyRequest, similar: Sequence[str] = ()) -> Prompt | Completion:
+    def _prompt(self, context: FileContext, request: BodyRequest, near: Sequence[Neighbour]) -> Prompt | Completion:
         if self._spec.prompt == "fields":
-            return build_prompt(context, request, similar)
+            return prompt_with(context, request, near)
         return completion_of(context.parsed, request)
 
     def _fit(

@@ -7,7 +7,7 @@ tokens, whatever they hold.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import attrs
@@ -19,10 +19,10 @@ from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.functions import Function
 from codehunch.syntax.spans import Span
 
-Marker = Literal["imports", "class", "siblings", "before", "def", "doc", "comment", "sentence"]
+Marker = Literal["imports", "class", "siblings", "before", "def", "doc", "comment", "sentence", "similar"]
 
 PAD, EOS, MASK = "<pad>", "</s>", "<mask>"
-SENTINELS = tuple(f"<extra_{index}>" for index in range(32))
+SENTINELS = tuple(f"<extra_{index}>" for index in range(31))
 FIELD_BUDGETS: dict[Marker, int] = {
     "imports": 32,
     "class": 56,
@@ -32,8 +32,10 @@ FIELD_BUDGETS: dict[Marker, int] = {
     "doc": 128,
     "comment": 64,
     "sentence": 96,
+    "similar": 224,
 }
-"""Most tokens of each field, its marker not counted. ``before`` keeps its end, the others their beginning."""
+"""Most tokens of each field, its marker not counted. ``before`` keeps its end, the others their beginning. New fields
+come last, so that the ids of the others stay."""
 MARKERS: dict[Marker, str] = {marker: f"<{marker}>" for marker in FIELD_BUDGETS}
 SPECIAL_TOKENS = (PAD, EOS, MASK, *MARKERS.values(), *SENTINELS)
 """In the order of their ids, from 0 on."""
@@ -56,10 +58,13 @@ class Prompt:
         return Prompt(tuple(field for field in self.fields if field[0] not in markers))
 
 
-def build_prompt(context: FileContext, request: BodyRequest, similar: Sequence[str] = ()) -> Prompt:
+def build_prompt(
+    context: FileContext, request: BodyRequest, similar: Sequence[str] = (), examples: Iterable[str] = ()
+) -> Prompt:
     """A request in its file as a prompt. Nothing inside ``request.replace`` is read: in training it is the answer.
 
-    ``similar`` are signatures of functions of other files that look like what is asked, the likest first.
+    ``similar`` are signatures of functions of other files that look like what is asked, the likest first. ``examples``
+    are those that look like it most, whole and with their names made to fit.
     """
     function = request.function
     fields: list[tuple[Marker, str]] = []
@@ -71,6 +76,8 @@ def build_prompt(context: FileContext, request: BodyRequest, similar: Sequence[s
     if function is not None:
         fields.extend(_surroundings(context, function, request.replace, wanted, similar))
     if request.kind == "docstring":
+        if shown := "\n\n".join(each.strip("\n") for each in examples):
+            fields.append(("similar", shown))
         fields.append(("def", header))
         fields.append(("doc", request.description.strip()))
     else:
@@ -93,6 +100,8 @@ def encode_prompt(tokenizer: Tokenizer, prompt: Prompt, limit: int) -> list[int]
     if the whole is still too long, fields are dropped from the front: what is asked stands at the end."""
     parts: list[list[int]] = []
     for marker, text in prompt.fields:
+        if marker == "similar" and tokenizer.token_to_id(MARKERS[marker]) is None:
+            continue  # A model from before there was this field.
         ids = encode_text(tokenizer, text)
         budget = FIELD_BUDGETS[marker]
         kept = ids[-budget:] if marker == "before" else ids[:budget]

@@ -1,17 +1,19 @@
 """Candidates that nobody made up: the body of the most similar function of the workspace, with its names made to fit.
 
 On packages that no model was trained on these are closer to what the person wrote than the answers of the small model
-that ships (``benchmarks/retrieval.py``). They pass the same filters, and say where they come from.
+that ships (``benchmarks/generation.py``). They pass the same filters, and say where they come from.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import placed
+from codehunch.generation.prompt import Prompt, build_prompt
 from codehunch.generation.samples import Asked, Sample, asked_of, fitted, likeness, samples_of
 from codehunch.syntax.bodies import BodyRequest
 
@@ -21,6 +23,9 @@ a person who did not ask."""
 LEAST = 0.3
 """Likeness below which a body is nobody's sibling."""
 _TRIED = 8
+_SHOWN = 2
+"""Bodies a prompt has room for."""
+_COMMENT_LINE = re.compile(r"(?m)^[ \t]*#.*\n?")
 
 Retrieve = Callable[[Asked, str], tuple[Sample, ...]]
 """Samples of other files than the one at the path, the most promising first."""
@@ -53,24 +58,36 @@ def neighbours(
     path: str = "",
     retrieve: Retrieve | None = None,
     weigh: Weigh | None = None,
+    here: Sequence[Sample] | None = None,
 ) -> tuple[Neighbour, ...]:
     """The most similar functions of this file, as it is typed, and of the others; the best first.
 
-    ``weigh`` says which of them proved useful before. Nothing inside ``request.replace`` is read.
+    ``weigh`` says which of them proved useful before; ``here`` are the file's own functions, for who has read them
+    already. Nothing inside ``request.replace`` is read.
     """
     asked = asked_of(context, request) if request.kind == "docstring" else None
     if asked is None or request.function is None:
         return ()
     own = request.function.qualified_name
-    here: Iterable[Sample] = (each for each in samples_of(context) if each.qualified_name != own)
+    around: Iterable[Sample] = (
+        each
+        for each in (samples_of(context) if here is None else here)
+        if each.qualified_name != own and not each.qualified_name.startswith(f"{own}.")
+    )
     others = retrieve(asked, path) if retrieve is not None else ()
 
     def score(sample: Sample) -> float:
         weight = weigh(sample.origin, path) if weigh is not None else 1.0
         return min(1.0, weight * likeness(asked, sample))
 
-    found = sorted(((score(each), each) for each in (*here, *others)), key=lambda pair: -pair[0])
+    found = sorted(((score(each), each) for each in (*around, *others)), key=lambda pair: -pair[0])
     return tuple(Neighbour(each, score, fitted(asked, each)) for score, each in found[:_TRIED])
+
+
+def prompt_with(context: FileContext, request: BodyRequest, near: Sequence[Neighbour]) -> Prompt:
+    """The prompt of a request: the likest functions with their bodies made to fit, those of other files by name."""
+    shown = (f"{each.sample.signature}\n{_COMMENT_LINE.sub('', each.body)}" for each in near[:_SHOWN])
+    return build_prompt(context, request, [each.sample.signature for each in near if each.sample.path], shown)
 
 
 def adaptations(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import attrs
@@ -27,7 +28,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _COMMON = frozenset("a an and are as at be by for from if in into is it of on or that the then this to with".split())
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Asked:
     """What is known of a function before its body is there."""
 
@@ -37,11 +38,11 @@ class Asked:
     owner: str
     """Qualified name of the class that holds it; empty outside of classes."""
 
-    @property
+    @cached_property
     def name_words(self) -> tuple[str, ...]:
         return split_words(self.name)
 
-    @property
+    @cached_property
     def text_words(self) -> frozenset[str]:
         return frozenset(word for word in map(_stem, split_words(self.description)) if word not in _COMMON)
 
@@ -232,6 +233,7 @@ def _dice(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     return 2 * len(first & second) / max(1, len(first) + len(second))
 
 
+@lru_cache(maxsize=1 << 14)
 def _stem(word: str) -> str:
     """English plurals and verb endings cut, roughly: only equality is asked."""
     for ending in ("ing", "ed", "es", "s"):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import gzip
 import hashlib
 import json
 import random
 import re
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -22,8 +24,11 @@ from typing import Any
 import numpy as np
 
 from codehunch.generation.context import FileContext, words
+from codehunch.generation.index import FunctionIndex
 from codehunch.generation.layout import leading_space, to_canonical
 from codehunch.generation.prompt import Prompt, build_prompt, sentence_prompt
+from codehunch.generation.retrieval import Retrieve, neighbours, prompt_with
+from codehunch.generation.samples import samples_of
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.docstrings import docstring_text
 from codehunch.syntax.functions import Function, find_functions
@@ -32,6 +37,8 @@ from codehunch.syntax.spans import Span
 
 MAX_LINES, MAX_CHARS = 25, 1100
 MAX_FILE = 250_000
+MAX_FILES = 250
+"""Files of a package that are read: their functions find each other."""
 SKIPPED_PARTS = {
     "test", "tests", "testing", "idlelib", "lib2to3", "turtledemo", "site-packages", "_vendor", "vendor", "vendored",
     "_vendored", "extern", "externals", "third_party", "thirdparty", "3rdparty", "node_modules", "__pycache__",
@@ -66,19 +73,26 @@ def python_files(package: Path) -> list[Path]:
     return files
 
 
-def examples_of(path: Path, name: str, package: str, baseline: bool = False) -> Iterator[dict[str, Any]]:
-    """Every usable example of one file; ``baseline`` adds the nearest sibling's body to docstring examples."""
+def examples_of(
+    path: Path, name: str, package: str, baseline: bool = False, retrieve: Retrieve | None = None
+) -> Iterator[dict[str, Any]]:
+    """Every usable example of one file.
+
+    ``baseline`` adds the nearest sibling's body to docstring examples; ``retrieve`` finds functions of other files.
+    """
     try:
         if path.stat().st_size > MAX_FILE:
             return
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return
-    yield from examples_in(text, name, package, baseline)
+    yield from examples_in(text, name, package, baseline, retrieve, str(path))
 
 
-def examples_in(text: str, name: str, package: str, baseline: bool = False) -> Iterator[dict[str, Any]]:
-    """The same for a file's text."""
+def examples_in(
+    text: str, name: str, package: str, baseline: bool = False, retrieve: Retrieve | None = None, path: str = ""
+) -> Iterator[dict[str, Any]]:
+    """The same for a file's text; ``path`` is the file as ``retrieve`` knows it."""
     if len(text) > MAX_FILE or _GENERATED.search(text[:1500]):
         return
     parsed = parse(text)
@@ -87,6 +101,7 @@ def examples_in(text: str, name: str, package: str, baseline: bool = False) -> I
     context = FileContext(parsed)
     functions = find_functions(parsed)
     where = {"package": package, "path": name}
+    here = tuple(samples_of(context))
     bodies = {function.qualified_name: body for function in functions if (body := body_of(context, function))}
     for function in functions:
         body = bodies.get(function.qualified_name)
@@ -96,7 +111,8 @@ def examples_in(text: str, name: str, package: str, baseline: bool = False) -> I
         request = docstring_request(context, function, span)
         row = {**where, "function": function.qualified_name, "target": target}
         if function.docstring is not None and len(_WORDS.findall(request.description)) >= 3:
-            found = {"kind": "docstring", "prompt": build_prompt(context, request).fields}
+            near = neighbours(context, request, path, retrieve, here=here)
+            found = {"kind": "docstring", "prompt": prompt_with(context, request, near).fields}
             if baseline:
                 found["nearest"] = nearest_body(context, function, functions, bodies)
             yield {**row, **found}
@@ -278,11 +294,18 @@ def package_examples(package: Path, limit: int, seed: int, baseline: bool = Fals
     """At most ``limit`` examples of one package, files in a seeded order so that a cut is a sample."""
     files = python_files(package)
     random.Random(f"{seed}/{package.name}").shuffle(files)
+    files = files[:MAX_FILES]
     rows: list[dict[str, Any]] = []
-    for path in files:
-        rows.extend(examples_of(path, str(path.relative_to(package)), package.name, baseline))
-        if len(rows) >= limit:
-            break
+    with tempfile.TemporaryDirectory() as folder:
+        index = FunctionIndex(Path(folder) / "index.sqlite")
+        for path in files:
+            with contextlib.suppress(OSError):
+                index.update(str(path), (1, 1), path.read_bytes())
+        for path in files:
+            rows.extend(examples_of(path, str(path.relative_to(package)), package.name, baseline, index.similar))
+            if len(rows) >= limit:
+                break
+        index.close()
     return rows[:limit]
 
 

@@ -22,7 +22,7 @@ import typer
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from codehunch.generation.prompt import MARKERS
+from codehunch.generation.prompt import MARKERS, SPECIAL_TOKENS
 from codehunch_training.tasks.generation_data import (
     KINDS,
     Examples,
@@ -79,6 +79,18 @@ def prepare(recipe: Recipe, data: Path, out: Path) -> tuple[Tokenizer, Examples,
     return tokenizer, encoded[0], encoded[1]
 
 
+def adopt_tokenizer(source: Path, target: Path) -> None:
+    """Take over a tokenizer. Special tokens keep their ids and have the names they have today: a field that came later
+    takes the place of a sentinel, which no generation model has been trained with."""
+    stored = json.loads(source.read_text("utf-8"))
+    for token, name in zip(stored["added_tokens"], SPECIAL_TOKENS, strict=True):
+        stored["model"]["vocab"].pop(token["content"], None)
+        token["content"] = name
+    for token in stored["added_tokens"]:
+        stored["model"]["vocab"][token["content"]] = token["id"]
+    target.write_text(json.dumps(stored, ensure_ascii=False), "utf-8")
+
+
 def validation_batches(examples: Examples, count: int, budget: int) -> dict[str, list[np.ndarray]]:
     """A fixed sample of held-out examples by kind."""
     batches = {}
@@ -90,8 +102,17 @@ def validation_batches(examples: Examples, count: int, budget: int) -> dict[str,
     return batches
 
 
-def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, resume: bool = False) -> dict[str, Any]:
+def train(
+    recipe: Path,
+    data: Path,
+    out: Path,
+    minutes: float | None = None,
+    resume: bool = False,
+    start: Path | None = None,
+) -> dict[str, Any]:
     """Train by a recipe file on a folder made by ``corpus.docstrings``; write the model under ``out``.
+
+    ``start`` is a checkpoint to go on from, as ``codehunch bundles restore`` writes it: its tokenizer and its weights.
 
     Returns what ``out/run.json`` holds. ``out/log.jsonl`` has a line per report: seconds, step, loss, speed.
     """
@@ -103,10 +124,15 @@ def train(recipe: Path, data: Path, out: Path, minutes: float | None = None, res
     random.seed(settings.seed)
     torch.manual_seed(settings.seed)
     out.mkdir(parents=True, exist_ok=True)
+    if start is not None:
+        adopt_tokenizer(start / "tokenizer.json", out / "tokenizer.json")
     tokenizer, examples, held_out = prepare(settings, data, out)
     pad = pad_id(tokenizer)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(settings, tokenizer).to(device)
+    if start is not None:
+        model.load_state_dict(load_file(start / "model.safetensors"), strict=False)
+        model.tie_weights()
     parameters = sum(parameter.numel() for parameter in model.parameters())
     muon, adam = optimizers(model, settings.matrix_lr, settings.vector_lr, settings.d_kv)
     around = examples.context_lengths(int(tokenizer.token_to_id(MARKERS["def"])))
@@ -256,9 +282,12 @@ def main(
     recipe: Annotated[Path, typer.Option(help="Recipe file.")] = DEFAULT_RECIPE,
     minutes: Annotated[float | None, typer.Option(help="Wall-clock budget; the recipe's own otherwise.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="Checkpoint to begin with, as `codehunch bundles restore` writes it.")
+    ] = None,
 ) -> None:
     """Train the docstring-to-body model by a recipe."""
-    train(recipe, data, out, minutes, resume)
+    train(recipe, data, out, minutes, resume, start)
 
 
 if __name__ == "__main__":

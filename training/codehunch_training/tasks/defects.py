@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import torch
@@ -38,6 +38,9 @@ from codehunch_training.evaluation.defects import localisation
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 from codehunch_training.tasks.defect_data import Known, Mixture, batches, label_index, read_histories, stream
 
+MASKED_ALONE = 0.15
+"""As in masked language modelling (Devlin et al. 2019)."""
+
 TOKEN_LABELS: tuple[str, ...] = ("clean", *(kind.name for kind in KINDS if kind.name in KIND_WEIGHTS))
 
 
@@ -46,7 +49,9 @@ class Recipe:
     """Everything a run depends on besides its data."""
 
     minutes: float = 60.0
-    """Wall time of training, evaluation not counted."""
+    """Time of training, evaluation not counted."""
+    clock: Literal["wall", "processor"] = "wall"
+    """What ``minutes`` are: with ``processor``, runs on one busy core get the same work (one thread, no workers)."""
     steps: int = 0
     """Optimiser steps instead of wall time, for runs that must be equal on any machine; 0: ``minutes`` counts."""
     batch_tokens: int = 4096
@@ -60,6 +65,10 @@ class Recipe:
     clip: float = 1.0
     dense_until: float = 0.6
     """Share of the budget spent on dense corruption."""
+    masked: float = 0.12
+    """In that stretch, the share of the lexemes that are masked and to be predicted."""
+    pretrain_until: float = 0.0
+    """Share of the budget before it in which lexemes are masked (``MASKED_ALONE`` of them) and nothing is wrong."""
     mined: float = 0.2
     """In the annealing, how often rows of mined histories are read beside a function."""
     hidden_size: int = 256
@@ -84,8 +93,10 @@ class Recipe:
 
 def mixture_at(done: float, recipe: Recipe) -> Mixture:
     """The corruption mixture after the share ``done`` of the budget."""
+    if done < recipe.pretrain_until:
+        return Mixture(clean=1.0, dense=0.0, masked=MASKED_ALONE)
     return (
-        Mixture(clean=0.1, dense=0.9, masked=0.12)
+        Mixture(clean=0.1, dense=0.9, masked=recipe.masked)
         if done < recipe.dense_until
         else Mixture(clean=0.3, dense=0.15, mined=recipe.mined)
     )
@@ -191,7 +202,8 @@ class Run:
         recipe, saved, shown = self.recipe, self.seconds, self.seconds
         losses: list[Tensor] = []
         self.model.train()
-        clock = time.monotonic()
+        watch = time.process_time if recipe.clock == "processor" else time.monotonic
+        clock = watch()
         for batch in self._batches():
             if self.done >= 1.0 or self.stop:
                 break
@@ -216,7 +228,7 @@ class Run:
             losses.append(loss.detach())
             self.step += 1
             self.tokens += kept
-            now = time.monotonic()
+            now = watch()
             self.seconds, clock = self.seconds + now - clock, now
             if self.seconds - shown > 30:
                 self._log({"loss": float(torch.stack(losses).mean()), "tokens_per_second": self.tokens / self.seconds})
@@ -224,7 +236,7 @@ class Run:
             if self.seconds - saved > recipe.checkpoint_minutes * 60:
                 self.save()
                 self._log(self.evaluate(200))
-                saved, clock = self.seconds, time.monotonic()
+                saved, clock = self.seconds, watch()
         self.save()
 
     def evaluate(self, limit: int) -> dict[str, Any]:

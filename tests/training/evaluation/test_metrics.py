@@ -12,6 +12,7 @@ from codehunch_training.evaluation.binary import (
     confusion,
     curves,
     interval,
+    interval_by,
     misses_at,
     paired,
     rates,
@@ -98,6 +99,18 @@ def test_twins() -> None:
     )
     assert paired(np.zeros(0), np.zeros(0)) == {}
     assert warnings_per_kloc(3, 1500) == 2.0
+
+
+def test_clusters_that_differ_give_wider_intervals() -> None:
+    values = np.array([0.0, 1.0] * 100)
+    mixed, apart = ["a", "a", "b", "b", "c", "c", "d", "d"] * 25, ["a" if value else "b" for value in values]
+
+    def mean(rows: np.ndarray) -> float:
+        return float(values[rows].mean())
+
+    assert interval_by(mixed, mean) == (0.5, 0.5)
+    assert interval_by(apart, mean) == (0.0, 1.0)
+    assert all(np.isnan(interval_by(["a"] * 200, mean)))
 
 
 def test_the_interval_holds_the_value_and_narrows_with_rows() -> None:

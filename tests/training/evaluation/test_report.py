@@ -185,6 +185,17 @@ def test_a_score_that_follows_style_or_age_is_found_and_an_honest_one_is_not() -
     assert [each.question for each in found.traits if each.follows] == ["the age of the code"]
 
 
+def test_groups_of_the_callers_own_are_told_apart() -> None:
+    rows = _functions(300)
+    tests = ["test" if at % 3 == 0 else "no test" for at in range(300)]
+    scores = np.clip(RANDOM.random(300) * 0.5 + [0.5 if name == "test" else 0.0 for name in tests], 0, 1)
+    found = fairness(judged(scores.tolist(), [0] * 300, rows), further={"tests": tests})
+    assert found is not None
+    assert {each.name: each.differs for each in found.groups if each.about == "tests"} == {
+        "test": True, "no test": True,
+    }  # fmt: skip
+
+
 def test_length_alone_is_no_bias() -> None:
     rows = _functions(300)
     length = np.array([len(str(row["text"])) for row in rows], dtype=float)

@@ -54,8 +54,24 @@ Way = Callable[[Subject, random.Random], Edits]
 
 def rename(subject: Subject, rng: random.Random) -> Edits:
     """One to three local names, parameters included, changed wherever they stand."""
+    uses = local_names(subject)
+    names = sorted(uses)
+    everything = all_names(subject)
+    fresh = [name for name in _NAMES if name not in everything]
+    rng.shuffle(fresh)
+    chosen = rng.sample(names, min(len(names), rng.randint(1, 3), len(fresh))) if names else []
+    return sorted((*subject.span(node), new) for old, new in zip(chosen, fresh, strict=False) for node in uses[old])
+
+
+def all_names(subject: Subject) -> set[str]:
+    """Every identifier of a function."""
+    return {_text(node) for node, _ in _walk(subject.function) if node.type == "identifier"}
+
+
+def local_names(subject: Subject) -> dict[str, list[Node]]:
+    """Local names that may be changed, parameters included, each with all its uses."""
     if any(mark in (subject.function.text or b"") for mark in _SPEAKS_OF_NAMES):
-        return []
+        return {}
     uses: dict[str, list[Node]] = {}
     fixed: set[str] = {"self", "cls", "_"}
     bound: set[str] = set()
@@ -74,12 +90,7 @@ def rename(subject: Subject, rng: random.Random) -> Edits:
         uses.setdefault(name, []).append(node)
         if _binds(node, parent):
             bound.add(name)
-    names = sorted(bound - fixed)
-    everything = {_text(node) for node, _ in _walk(subject.function) if node.type == "identifier"}
-    fresh = [name for name in _NAMES if name not in everything]
-    rng.shuffle(fresh)
-    chosen = rng.sample(names, min(len(names), rng.randint(1, 3), len(fresh))) if names else []
-    return sorted((*subject.span(node), new) for old, new in zip(chosen, fresh, strict=False) for node in uses[old])
+    return {name: nodes for name, nodes in uses.items() if name in bound and name not in fixed}
 
 
 def _binds(node: Node, parent: Node) -> bool:

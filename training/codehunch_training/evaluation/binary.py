@@ -6,7 +6,7 @@ defined (no defective row, no clean one) it is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import numpy as np
@@ -142,6 +142,30 @@ def interval(
     scores, truth = np.asarray(scores), np.asarray(truth)
     drawn = (rng.integers(0, len(truth), len(truth)) for _ in range(samples))
     found = np.array([measure(scores[at], truth[at]) for at in drawn], dtype=float)
+    found = found[~np.isnan(found)]
+    if not len(found):
+        return float("nan"), float("nan")
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def interval_by(
+    clusters: Sequence[str],
+    measure: Callable[[NDArray[np.int64]], float],
+    samples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of ``measure(rows)`` where whole clusters are drawn with replacement: the rows of
+    one project are alike, and rows drawn one by one would promise too much (Davison and Hinkley 1997, section 3.8).
+    ``clusters`` [rows] names the cluster of each row. NaN for fewer than two clusters."""
+    names = sorted(set(clusters))
+    if len(names) < 2:
+        return float("nan"), float("nan")
+    members = [np.flatnonzero([each == name for each in clusters]) for name in names]
+    rng = np.random.default_rng(seed)
+    drawn = (rng.integers(0, len(names), len(names)) for _ in range(samples))
+    found = np.array([measure(np.concatenate([members[i] for i in at])) for at in drawn], dtype=float)
     found = found[~np.isnan(found)]
     if not len(found):
         return float("nan"), float("nan")

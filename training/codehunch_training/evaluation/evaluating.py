@@ -18,6 +18,7 @@ from codehunch_training.evaluation.fairness import fairness
 from codehunch_training.evaluation.measuring import Measured, Options, measure
 from codehunch_training.evaluation.predictions import Predictions
 from codehunch_training.evaluation.readers import Sampling, read_answers, read_with_run
+from codehunch_training.evaluation.slices import ways
 from codehunch_training.evaluation.spread import spreads
 from codehunch_training.recipe import Recipe, with_overrides
 from codehunch_training.run_folder import RunError, load_run, provenance, read_log
@@ -103,7 +104,8 @@ def evaluate(
 
 
 def _details(predictions: Predictions, measured: Measured, options: Options) -> dict[str, Any]:
-    fair = fairness(predictions, options.threshold)
+    texts = [predictions.text(at) for at in range(len(predictions.rows))]
+    fair = fairness(predictions, options.threshold, ways(predictions.rows, texts))
     return {
         "intervals": {name: [round(each, 5) for each in pair] for name, pair in measured.intervals.items()},
         "confusion": measured.confusion,

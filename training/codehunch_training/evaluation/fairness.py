@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -50,7 +50,7 @@ class GroupAlarms:
     """One group of clean rows."""
 
     about: str
-    """``author``, ``age``, ``language``."""
+    """``author``, ``age``, ``language``, or one of the further ways."""
     name: str
     rows: int
     false_alarms: float
@@ -89,8 +89,11 @@ class Fairness:
         ]
 
 
-def fairness(predictions: Predictions, threshold: float = 0.5) -> Fairness | None:
-    """The page's content; None where there is no score or too little clean code."""
+def fairness(
+    predictions: Predictions, threshold: float = 0.5, further: Mapping[str, Sequence[str]] | None = None
+) -> Fairness | None:
+    """The page's content; None where there is no score or too little clean code. ``further``: more ways to group rows,
+    each with the name of every row's group, empty for none."""
     scores = predictions.scores
     if scores is None:
         return None
@@ -103,7 +106,7 @@ def fairness(predictions: Predictions, threshold: float = 0.5) -> Fairness | Non
     rest = _residual(ranks, lengths)
     missing: list[str] = []
     asked = _traits(predictions, clean, lengths, rest, missing)
-    groups = _groups(predictions, clean, scores, threshold, rest, missing)
+    groups = _groups(predictions, clean, scores, threshold, rest, missing, further or {})
     chances = _holm([each.chance for each in asked] + [each.chance for each in groups])
     asked = [
         attrs.evolve(each, chance=p, follows=p < 0.01 and abs(each.correlation) >= LARGE_CORRELATION)
@@ -168,6 +171,7 @@ def _groups(
     threshold: float,
     rest: NDArray[np.float64],
     missing: list[str],
+    further: Mapping[str, Sequence[str]],
 ) -> list[GroupAlarms]:
     rows = predictions.rows
     author = next((name for name in _AUTHORS if any(rows[at].get(name) for at in clean)), "")
@@ -179,6 +183,7 @@ def _groups(
         ways = {"author": {at: str(rows[at].get(author) or "") for at in range(len(rows))}, **ways}
     else:
         missing.append("author: the rows name no author; style is asked by traits alone")
+    ways |= {about: dict(enumerate(names)) for about, names in further.items()}
     wrong = predictions.defective
     position = _ranks(rest) / max(1, len(rest) - 1)
     found = []

@@ -189,10 +189,10 @@ def _fairness(tree: Tree) -> str:
     )
     asked = (
         f"<p>Asked of {fair['rows']:,} clean rows, of which {fair['false_alarms']:.1%} are flagged. There every "
-        "difference in score is unearned: does the score follow the author's style, the age of the code, or the "
-        "natural language of its identifiers? Length is partialled out; chances are corrected for the number of "
-        "questions. A correlation counts from 0.2, a group from a mean rank 0.1 away from 0.5 or half as many false "
-        "alarms again."
+        "difference in score is unearned: does the score follow the author's style, the age of the code, the "
+        "natural language of its identifiers, or (of Python) docstring, annotations, tests and project? Length is "
+        "partialled out; chances are corrected for the number of questions. A correlation counts from 0.2, a group "
+        "from a mean rank 0.1 away from 0.5 or half as many false alarms again."
         "</p>"
     )
     missing = "".join(f"<li>{escape(each)}" for each in fair["missing"])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -26,10 +28,21 @@ from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
 from codehunch_training.export.defects import export, recalibrated
+from codehunch_training.export.defects import measured as measured_again
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
 from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
 from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples
-from codehunch_training.tasks.defects import TOKEN_LABELS, Batches, Recipe, Run, rate_at, train, with_share_of_tests
+from codehunch_training.tasks.defects import (
+    MASKED_ALONE,
+    TOKEN_LABELS,
+    Batches,
+    Recipe,
+    Run,
+    mixture_at,
+    rate_at,
+    train,
+    with_share_of_tests,
+)
 
 WORDS = [
     "count",
@@ -140,9 +153,44 @@ def test_export_serves_what_was_trained(run: Path, functions: Path, tmp_path: Pa
     steps = [threshold / THRESHOLD_STEP for threshold in spec.thresholds.values()]
     assert steps == pytest.approx([round(step) for step in steps])
     assert recalibrated(bundle.path, held, measured).manifest.defects == spec
+    before = bundle.manifest.metrics["held_out"]
+    card = (bundle.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    again = measured_again(bundle.path, measured)
+    assert (again.manifest.metrics["held_out"], again.manifest.defects) == (before, spec)
+    assert (bundle.path / "MODEL_CARD.md").read_text(encoding="utf-8") == card
+    again.verify()
+    assert_consistent(before, len(measured), card)
     source = SourceText("\n\n".join(row.text for row in measured))
     found = [Detector(bundle).check(source, options=CheckOptions(level)) for level in ("low", "medium", "high")]
     assert len(found[0]) <= len(found[1]) <= len(found[2])
+
+
+def assert_consistent(held: dict[str, Any], functions: int, card: str) -> None:
+    """The parts of a report count the same things."""
+    for level, row in held["levels"].items():
+        assert row["injected_found_exact_token"] <= row["injected_found_line"], level
+        assert row["intervals"] == {}, "one project has no interval"
+    kinds = held["by_kind"]["high"]
+    found, injected = (sum(row[name] for row in kinds.values()) for name in ("token", "injected"))
+    assert found / injected == pytest.approx(held["levels"]["high"]["injected_found_exact_token"], abs=1e-4)
+    assert all(row["fix"] <= row["token"] <= row["line"] <= row["injected"] for row in kinds.values())
+    every = held["at_false_alarms"]["every kind"]
+    assert every["functions"] == injected
+    points = [every[key] for key in ("at_0.01", "at_0.05", "at_0.1")]
+    assert [point["false_alarms"] <= rate for point, rate in zip(points, (0.01, 0.05, 0.1), strict=True)] == [True] * 3
+    assert points == sorted(points, key=lambda point: point["located"])
+    assert all(point["joint"] <= point["located"] <= min(point["flagged"], every["located"]) for point in points)
+    assert sum(row["functions"] for row in held["slices"] if row["about"] == "size") == functions
+    for about in {row["about"] for row in held["slices"]}:
+        alarms = sum(row["alarms_high"] for row in held["slices"] if row["about"] == about)
+        lines = sum(row["lines"] for row in held["slices"] if row["about"] == about)
+        assert 1000 * alarms / lines == pytest.approx(held["levels"]["high"]["clean_alarms_per_kloc"], abs=1e-3)
+    assert all(
+        0 <= row["right"] <= 1 and row["from"] <= row["confidence"] <= row["to"] for row in held["calibration"]["bins"]
+    )
+    assert {row["names"] for row in held["names"]} >= {"as written", "German"}
+    for heading in ("Where it fails", "Alarms on clean code", "Does the confidence mean what it says?"):
+        assert f"## {heading}" in card
 
 
 def test_a_stopped_run_goes_on(functions: Path, tmp_path: Path) -> None:
@@ -248,6 +296,29 @@ def test_the_identifier_bias_begins_at_nothing_and_can_matter() -> None:
 def test_threshold_keeps_the_budget(scores: list[float], lines: int, budget: float, reported: int) -> None:
     found = threshold_for(np.array(scores), lines, budget)
     assert sum(score >= found for score in scores) == reported
+
+
+@pytest.mark.parametrize(
+    ("done", "changes", "expected"),
+    [
+        (0.1, {}, Mixture(clean=0.1, dense=0.9, masked=0.12)),
+        (0.1, {"masked": 0.0}, Mixture(clean=0.1, dense=0.9)),
+        (0.1, {"pretrain_until": 0.3}, Mixture(clean=1.0, dense=0.0, masked=MASKED_ALONE)),
+        (0.3, {"pretrain_until": 0.3}, Mixture(clean=0.1, dense=0.9, masked=0.12)),
+        (0.9, {"mined": 0.5}, Mixture(clean=0.3, dense=0.15, mined=0.5)),
+    ],
+)
+def test_stretches_of_a_run(done: float, changes: dict[str, float], expected: Mixture) -> None:
+    assert mixture_at(done, attrs.evolve(TINY, **changes)) == expected
+
+
+def test_a_run_can_be_timed_by_the_processor(functions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = time.process_time()
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)  # The wall clock stands still.
+    run = Run(attrs.evolve(TINY, steps=0, minutes=0.004, clock="processor"), functions, tmp_path)
+    run.train()
+    assert run.done == 1.0
+    assert 0.24 <= run.seconds <= time.process_time() - started
 
 
 def test_the_schedule_rises_and_falls() -> None:

@@ -28,7 +28,7 @@ from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
-__all__ = ["CheckOptions", "Detector", "inspect"]
+__all__ = ["CheckOptions", "Detector", "inspect", "mending_trials"]
 
 _PER_FUNCTION = 2
 """Findings reported per function: a third says the model does not understand it."""
@@ -70,6 +70,13 @@ def inspect(
         )
         found.append(Inspected(place, tuple(trials), evidence))
     return found
+
+
+def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
+    """Rewrites after which the place reads as clean, the cleanest first: what is offered as fixes. The first names the
+    finding's kind; without one, the likeliest kind does."""
+    most = min(candidate, item.evidence.suspicion / 2)
+    return [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
 
 
 class Detector:
@@ -191,9 +198,8 @@ class Detector:
         place = item.place
         lexeme = place.unit.lexemes[place.at]
         before = item.evidence.suspicion
-        mending = [t for t in item.trials if not t.spreads and t.suspicion < min(self._spec.candidate, before / 2)]
-        name = mending[0].kind if mending else likely_kinds(place.reading, place.at, self.classifier.labels)[0]
-        kind = kind_named(name)
+        mending = mending_trials(item, self._spec.candidate)
+        kind = kind_named(mending[0].kind if mending else item.evidence.kind)
         fixes = tuple(_fix(trial, lexeme, before) for trial in mending[:_FIXES])
         hint = f"; {fixes[0].message[0].lower()}{fixes[0].message[1:]}?" if fixes else ""
         return Finding(

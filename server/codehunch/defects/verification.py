@@ -56,11 +56,11 @@ def suspicious_places(unit: Unit, reading: Reading, threshold: float) -> list[Pl
     """The unit's most suspicious lexemes at or above ``threshold``, the worst first."""
     suspicion = reading.suspicion
     order = np.argsort(-suspicion, kind="stable")
-    places = [int(at) for at in order if suspicion[at] >= threshold and _can_be_wrong(unit.lexemes[at])]
+    places = [int(at) for at in order if suspicion[at] >= threshold and can_be_wrong(unit.lexemes[at])]
     return [Place(unit, reading, at) for at in places[:_PLACES]]
 
 
-def _can_be_wrong(lexeme: Lexeme) -> bool:
+def can_be_wrong(lexeme: Lexeme) -> bool:
     return bool(lexeme.text) and lexeme.text not in _NEVER
 
 

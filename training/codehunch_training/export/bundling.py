@@ -326,7 +326,8 @@ def _calibrated(subject: Subject, bundle: Bundle, manifest: Manifest) -> Manifes
 
 def _calibrated_joint(subject: Subject, bundle: Bundle, manifest: Manifest) -> Manifest:
     from codehunch_training.corpus.rows import FunctionRow
-    from codehunch_training.export.calibration import calibrate, report
+    from codehunch_training.export.calibration import calibrate
+    from codehunch_training.export.held_out import report
 
     assert manifest.defects is not None
     texts = [each.text for each in subject.calibration if each.label == 0]

@@ -6,7 +6,6 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 import numpy as np
@@ -15,13 +14,11 @@ from numpy.typing import NDArray
 from codehunch.bundles.bundle import Bundle
 from codehunch.defects.confidence import FEATURES, confidence, features, kind_feature
 from codehunch.defects.detector import Inspected, inspect
-from codehunch.defects.rewrites import apply
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.injection import Injected, definition, inject
 from codehunch_training.corpus.rows import FunctionRow
-from codehunch_training.evaluation.defects import auc
 
 ALARM_BUDGETS = {"low": 0.3, "medium": 1.0, "high": 3.0}
 """Warnings per 1,000 lines of clean code that each sensitivity may cost."""
@@ -57,6 +54,12 @@ class Judged:
     """Injected kind of each function; empty for clean ones."""
     originals: tuple[str, ...] = ()
     """Text of each function before the injection."""
+    texts: tuple[str, ...] = ()
+    """Text of each function as it was read."""
+    rows: tuple[int, ...] = ()
+    """Number of the row each function was made from."""
+    wrong: tuple[frozenset[int], ...] = ()
+    """Offsets of the injected defect of each function; empty for clean ones."""
 
 
 def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Calibration:
@@ -64,13 +67,7 @@ def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Cal
     classifier = Classifier(bundle)
     candidate = candidate_threshold(classifier, rows)
     clean, faulty = judge(classifier, rows, seed, candidate)
-    every = clean.places + faulty.places
-    names = (*FEATURES, *_common_kinds(every))
-    inputs = np.array([_row(item, names) for item in every])
-    truth = np.concatenate([clean.right, faulty.right])
-    # A faulty copy stands for one function in fifty; its places weigh that much less than the clean ones.
-    weight = np.concatenate([np.full(len(clean.right), 1 - PRIOR), np.full(len(faulty.right), PRIOR)])
-    weights = dict(zip(names, _logistic_regression(inputs, truth, weight).tolist(), strict=True))
+    weights = fitted_weights(clean, faulty)
     scores = np.array([confidence(item.evidence, weights) for item in clean.places])
     thresholds, alarms = {}, {}
     for name, budget in ALARM_BUDGETS.items():
@@ -78,6 +75,16 @@ def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Cal
         alarms[name] = round(1000 * float((scores >= thresholds[name]).sum()) / clean.lines, 3)
     temperature = bundle.manifest.defects.temperature if bundle.manifest.defects is not None else 1.0
     return Calibration(temperature, candidate, weights, thresholds, alarms)
+
+
+def fitted_weights(clean: Judged, faulty: Judged) -> dict[str, float]:
+    """Weights of the confidence. A faulty copy stands for one function in fifty: its places weigh that much less."""
+    every = clean.places + faulty.places
+    names = (*FEATURES, *_common_kinds(every))
+    inputs = np.array([_row(item, names) for item in every])
+    truth = np.concatenate([clean.right, faulty.right])
+    weight = np.concatenate([np.full(len(clean.right), 1 - PRIOR), np.full(len(faulty.right), PRIOR)])
+    return dict(zip(names, _logistic_regression(inputs, truth, weight).tolist(), strict=True))
 
 
 def candidate_threshold(classifier: Classifier, rows: Sequence[FunctionRow]) -> float:
@@ -104,25 +111,31 @@ def _rounded_up(threshold: float) -> float:
     return rounded if rounded < 1 else threshold
 
 
-def judge(classifier: Classifier, rows: Sequence[FunctionRow], seed: int, threshold: float) -> tuple[Judged, Judged]:
-    """Clean functions, and the same with one injected defect each, as the detector sees them."""
+def judge(
+    classifier: Classifier, rows: Sequence[FunctionRow], seed: int, threshold: float, injected: bool = True
+) -> tuple[Judged, Judged]:
+    """Clean functions, and the same with one injected defect each (none without ``injected``), as the detector sees
+    them."""
     rng = random.Random(seed)
     clean = [Unit(row.text, 0) for row in rows]
     faulty: list[tuple[Unit, Injected]] = []
     originals: list[str] = []
-    for row in rows:
+    numbers: list[int] = []
+    for number, row in enumerate(rows if injected else ()):
         parsed = parse(row.text)
         node = definition(parsed)
-        injected = inject(parsed, node, 1, rng) if node is not None else None
-        if injected is not None:
-            faulty.append((Unit(injected.text, 0), injected))
+        made = inject(parsed, node, 1, rng) if node is not None else None
+        if made is not None:
+            faulty.append((Unit(made.text, 0), made))
             originals.append(row.text)
-    truth = {id(unit): set(injected.labels) for unit, injected in faulty}
+            numbers.append(number)
+    truth = {id(unit): set(made.labels) for unit, made in faulty}
     wrong = _judged(classifier, [unit for unit, _ in faulty], truth, threshold)
-    kinds = tuple(next(iter(injected.labels.values())) for _, injected in faulty)
+    kinds = tuple(next(iter(made.labels.values())) for _, made in faulty)
+    places = tuple(frozenset(made.labels) for _, made in faulty)
     return (
-        _judged(classifier, clean, {}, threshold),
-        attrs.evolve(wrong, kinds=kinds, originals=tuple(originals)),
+        attrs.evolve(_judged(classifier, clean, {}, threshold), rows=tuple(range(len(rows)))),
+        attrs.evolve(wrong, kinds=kinds, originals=tuple(originals), rows=tuple(numbers), wrong=places),
     )
 
 
@@ -138,68 +151,8 @@ def _judged(classifier: Classifier, units: list[Unit], truth: dict[int, set[int]
         np.array([number[id(item.place.unit)] for item in places], dtype=np.int64),
         sum(unit.text.count("\n") for unit in units),
         len(units),
+        texts=tuple(unit.text for unit in units),
     )
-
-
-def report(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 4) -> dict[str, Any]:
-    """What a person would see on functions that neither trained nor calibrated the bundle."""
-    spec = bundle.manifest.defects
-    assert spec is not None
-    classifier = Classifier(bundle)
-    clean, faulty = judge(classifier, rows, seed, spec.candidate)
-    levels: dict[str, Any] = {}
-    by_kind: dict[str, list[int]] = {}
-    kinds, originals = faulty.kinds, [text.split() for text in faulty.originals]
-    for name in ALARM_BUDGETS:
-        least = spec.thresholds[name]
-        false = np.array([confidence(item.evidence, spec.confidence) >= least for item in clean.places], dtype=bool)
-        shown = np.array([confidence(item.evidence, spec.confidence) >= least for item in faulty.places], dtype=bool)
-        right = shown & faulty.right
-        hit = {int(f) for f in faulty.function[right]} if len(shown) else set()
-        mended = {
-            int(f) for f, item in zip(faulty.function, faulty.places, strict=True) if _first_fix(item) == originals[f]
-        }
-        levels[name] = {
-            "clean_alarms_per_kloc": round(1000 * float(false.sum()) / max(1, clean.lines), 3),
-            "injected_found_exact_token": round(len(hit) / max(1, faulty.functions), 4),
-            "first_fix_right": round(len(hit & mended) / max(1, faulty.functions), 4),
-            "precision_at_one_in_fifty": round(
-                _precision(len(hit), faulty.functions, int(false.sum()), clean.functions), 4
-            ),
-        }
-        if name == "high":
-            by_kind = {
-                kind: [sum(1 for f in hit if kinds[f] == kind), sum(each == kind for each in kinds)]
-                for kind in sorted(set(kinds))
-            }
-    peaks = [_peaks(each, each.functions) for each in (faulty, clean)]
-    return {
-        "functions": clean.functions,
-        "lines": clean.lines,
-        "projects": sorted({row.project for row in rows}),
-        "auc_against_clean_twin": round(auc(*peaks), 4),
-        "levels": levels,
-        "by_kind_high": by_kind,
-    }
-
-
-def _first_fix(item: Inspected) -> list[str]:
-    """The words of the function after the best rewrite; none where nothing was tried."""
-    best = next((trial for trial in item.trials if not trial.spreads), None)
-    return apply(item.place.unit.text, best.rewrite.edits).split() if best is not None else []
-
-
-def _precision(hits: int, faulty: int, alarms: int, clean: int) -> float:
-    true, false = PRIOR * hits / max(1, faulty), (1 - PRIOR) * alarms / max(1, clean)
-    return true / (true + false) if true + false else 0.0
-
-
-def _peaks(judged: Judged, functions: int) -> NDArray[np.float64]:
-    """[functions]: the highest suspicion of each."""
-    found = np.zeros(functions)
-    for item, function in zip(judged.places, judged.function, strict=True):
-        found[function] = max(found[function], item.evidence.suspicion)
-    return found
 
 
 def _common_kinds(places: Sequence[Inspected]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from codehunch.bundles.bundle import Bundle, load_bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec, GenerationSpec, Manifest
+from codehunch_training.export.defect_card import held_out_sections
 
 CARD_NAME = "MODEL_CARD.md"
 
@@ -18,7 +19,7 @@ def render_card(manifest: Manifest) -> str:
     lines += [f"Task: {manifest.task}. Languages: {', '.join(manifest.languages)}. Licence: {manifest.license}."]
     lines += [f"Made {manifest.created}.", ""]
     if manifest.defects is not None and "held_out" in manifest.metrics:
-        lines += list(_defects(manifest.defects, manifest.metrics))
+        lines += list(held_out_sections(manifest.defects, manifest.metrics["held_out"]))
     elif manifest.defects is not None:
         lines += list(_thresholds(manifest.defects, manifest.metrics))
     if manifest.generation is not None:
@@ -47,45 +48,6 @@ def write_card(folder: Path) -> Bundle:
     manifest = load_bundle(folder).manifest
     (folder / CARD_NAME).write_text(render_card(manifest), encoding="utf-8")
     return write_bundle(folder, manifest)
-
-
-def _defects(spec: DefectSpec, metrics: Mapping[str, Any]) -> Iterator[str]:
-    held = metrics.get("held_out", {})
-    yield "## What a person sees"
-    yield ""
-    yield (
-        f"Measured on {held.get('functions')} functions ({held.get('lines')} lines) of "
-        f"{', '.join(held.get('projects', []))}, which neither trained nor calibrated the model: "
-        "once as they are, once with one injected defect each."
-    )
-    yield ""
-    yield "Right warnings are counted as if one function in fifty were defective."
-    yield ""
-    yield "| sensitivity | confidence from | alarms per 1,000 clean lines | exact token | first fix right | right |"
-    yield "|---|---:|---:|---:|---:|---:|"
-    for name, row in held.get("levels", {}).items():
-        yield (
-            f"| {name} | {spec.thresholds[name]:.3f} | {row['clean_alarms_per_kloc']:.2f} "
-            f"| {row['injected_found_exact_token']:.1%} | {row['first_fix_right']:.1%} "
-            f"| {row['precision_at_one_in_fifty']:.0%} |"
-        )
-    yield ""
-    yield f"AUC of the most suspicious token against the clean twin: {held.get('auc_against_clean_twin')}."
-    yield ""
-    yield "Exact tokens found by kind, at high sensitivity:"
-    yield ""
-    yield "| kind | injected | found |"
-    yield "|---|---:|---:|"
-    for kind, (found, count) in held.get("by_kind_high", {}).items():
-        yield f"| {kind} | {count} | {found / count:.0%} |"
-    yield ""
-    yield "## Limits"
-    yield ""
-    yield (
-        "It reads one function at a time, without the rest of the file. Injected defects are easier than people's: "
-        "expect it to find less. The confidence assumes one defective function in fifty."
-    )
-    yield ""
 
 
 def _thresholds(spec: DefectSpec, metrics: Mapping[str, Any]) -> Iterator[str]:

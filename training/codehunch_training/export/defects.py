@@ -27,9 +27,10 @@ from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.injection import definition, inject
 from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.evaluation.defects import read
-from codehunch_training.export.calibration import Calibration, calibrate, report
-from codehunch_training.export.card import CARD_NAME, render_card
+from codehunch_training.export.calibration import Calibration, calibrate
+from codehunch_training.export.card import CARD_NAME, render_card, write_card
 from codehunch_training.export.graphs import checked
+from codehunch_training.export.held_out import report
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 from codehunch_training.tasks.defect_data import label_index, make_examples
 
@@ -164,6 +165,15 @@ def recalibrated(folder: Path, calibration: Sequence[FunctionRow], held_out: Seq
     manifest = _with(manifest, fitted, dict(manifest.parity), metrics)
     (folder / CARD_NAME).write_text(render_card(manifest), encoding="utf-8")
     return write_bundle(folder, manifest)
+
+
+def measured(folder: Path, held_out: Sequence[FunctionRow]) -> Bundle:
+    """Measure the bundle in ``folder`` again as it is; its numbers and its card follow, the model and its thresholds
+    stay."""
+    bundle = load_bundle(folder)
+    metrics = {**bundle.manifest.metrics, "held_out": report(bundle, held_out)}
+    write_bundle(folder, attrs.evolve(bundle.manifest, metrics=metrics))
+    return write_card(folder)
 
 
 def _with(manifest: Manifest, fitted: Calibration, found: dict[str, Any], metrics: dict[str, Any]) -> Manifest:

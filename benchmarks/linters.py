@@ -1,16 +1,19 @@
 """Real bugs side by side: the files around mined fixes, before and after, read by CodeHunch, ruff, pylint and pyright.
 
-    python benchmarks/linters.py HISTORIES --repositories FOLDER --project redis-py --project alembic
+    python benchmarks/linters.py HISTORIES... --repositories FOLDER --project redis-py --project alembic
 
-``HISTORIES`` is what ``codehunch corpus histories`` writes; ``FOLDER`` holds the repositories it was mined from, bare
-or not, as ``owner+name`` or ``owner+name/repo``. Linters run with their families for bugs, no style: ruff ``E9 F B PLE
-PLW RUF``, pylint errors and warnings, pyright as it is; none may complain of imports, for nothing is installed. A bug
-is found when a wrong line has a warning, and told apart when the same warning is gone after the fix.
+Each of ``HISTORIES`` is what ``codehunch corpus histories`` writes; ``FOLDER`` holds the repositories they were mined
+from, bare or not, as ``owner+name`` or ``owner+name/repo``. Linters run with their families for bugs, no style: ruff
+``E9 F B PLE PLW RUF``, pylint errors and warnings, pyright as it is; none may complain of imports, for nothing is
+installed. A bug is found when a wrong line has a warning, and told apart when the same warning is gone after the fix.
+In brackets: 95 % intervals, projects drawn with replacement. With another bundle take another ``--work``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,8 +24,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
+import numpy as np
 import typer
 from defects import LEVELS, Case, cases
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -31,11 +36,13 @@ from codehunch.bundles.bundle import load_bundle
 from codehunch.bundles.store import active_bundle
 from codehunch.defects.detector import CheckOptions, Detector
 from codehunch.syntax.text import SourceText
+from codehunch_training.evaluation.binary import interval_by
 
 Warnings = dict[str, list[tuple[int, str]]]
 """File name -> (row from 0, rule)."""
 RUFF = ("check", "--isolated", "--no-cache", "--exit-zero", "--select", "E9,F,B,PLE,PLW,RUF", "--output-format", "json")
 PYLINT = ("--rcfile=", "--disable=all", "--enable=E,W", "--disable=import-error,no-name-in-module", "-f", "json")
+LINTERS = ("ruff", "pylint", "pyright")
 PYLINT_STYLE = {"line-too-long", "trailing-whitespace", "fixme"}
 
 
@@ -44,6 +51,7 @@ class Pair:
     """One mined bug in its two files."""
 
     name: str
+    project: str
     before: str
     after: str
     wrong: frozenset[int]
@@ -53,50 +61,88 @@ class Pair:
 
 
 def main(
-    histories: Annotated[Path, typer.Argument(help="Mined histories, a file of rows.")],
+    histories: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, help="Mined histories, files of rows.")
+    ],
     repositories: Annotated[Path, typer.Option(help="Folder of the repositories.")],
     project: Annotated[list[str] | None, typer.Option(help="Only these projects; repeat.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Bundle folder; the active one otherwise.")] = None,
     limit: Annotated[int, typer.Option(help="Bugs at most; 0 for all.")] = 0,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder that keeps what each tool said; a run goes on there.")
+    ] = None,
+    tool: Annotated[list[str] | None, typer.Option(help="Only tools whose name begins so; repeat.")] = None,
 ) -> None:
     """Print the table."""
-    chosen = cases(histories, set(project or ()), True)[: limit or None]
+    chosen = [case for path in histories for case in cases(path, set(project or ()), True)][: limit or None]
     pairs = [pair for number, case in enumerate(chosen) if (pair := pair_of(case, repositories, number)) is not None]
-    console = Console(width=110)
-    console.print(f"{len(pairs)} of {len(chosen)} mined bugs whose files are there before and after the fix")
+    console = Console(width=140)
+    console.print(
+        f"{len(pairs)} of {len(chosen)} mined bugs whose files are there before and after the fix, "
+        f"of {len({pair.project for pair in pairs})} projects"
+    )
     table = Table("tool")
     for name in ("wrong line", "told apart", "still there after the fix", "per 1,000 lines after", "seconds"):
         table.add_column(name, justify="right")
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        for pair in pairs:
-            (folder / f"before_{pair.name}").write_text(pair.before, encoding="utf-8")
-            (folder / f"after_{pair.name}").write_text(pair.after, encoding="utf-8")
-        for tool, run in tools(folder, bundle):
-            start = time.perf_counter()
-            found = run()
-            table.add_row(tool, *row_of(pairs, found), f"{time.perf_counter() - start:.0f}")
+        folder = (work or Path(scratch)) / f"files-{digest_of(pairs)}"
+        if not folder.exists():
+            fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
+            fresh.mkdir(parents=True)
+            for pair in pairs:
+                (fresh / f"before_{pair.name}").write_text(pair.before, encoding="utf-8")
+                (fresh / f"after_{pair.name}").write_text(pair.after, encoding="utf-8")
+            fresh.rename(folder)
+        together: Warnings = {}
+        for name, run in tools(folder, bundle):
+            if tool and not name.lower().startswith(tuple(each.lower() for each in tool)):
+                continue
+            found, seconds = said_by(name, run, folder)
+            for path, said in found.items() if name in LINTERS else ():
+                together.setdefault(path, []).extend(said)
+            table.add_row(name, *row_of(pairs, found), f"{seconds:.0f}")
+    table.add_row("the linters together", *row_of(pairs, together))
     console.print(table)
+
+
+def digest_of(pairs: list[Pair]) -> str:
+    """Short name of a set of files."""
+    texts = "\0".join(text for pair in pairs for text in (pair.name, pair.before, pair.after))
+    return hashlib.sha256(texts.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def said_by(name: str, run: Callable[[], Warnings], folder: Path) -> tuple[Warnings, float]:
+    """What a tool says of the files, and its seconds; kept beside them once it is known."""
+    kept = folder.with_name(f"{folder.name}-{name.replace(', ', '-').lower()}.json")
+    if not kept.exists():
+        start = time.perf_counter()
+        found = run()
+        seconds = time.perf_counter() - start
+        fresh = kept.with_suffix(".tmp")
+        fresh.write_text(json.dumps({"seconds": seconds, "found": found}), encoding="utf-8")
+        fresh.replace(kept)
+    known = json.loads(kept.read_text(encoding="utf-8"))
+    return {path: [(row, rule) for row, rule in said] for path, said in known["found"].items()}, known["seconds"]
 
 
 def row_of(pairs: list[Pair], found: Warnings) -> list[str]:
     """What a tool said of all pairs, as cells."""
-    hit = apart = kept = alarms = lines = 0
-    for pair in pairs:
+    hits, alarms, lines = np.zeros((3, len(pairs))), 0, 0
+    for number, pair in enumerate(pairs):
         before = {rule for row, rule in found.get(f"before_{pair.name}", ()) if row in pair.wrong}
         after = {rule for row, rule in found.get(f"after_{pair.name}", ()) if row in pair.right}
-        hit += bool(before)
-        apart += bool(before - after)
-        kept += bool(after)
+        hits[:, number] = bool(before), bool(before - after), bool(after)
         alarms += len(found.get(f"after_{pair.name}", ()))
         lines += pair.after.count("\n")
-    n = max(1, len(pairs))
-    return [
-        f"{hit} ({hit / n:.0%})",
-        f"{apart} ({apart / n:.0%})",
-        f"{kept} ({kept / n:.0%})",
-        f"{1000 * alarms / max(1, lines):.1f}",
-    ]
+    projects = [pair.project for pair in pairs]
+    return [*(_share(each, projects) for each in hits), f"{1000 * alarms / max(1, lines):.1f}"]
+
+
+def _share(hits: NDArray[np.float64], projects: list[str]) -> str:
+    """Count, share and its interval."""
+    low, high = interval_by(projects, lambda rows: float(hits[rows].mean()))
+    known = f" ({low:.0%} to {high:.0%})" if low == low else ""
+    return f"{hits.sum():.0f} = {hits.mean() if len(hits) else 0.0:.1%}{known}"
 
 
 def pair_of(case: Case, repositories: Path, number: int) -> Pair | None:
@@ -119,7 +165,7 @@ def pair_of(case: Case, repositories: Path, number: int) -> Pair | None:
         moved += len(content) - (end - start)
     for start, end in case.buggy.spans:
         wrong |= rows(source, start, end, first)
-    return Pair(f"{number}.py", before, after, frozenset(wrong), frozenset(right))
+    return Pair(f"{number}.py", case.buggy.project, before, after, frozenset(wrong), frozenset(right))
 
 
 def rows(source: SourceText, start: int, end: int, first: int) -> set[int]:
@@ -151,7 +197,7 @@ def tools(folder: Path, bundle: Path | None) -> Iterator[tuple[str, Callable[[],
     detector = Detector(load_bundle(bundle) if bundle else active_bundle("defects"))
     for level in LEVELS:
         yield f"CodeHunch, {level}", lambda level=level: codehunch(detector, folder, level)
-    for name, run in (("ruff", ruff), ("pylint", pylint), ("pyright", pyright)):
+    for name, run in zip(LINTERS, (ruff, pylint, pyright), strict=True):
         program = Path(sys.executable).with_name(name)
         found = str(program) if program.exists() else shutil.which(name)
         if found is None:

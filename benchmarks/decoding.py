@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 from rich.console import Console
 from side_by_side import measure, table
@@ -68,6 +69,8 @@ def build(work: Path) -> Any:
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
+    from codehunch_training.export.blocks import round_table
+    from codehunch_training.export.bundling import scheme_of
     from codehunch_training.export.graphs import export_encoder_decoder
     from codehunch_training.export.quantisation import SCHEMES, quantise
 
@@ -89,8 +92,13 @@ def build(work: Path) -> Any:
         save_tokenizer(work / "t5")
         model.save_pretrained(work / "fp32", state_dict={})  # optimum wants the configuration beside the graphs.
         (work / "int8").mkdir(parents=True, exist_ok=True)
-        for path in export_encoder_decoder(model, work / "fp32").values():
-            quantise(path, work / "int8" / path.name, SCHEMES["reduced"])
+        made = export_encoder_decoder(model, work / "fp32")
+        rounded = {part: work / f"rounded-{path.name}" for part, path in made.items()}
+        assert round_table(made, rounded), "T5 looks up the matrix that it ends with"
+        for part, path in rounded.items():
+            scheme = attrs.evolve(SCHEMES["reduced"], embeddings=False)
+            quantise(path, work / "int8" / made[part].name, scheme_of(part, "encoder-decoder", scheme))
+            path.unlink()
         (work / "int8" / "done").touch()
     return model
 

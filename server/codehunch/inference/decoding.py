@@ -200,27 +200,23 @@ def _sampled(log_probabilities: Floats, decoding: Decoding, random: np.random.Ge
 
 
 def _best(log_probabilities: Floats, scores: NDArray[np.float64], count: int) -> list[tuple[float, int, int]]:
-    """The best continuations of all beams: score, beam and token, the best first."""
-    found: list[tuple[float, int, int]] = []
-    for beam, row in enumerate(log_probabilities):
-        tokens = _top(row, count)
-        found += zip((scores[beam] + row[tokens]).tolist(), [beam] * len(tokens), tokens.tolist(), strict=True)
-    return sorted(found, key=lambda each: -each[0])[:count]
-
-
-def _top(values: Floats, count: int) -> NDArray[np.int64]:
-    """Indices of the ``count`` largest values, the largest first.
+    """The best continuations of all beams: score, beam and token, the best first.
 
     The largest values lie in the blocks with the largest maxima, and a maximum is ten times as fast as a partition.
     """
-    if len(values) <= 2 * count * _BLOCK:
-        candidates = np.arange(len(values))
+    beams, vocabulary = log_probabilities.shape
+    whole = vocabulary // _BLOCK * _BLOCK
+    starts = np.arange(0, whole, _BLOCK)
+    if beams * len(starts) > 2 * count:
+        maxima = log_probabilities[:, :whole].reshape(beams, -1, _BLOCK).max(axis=2) + scores[:, None]
+        beam, block = np.divmod(np.sort(np.argpartition(-maxima, count, axis=None)[:count]), len(starts))
+        # The tokens past the last whole block are few: all are candidates.
+        tail = np.arange(whole, vocabulary)
+        rows = np.concatenate([np.repeat(beam, _BLOCK), np.repeat(np.arange(beams), len(tail))])
+        tokens = np.concatenate([(starts[block][:, None] + np.arange(_BLOCK)).ravel(), np.tile(tail, beams)])
     else:
-        whole = len(values) // _BLOCK * _BLOCK
-        maxima = values[:whole].reshape(-1, _BLOCK).max(axis=1)
-        blocks = np.sort(np.argpartition(-maxima, count)[:count])
-        candidates = np.concatenate(
-            [(blocks[:, None] * _BLOCK + np.arange(_BLOCK)).reshape(-1), np.arange(whole, len(values))]
-        )
-    result: NDArray[np.int64] = candidates[np.argsort(-values[candidates], kind="stable")][:count]
-    return result
+        rows, tokens = np.repeat(np.arange(beams), vocabulary), np.tile(np.arange(vocabulary), beams)
+    values = scores[rows] + log_probabilities[rows, tokens]
+    # Of equal ones the first beam's goes first, and its first token.
+    best = np.lexsort((tokens, rows, -values))[:count]
+    return list(zip(values[best].tolist(), rows[best].tolist(), tokens[best].tolist(), strict=True))

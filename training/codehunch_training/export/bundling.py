@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from codehunch.bundles.bundle import Bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec, EmbeddingSpec, GenerationSpec, InputSpec, Manifest
 from codehunch_training.export import graphs, quantisation, thresholds
+from codehunch_training.export.blocks import round_table
 from codehunch_training.export.card import CARD_NAME, render_card
 from codehunch_training.export.padding import without_mask
 from codehunch_training.export.parity import Bounds, GraphModel, ParityError, gate, measure_encoder, measure_generation
@@ -166,25 +167,45 @@ def _fewer_bits(
         feeds = decoder_feeds(subject, made.get("encoder"))
         if "decoder_with_past" in made:
             add_cache_feeds(feeds, made["decoder"])
-        # The embedding table is the output matrix too: there the last rounding decides between two tokens.
         scheme = attrs.evolve(scheme, embeddings=False)
     details: dict[str, Any] = {}
-    for part, path in made.items():
-        if writes:
+    schemes = {part: scheme_of(part, subject.kind, scheme) for part in made}
+    if any(each.blocks != "none" for each in schemes.values()):
+        rounded = {part: path.with_name(f"rounded-{path.name}") for part, path in made.items()}
+        made = rounded if round_table(made, rounded) else made
+    elif writes:
+        # The embedding table is the output matrix too, where the last rounding decides between two tokens.
+        for path in made.values():
             _tie(path)
+    for part, path in made.items():
         # Rows run alone there: see codehunch.inference.batching. Other readers of texts and windows ask for the mask.
         alone = path.with_name(f"alone-{path.name}")
         if subject.kind == "classifier" and not scheme.static and without_mask(path, alone, feeds[part]):
             path = alone
-        details[part] = quantisation.quantise(path, shipped[part], scheme, feeds[part], options.error_limit, say)
+        details[part] = quantisation.quantise(path, shipped[part], schemes[part], feeds[part], options.error_limit, say)
+        if schemes[part].blocks != "none":
+            _tie(shipped[part])  # Where the output matrix had to go back to floats.
     first = next(iter(details.values()))
     shared = ("method", "scheme", "weights", "activations", "embeddings")
     report = {key: first[key] for key in shared} | {
-        "parts": {part: {k: v for k, v in row.items() if k not in shared} for part, row in details.items()}
+        "parts": {
+            part: {k: v for k, v in row.items() if k not in shared or v != first[k]} for part, row in details.items()
+        }
     }
     report["bytes_fp32"] = sum(_size(path) for path in made.values())
     report["bytes"] = sum(_size(path) for path in shipped.values())
     return shipped, report
+
+
+def scheme_of(part: str, kind: str, scheme: Scheme) -> Scheme:
+    """The scheme of one graph of a model. What reads one token at a time takes as long as reading its weights, and
+    fastest in blocks: the decoders of an encoder-decoder, and the output matrix of a decoder alone, which reads its
+    prompt with the others. Whoever asks for a scheme of all eight bits or for static ranges gets it everywhere."""
+    if scheme.name != "reduced" or scheme.static:
+        return scheme
+    if kind == "encoder-decoder" and part != "encoder":
+        return attrs.evolve(scheme, blocks="all")
+    return attrs.evolve(scheme, blocks="output") if kind == "decoder-only" else scheme
 
 
 def _parity(

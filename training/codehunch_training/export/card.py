@@ -149,7 +149,8 @@ def _quantization(values: Mapping[str, Any]) -> Iterator[str]:
     for part, row in values.get("parts", {}).items():
         kept = ", ".join(row.get("kept_in_floats", ())) or "none"
         if "error" in row:
-            yield f"- {part}: relative error {row['error']:.3f}, left in floats: {kept}"
+            weights = f"{row['weights']}, " if "weights" in row else ""
+            yield f"- {part}: {weights}relative error {row['error']:.3f}, left in floats: {kept}"
     for name, row in values.get("graphs", {}).items():
         yield f"- {name}: opset {row['opset'].get('ai.onnx')}, IR {row['ir']}"
 

@@ -10,6 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from codehunch_training.export.blocks import DOMAIN, OPERATOR, SCALES, WEIGHTS, from_blocks
+
 _QUANTISED = {
     "MatMulInteger",
     "ConvInteger",
@@ -61,6 +63,8 @@ class _Reader:
                 self._matmul(node)
             elif node.op_type == "DequantizeLinear":
                 self._dequantize(node)
+            elif node.op_type == OPERATOR and node.domain == DOMAIN and node.input[1].endswith(WEIGHTS):
+                self._blocks(node)
         nodes = [self.replaced.get(name, node) for node in self.graph.node for name in node.output[:1]]
         for node in nodes:
             for place, name in enumerate(node.input):
@@ -94,6 +98,17 @@ class _Reader:
         weight = self._weight(node.input[1], scale, zero_point, axis=1)
         self.replaced[scaled.output[0]] = onnx.helper.make_node(
             "MatMul", [source, weight], [scaled.output[0]], name=node.name.removesuffix("_quant")
+        )
+
+    def _blocks(self, node: onnx.NodeProto) -> None:
+        """A product with weights in blocks as this project writes them."""
+        name = node.input[1].removesuffix(WEIGHTS)
+        if name not in self.tensors:
+            inner = next(attribute.i for attribute in node.attribute if attribute.name == "K")
+            stored, scales = (numpy_helper.to_array(self.tensors[name + part]) for part in (WEIGHTS, SCALES))
+            self.tensors[name] = numpy_helper.from_array(from_blocks(stored, scales, inner), name)
+        self.replaced[node.output[0]] = onnx.helper.make_node(
+            "MatMul", [node.input[0], name], [node.output[0]], name=node.name.removesuffix(WEIGHTS)
         )
 
     def _gather(self, node: onnx.NodeProto, output: str, scale: str, zero_point: str) -> str:

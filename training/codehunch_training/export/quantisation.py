@@ -23,6 +23,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from codehunch_training.export.blocks import BLOCK, output_nodes, write_blocks
+
 Feed = Mapping[str, NDArray[Any]]
 """Inputs of one run of a graph by name."""
 Precision = Literal["fp32", "fp16", "int8"]
@@ -40,6 +42,8 @@ class Scheme:
     static: bool = False
     """Activation ranges fixed from calibration data instead of found at each call."""
     embeddings: bool = True
+    blocks: Literal["none", "output", "all"] = "none"
+    """Which products have their weights in blocks: none, the output matrix of a language model, or all."""
 
     @property
     def operators(self) -> list[str]:
@@ -71,14 +75,19 @@ def quantise(
     """Write ``source`` in int8 to ``out``; returns what the manifest says of it.
 
     With ``feeds`` the outputs are compared. While their error is above ``limit``, the part whose quantisation alone
-    costs most goes back to floats. Static schemes need feeds: raises ValueError without them.
+    costs most goes back to floats. Static schemes need feeds: raises ValueError without them, and for blocks, whose
+    activations are always quantised at the call.
     """
+    if scheme.static and scheme.blocks != "none":
+        raise ValueError("weights in blocks have no static ranges of activations")
     if scheme.static and not feeds:
         raise ValueError("static quantisation needs calibration data: give --data, or leave out --static")
+    weights = "uint8" if scheme.unsigned_weights else "int8, reduced range" if scheme.reduced_range else "int8"
+    in_blocks = f"int8 in blocks of {BLOCK}"
     report: dict[str, Any] = {
         "method": f"onnxruntime {'static' if scheme.static else 'dynamic'} int8, per channel",
         "scheme": scheme.name,
-        "weights": "uint8" if scheme.unsigned_weights else "int8, reduced range" if scheme.reduced_range else "int8",
+        "weights": {"none": weights, "output": f"{weights}; output {in_blocks}", "all": in_blocks}[scheme.blocks],
         "activations": "uint8",
         "embeddings": "uint8" if scheme.embeddings else "fp32",
     }
@@ -137,7 +146,26 @@ def apply(
     without: Sequence[str] = (),
     feeds: Sequence[Feed] = (),
 ) -> None:
-    """One run of onnxruntime's quantiser over the nodes named in ``only`` (all where empty) less ``without``."""
+    """Quantise the nodes named in ``only`` (all where empty) less ``without``."""
+    if scheme.blocks == "none":
+        _apply(source, out, scheme, only, without, feeds)
+        return
+    every = _with_weights(source, scheme)
+    blocks = every if scheme.blocks == "all" else output_nodes(source, every)
+    chosen = [name for name in every if (not only or name in only) and name not in without]
+    others = [name for name in chosen if name not in blocks]
+    with tempfile.TemporaryDirectory() as folder:
+        before = source
+        if others:
+            before = Path(folder) / source.name
+            _apply(source, before, scheme, others, (), feeds)
+        write_blocks(before, out, set(chosen) - set(others))
+
+
+def _apply(
+    source: Path, out: Path, scheme: Scheme, only: Sequence[str], without: Sequence[str], feeds: Sequence[Feed]
+) -> None:
+    """One run of onnxruntime's quantiser."""
     from onnxruntime.quantization import (
         CalibrationDataReader,
         QuantFormat,

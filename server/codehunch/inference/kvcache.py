@@ -7,7 +7,7 @@ cache once at the start, for the beams, and where a beam search changes the orde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,17 @@ LOGITS = "logits"
 class KeyValueCache:
     """Values by input name, each of shape (beams, heads, positions, size of a head), bound to one session."""
 
-    def __init__(self, session: ort.InferenceSession, values: Mapping[str, NDArray[Any]], beams: int = 1) -> None:
-        """``values`` are of one beam, or of all; names the session does not take are left out."""
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        values: Mapping[str, NDArray[Any]],
+        beams: int = 1,
+        shared: Collection[str] = (),
+    ) -> None:
+        """``values`` are of one beam, or of all; names the session does not take are left out.
+
+        Those of ``shared`` stay as they are: one copy for all beams, which the graph must be able to read so.
+        """
         self._session = session
         self._device = "cuda" if "CUDAExecutionProvider" in session.get_providers() else "cpu"
         names = {node.name for node in session.get_inputs()}
@@ -33,7 +42,8 @@ class KeyValueCache:
         self._held: dict[str, NDArray[Any]] = {}
         for name, value in values.items():
             if name in names:
-                repeated = np.repeat(value, beams, axis=0) if len(value) != beams else value
+                whole = name in shared or len(value) == beams
+                repeated = value if whole else np.repeat(value, beams, axis=0)
                 self._bind(name, ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(repeated), self._device))
 
     @property

@@ -8,7 +8,7 @@ are one batch.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Seq2Seq:
         require_names(self._next, graphs.decoder_with_past, ["input_ids", "encoder_attention_mask"], ["logits"])
         self._decoder_outputs = [node.name for node in self._decoder.get_outputs()]
         self._next_inputs = {node.name for node in self._next.get_inputs()}
+        self._shares: bool | None = None
+        """Whether all beams can read one copy of the prompt's keys and values; not known yet where ``None``."""
 
     def generate(
         self,
@@ -72,10 +74,31 @@ class Seq2Seq:
         outputs = dict(zip(self._decoder_outputs, self._decoder.run(None, feed), strict=True))
         logits: Floats = outputs.pop("logits")[:, -1]
         values = {name.replace("present", "past_key_values"): value for name, value in outputs.items()}
-        cache = KeyValueCache(self._next, values, beams)
+        return logits, self._cache(values, mask, beams, beams > 1 and self._can_share(values, mask))
+
+    def _cache(self, values: Mapping[str, Floats], mask: NDArray[np.int64], beams: int, shared: bool) -> KeyValueCache:
+        names = [name for name in values if ".encoder." in name] if shared else []
+        cache = KeyValueCache(self._next, values, beams, names)
         if "encoder_attention_mask" in self._next_inputs:
             cache.bind("encoder_attention_mask", np.repeat(mask, beams, axis=0))
-        return logits, cache
+        return cache
+
+    def _can_share(self, values: Mapping[str, Floats], mask: NDArray[np.int64]) -> bool:
+        """Whether a step of two beams over one copy of the prompt's keys and values gives the same bits as over two.
+
+        Reading them is most of a step after a long prompt. Whether one copy is enough depends on how the graph was
+        traced: some products broadcast, others fold beams and heads into one axis. So it is tried, once per model.
+        """
+        if self._shares is None:
+            start = self._graphs.start
+            tokens = np.array([start, 1 if start == 0 else 0], dtype=np.int64)
+            expected = self.following(tokens, self._cache(values, mask, 2, False))
+            try:
+                found = self.following(tokens, self._cache(values, mask, 2, True))
+                self._shares = found.shape == expected.shape and np.array_equal(found, expected)
+            except Exception:  # onnxruntime's exceptions share no base but Exception: the shapes do not fit.
+                self._shares = False
+        return self._shares
 
     def following(self, tokens: NDArray[np.int64], cache: KeyValueCache) -> Floats:
         """Feed one token per beam: logits (beams, vocabulary). The cache grows by it."""

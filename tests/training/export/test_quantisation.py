@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from codehunch_training.export.blocks import from_blocks, in_blocks, round_table, write_blocks
 from codehunch_training.export.dequantise import dequantised, float_tensors
 from codehunch_training.export.quantisation import (
     SCHEMES,
@@ -139,3 +140,82 @@ def test_half_precision(graph: Path, feeds: list[Feed], tmp_path: Path) -> None:
 )
 def test_parts(node: str, part: str) -> None:
     assert part_of(node) == part
+
+
+@pytest.mark.parametrize(("inner", "block"), [(16, 16), (40, 64), (256, 256), (300, 128), (512, 256)])
+def test_blocks_come_back_within_half_a_step(inner: int, block: int) -> None:
+    weight = np.random.default_rng(inner).normal(size=(inner, 7)).astype(np.float32)
+    weight[:, 3] = 0.0
+    stored, scales = in_blocks(weight, block)
+    assert stored.shape == (7, -(-inner // block), block)
+    found = from_blocks(stored, scales, inner)
+    assert found.shape == weight.shape
+    steps = np.repeat(scales, block, axis=1)[:, :inner].T
+    assert (np.abs(found - weight) <= 0.501 * steps).all()
+    np.testing.assert_allclose(from_blocks(*in_blocks(found, block), inner), found, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_products_in_blocks(tmp_path: Path, transposed: bool, bias: bool) -> None:
+    """Close to the float product, row by row, and read back as a product of floats."""
+    rng = np.random.default_rng(0)
+    weight, rows = rng.normal(size=(512, 24)).astype(np.float32), rng.normal(size=(6, 512)).astype(np.float32)
+    tensors = {"w": weight.T if transposed else weight} | ({"b": np.arange(24, dtype=np.float32)} if bias else {})
+    made = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Gemm", ["x", *tensors], ["y"], name="/dense/Gemm", transB=int(transposed))],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 512])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", 24])],
+            [numpy_helper.from_array(np.ascontiguousarray(each), name) for name, each in tensors.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+    )
+    made.ir_version = 8
+    onnx.save(made, tmp_path / "float.onnx")
+    write_blocks(tmp_path / "float.onnx", tmp_path / "blocks.onnx", ["/dense/Gemm"])
+    assert {tensor.name for tensor in onnx.load(tmp_path / "blocks.onnx").graph.initializer} & {"w"} == set()
+    onnx.save(dequantised(onnx.load(tmp_path / "blocks.onnx")), tmp_path / "back.onnx")
+    feed = [{"x": rows}]
+    expected = run_all(tmp_path / "float.onnx", feed)
+    for name in ("blocks", "back"):
+        assert relative_error(expected, run_all(tmp_path / f"{name}.onnx", feed)) < 0.02
+    together = run_all(tmp_path / "blocks.onnx", [{"x": np.concatenate([rows, 1000 * rows])}])[0][0][:6]
+    alone = run_all(tmp_path / "blocks.onnx", [{"x": row[None]} for row in rows])
+    np.testing.assert_allclose(together, np.concatenate([each[0] for each in alone]), rtol=1e-4, atol=1e-3)
+
+
+def test_a_table_that_is_the_output_matrix_too_is_rounded_with_it(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).normal(size=(40, SIZE)).astype(np.float32)
+    made = helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node("Gather", ["table", "input_ids"], ["h"], name="/words/Gather"),
+                helper.make_node("MatMul", ["h", "head"], ["logits"], name="/lm_head/MatMul"),
+            ],
+            "g",
+            [helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "tokens"])],
+            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "tokens", 40])],
+            [numpy_helper.from_array(table, "table"), numpy_helper.from_array(table.T.copy(), "head")],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+    )
+    made.ir_version = 8
+    places = {"decoder": tmp_path / "float.onnx"}
+    onnx.save(made, places["decoder"])
+    assert round_table(places, {"decoder": tmp_path / "rounded.onnx"})
+    scheme = attrs.evolve(SCHEMES["reduced"], embeddings=False, blocks="all")
+    report = quantise(tmp_path / "rounded.onnx", tmp_path / "q.onnx", scheme)
+    assert report["saturation_free"]
+    back = float_tensors(dequantised(onnx.load(tmp_path / "q.onnx")))
+    np.testing.assert_allclose(back["head"].T, back["table"], rtol=1e-5)
+    assert 0 < np.abs(back["table"] - table).max() < 0.02
+    made.graph.initializer[1].CopyFrom(numpy_helper.from_array(2 * table.T.copy(), "head"))
+    onnx.save(made, places["decoder"])
+    assert not round_table(places, places)
+
+
+def test_blocks_have_no_static_ranges(graph: Path, feeds: list[Feed], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no static ranges"):
+        quantise(graph, tmp_path / "q.onnx", attrs.evolve(SCHEMES["reduced"], static=True, blocks="all"), feeds)

@@ -1,7 +1,7 @@
 """Weights in blocks of eight bits (onnxruntime's MatMulNBits), for graphs that read one token at a time.
 
 The product of one row with a matrix takes as long as reading the matrix, and this operator's kernels come closest to
-that. Every 128 weights of a column share a scale, and every 128 numbers of a row another one, found at each call: rows
+that. Every 256 weights of a column share a scale, and every 256 numbers of a row another one, found at each call: rows
 do not change each other's answers, and errors are smaller than with one scale per column and per call. Its kernels
 add products in 32 bits, or convert the weights to floats, so nothing saturates on any processor;
 ``tests/training/export/test_processors.py`` shows it on emulated ones. Many rows at once are slower than with
@@ -18,7 +18,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-BLOCK = 128
+BLOCK = 256
+"""Weights of one scale, where they divide a column: the largest block the operator takes is the fastest."""
 DOMAIN = "com.microsoft"
 OPERATOR = "MatMulNBits"
 WEIGHTS, SCALES = "_blocks", "_block_scales"
@@ -89,7 +90,7 @@ def write_blocks(source: Path, out: Path, nodes: Collection[str]) -> None:
                 OPERATOR,
                 [node.input[0], name + WEIGHTS, name + SCALES],
                 [product],
-                name=node.name if not bias else f"{node.name}{WEIGHTS}",
+                name=node.name,
                 domain=DOMAIN,
                 K=weight.shape[0],
                 N=weight.shape[1],
@@ -99,7 +100,7 @@ def write_blocks(source: Path, out: Path, nodes: Collection[str]) -> None:
             )
         )
         if bias:
-            rest.append(helper.make_node("Add", [product, bias[0]], [node.output[0]], name=node.name))
+            rest.append(helper.make_node("Add", [product, bias[0]], [node.output[0]], name=f"{node.name}_bias"))
     del graph.node[:]
     graph.node.extend(rest)
     used = {name for node in rest for name in node.input}
@@ -168,8 +169,10 @@ def _save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _block_of(inner: int) -> int:
-    """The operator's smallest block that holds a short column, else the usual one."""
+    """The usual block where it divides a column, else half of it, or the smallest that holds a shorter column."""
+    if inner % BLOCK == 0:
+        return BLOCK
     block = _SMALLEST_BLOCK
-    while block < min(inner, BLOCK):
+    while block < min(inner, BLOCK // 2):
         block *= 2
     return block

@@ -108,7 +108,7 @@ class _Reader:
             stored, scales = (numpy_helper.to_array(self.tensors[name + part]) for part in (WEIGHTS, SCALES))
             self.tensors[name] = numpy_helper.from_array(from_blocks(stored, scales, inner), name)
         self.replaced[node.output[0]] = onnx.helper.make_node(
-            "MatMul", [node.input[0], name], [node.output[0]], name=node.name.removesuffix(WEIGHTS)
+            "MatMul", [node.input[0], name], [node.output[0]], name=node.name
         )
 
     def _gather(self, node: onnx.NodeProto, output: str, scale: str, zero_point: str) -> str:

@@ -83,7 +83,7 @@ def quantise(
     if scheme.static and not feeds:
         raise ValueError("static quantisation needs calibration data: give --data, or leave out --static")
     weights = "uint8" if scheme.unsigned_weights else "int8, reduced range" if scheme.reduced_range else "int8"
-    in_blocks = f"int8 in blocks of {BLOCK}"
+    in_blocks = f"int8 in blocks of at most {BLOCK}"
     report: dict[str, Any] = {
         "method": f"onnxruntime {'static' if scheme.static else 'dynamic'} int8, per channel",
         "scheme": scheme.name,

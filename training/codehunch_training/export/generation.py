@@ -26,6 +26,7 @@ from codehunch.generation.prompt import EOS, PAD, encode_prompt
 from codehunch.inference.decoding import Decoding
 from codehunch.inference.seq2seq import Graphs, Seq2Seq
 from codehunch_training.corpus.docstrings import prompt_of
+from codehunch_training.export.blocks import BLOCK, write_blocks
 from codehunch_training.export.card import write_card
 from codehunch_training.export.graphs import checked
 from codehunch_training.tasks.generation_data import read_rows
@@ -61,38 +62,33 @@ def to_onnx(model: Path, out: Path) -> None:
 
 
 def quantise(source: Path, out: Path) -> dict[str, Any]:
-    """Dynamic int8 for matrix products, per channel; returns what the manifest says.
+    """Int8 in blocks for matrix products, see ``export.blocks``; returns what the manifest says.
 
+    The encoder too: it reads prompts a little slower than with one scale per column, and makes a third of the error.
     The embedding table stays fp32 and serves as output matrix too: there the last rounding decides between two tokens.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     out.mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = {
-        "per_channel": True,
-        "reduce_range": False,
-        "op_types_to_quantize": ["MatMul"],
-    }
     for name in PARTS.values():
         prepared = out / f"prepared-{name}"
         quant_pre_process(source / name, prepared, skip_symbolic_shape=True)
         tie_head(prepared)
-        quantize_dynamic(
-            prepared,
-            out / name,
-            weight_type=QuantType.QInt8,
-            extra_options={"MatMulConstBOnly": True},
-            **settings,
-        )
+        write_blocks(prepared, out / name, products(prepared))
         prepared.unlink()
     return {
         "method": "dynamic",
-        "weights": "int8, embeddings fp32",
-        "activations": "uint8, per call",
-        **settings,
+        "weights": f"int8 in blocks of up to {BLOCK}, embeddings fp32",
+        "activations": "int8, per block and call",
         "graphs": {name: checked(out / name) for name in PARTS.values()},
     }
+
+
+def products(path: Path) -> list[str]:
+    """Names of the nodes that multiply with a matrix of the graph."""
+    graph = onnx.load(path).graph
+    matrices = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 2}
+    return [node.name for node in graph.node if node.op_type == "MatMul" and node.input[1] in matrices]
 
 
 def tie_head(path: Path) -> bool:

@@ -20,6 +20,7 @@ pytest.importorskip("optimum.exporters.onnx", reason="needs the train extra")
 
 from codehunch.bundles import store
 from codehunch.bundles.bundle import load_bundle
+from codehunch_training.retraining.mixing import SHARES
 from codehunch_training.retraining.options import RetrainError
 from codehunch_training.retraining.pipeline import Outcome, retrain
 from codehunch_training.retraining.telling import Silent, Stopped
@@ -74,6 +75,7 @@ def test_a_run_from_end_to_end(repository: Path, home: Path) -> None:
     assert (told["project"], told["licence"], told["commits_trained_on"]) == ("tiny", "MIT", 8)
     assert provenance["started_from"]["id"] == "small"
     assert provenance["recipe"]["seed"] == 0
+    assert provenance["share"] in SHARES
     assert bundle.manifest.parity["agreement_int8"] >= 0.95
     assert set(bundle.manifest.metrics["held_out"]) == {"later", "general", "judged"}
     for name in ("report.html", "report.md"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -62,19 +62,24 @@ class Judged:
     """Offsets of the injected defect of each function; empty for clean ones."""
 
 
-def calibrate(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3) -> Calibration:
-    """Fit on clean functions and on copies with one injected defect each."""
+def calibrate(
+    bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 3, weights: Mapping[str, float] | None = None
+) -> Calibration:
+    """Fit on clean functions and on copies with one injected defect each.
+
+    ``weights`` keeps those of the confidence, for rows that are too few to fit them anew: only the thresholds follow.
+    """
     classifier = Classifier(bundle)
     candidate = candidate_threshold(classifier, rows)
-    clean, faulty = judge(classifier, rows, seed, candidate)
-    weights = fitted_weights(clean, faulty)
-    scores = np.array([confidence(item.evidence, weights) for item in clean.places])
+    clean, faulty = judge(classifier, rows, seed, candidate, injected=not weights)
+    kept = dict(weights) if weights else fitted_weights(clean, faulty)
+    scores = np.array([confidence(item.evidence, kept) for item in clean.places])
     thresholds, alarms = {}, {}
     for name, budget in ALARM_BUDGETS.items():
         thresholds[name] = _rounded_up(threshold_for(scores, clean.lines, budget))
         alarms[name] = round(1000 * float((scores >= thresholds[name]).sum()) / clean.lines, 3)
     temperature = bundle.manifest.defects.temperature if bundle.manifest.defects is not None else 1.0
-    return Calibration(temperature, candidate, weights, thresholds, alarms)
+    return Calibration(temperature, candidate, kept, thresholds, alarms)
 
 
 def fitted_weights(clean: Judged, faulty: Judged) -> dict[str, float]:

@@ -22,6 +22,7 @@ from codehunch_training.corpus.rows import DefectRow, FunctionRow
 from codehunch_training.export.calibration import calibrate
 from codehunch_training.export.defects import AGREEMENT, export_graph, parity, quantize
 from codehunch_training.models.encoder import DefectModel
+from codehunch_training.retraining.mixing import kept_aside
 from codehunch_training.retraining.options import RetrainError, Tuning
 from codehunch_training.retraining.state import made_folder
 from codehunch_training.tasks.defect_data import (
@@ -79,6 +80,8 @@ class DefectLearner:
             Tokenizer.from_file(str(checkpoint / "tokenizer.json")), spec.encoding.window, spec.encoding.stride
         )
         self.index = label_index(self.labels)
+        self._general_kept = data.general[: kept_aside(len(data.general))]
+        data = attrs.evolve(data, general=data.general[len(self._general_kept) :])
         self.data, self.tuning, self.seed = data, tuning, seed
 
     def batches(self, seed: str) -> Iterator[dict[str, Tensor]]:
@@ -90,9 +93,15 @@ class DefectLearner:
         return loss
 
     def validation(self) -> list[dict[str, Tensor]]:
+        return self._batches(self.data.valid[:_VALIDATED])
+
+    def general_validation(self) -> list[dict[str, Tensor]]:
+        return self._batches(self._general_kept)
+
+    def _batches(self, texts: Sequence[str]) -> list[dict[str, Tensor]]:
         rng = random.Random(self.seed)
         examples: list[Example] = []
-        for text in self.data.valid[:_VALIDATED]:
+        for text in texts:
             injected = corrupt(text, Mixture(clean=0.0, dense=0.0), rng)
             if injected is not None:
                 examples += make_examples(injected.text, injected.labels, injected.originals, self.encoder, self.index)
@@ -159,7 +168,8 @@ def export_defects(
                 f"the int8 model points at another token in {1 - found['agreement_int8']:.1%} of functions"
                 f" ({1 - AGREEMENT:.0%} are allowed), so the old model stays"
             )
-        fitted = calibrate(bundle, list(calibration))
+        # A repository is too small to weigh the evidence anew: what it has learned was lost in that before.
+        fitted = calibrate(bundle, list(calibration), weights=spec.confidence)
         new: DefectSpec = attrs.evolve(
             bundle.manifest.defects,
             temperature=fitted.temperature,

@@ -34,6 +34,7 @@ from codehunch_training.export.generation import (
     to_onnx,
 )
 from codehunch_training.retraining.defect_task import retrained_id
+from codehunch_training.retraining.mixing import kept_aside
 from codehunch_training.retraining.options import RetrainError, Tuning
 from codehunch_training.retraining.state import made_folder
 from codehunch_training.tasks.generation_data import cut, encode_target, pad_id
@@ -69,7 +70,9 @@ class BodyLearner:
         self.pad = pad_id(self.tokenizer)
         self.tuning, self.seed = tuning, seed
         self._own = self._encoded(data.rows)
-        self._general = self._encoded(data.general)
+        general = self._encoded(data.general)
+        aside = kept_aside(len(general))
+        self._general_kept, self._general = general[:aside], general[aside:]
         self._feedback = self._encoded(data.feedback)
         self._valid = self._encoded(data.valid)[:_VALIDATED]
         self._weights = [_WEIGHT.get(str(row["kind"]), 1.0) for row in data.rows if self._fits(row)]
@@ -88,6 +91,9 @@ class BodyLearner:
 
     def validation(self) -> list[dict[str, Tensor]]:
         return self._grouped(self._valid) if self._valid else []
+
+    def general_validation(self) -> list[dict[str, Tensor]]:
+        return self._grouped(self._general_kept) if self._general_kept else []
 
     def _draw(self, rng: random.Random) -> Pair:
         if self._feedback and rng.random() < self.tuning.feedback:

@@ -76,6 +76,8 @@ class Trained:
     best_step: int
     losses: tuple[tuple[int, float, float], ...]
     """``(step, validation loss, mean training loss since the one before)``."""
+    share: float = 1.0
+    """How much of the way from the weights before to the best ones is kept, see ``mixing``."""
 
 
 def measure_speed(learner: Learner, device: torch.device, clock: Callable[[], float] = time.monotonic) -> Speed:

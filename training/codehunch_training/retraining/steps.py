@@ -18,6 +18,7 @@ from codehunch.bundles.bundle import Bundle, load_bundle, write_bundle
 from codehunch_training.export.restore import restore
 from codehunch_training.retraining import defect_measure, generation_measure
 from codehunch_training.retraining.loop import BEST, Moment, Speed, Trained, measure_speed
+from codehunch_training.retraining.mixing import mix, share_to_keep
 from codehunch_training.retraining.options import RetrainError, Task
 from codehunch_training.retraining.pipeline import Context, train_together
 from codehunch_training.retraining.state import made_folder, read_json, write_json
@@ -177,7 +178,20 @@ def crowding(seconds: float, busy: float) -> float:
 
 
 def trained_by(context: Context, task: Task, learner: Any, plan: Mapping[str, Any]) -> Trained:
-    """Train, or load the weights of a training that came to its end."""
+    """Train, or load the weights of a training that came to its end; then go back as far as too much was forgotten."""
+    start = {name: tensor.detach().clone() for name, tensor in learner.model.state_dict().items()}
+    trained = _trained(context, task, learner, plan)
+    path = context.folder.file(task, "share.json")
+    if path.is_file():
+        mix(learner.model, start, learner.model.state_dict(), read_json(path)["share"])
+    else:
+        share = share_to_keep(learner, start, context.cluster.device, context.options.recipe.forgetting)
+        write_json(path, {"share": share})
+        context.folder.tick()
+    return attrs.evolve(trained, share=read_json(path)["share"])
+
+
+def _trained(context: Context, task: Task, learner: Any, plan: Mapping[str, Any]) -> Trained:
     folder = context.folder.file(task, "train")
     done = context.folder.file(task, "trained.json")
     if done.is_file():
@@ -223,6 +237,7 @@ def provenance_of(
         "general": "the standard library of Python " + ".".join(map(str, _python())),
         "steps": trained.steps,
         "best_step": trained.best_step,
+        "share": trained.share,
         "seconds": round(trained.seconds, 1),
         "hardware": f"{plan['device']}, {plan['threads']} thread(s), {plan['processes']} process(es)",
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "onnxruntime")},

@@ -15,7 +15,7 @@ ROWS = [
     FunctionRow(
         project="made",
         text=f"def clip_{name}({name}, least, most):\n    if {name} < least:\n        return least\n"
-        f"    if {name} > most:\n        return most\n    {name}s = [{name} for _ in range(2)]\n    return {name}s[0]\n",
+        f"    if {name} > most:\n        return most\n    both = [{name}, least]\n    return both[0]\n",
     )
     for name in NAMES
 ]
@@ -25,7 +25,8 @@ def test_weights_that_are_given_stay_and_thresholds_follow_the_rows() -> None:
     bundle = default_bundle("defects")
     assert bundle is not None
     spec = bundle.manifest.defects
-    assert spec is not None and spec.confidence
+    assert spec is not None
+    assert spec.confidence
     kept = calibrate(bundle, ROWS, weights=spec.confidence)
     fitted = calibrate(bundle, ROWS)
     assert kept.weights == spec.confidence

@@ -48,7 +48,7 @@ def properties(text: str, path: str = "", project: str = "") -> dict[str, str]:
     function = inner_definition(node)
     return {
         "size": size_class(sum(1 for line in text.split("\n") if line.strip())),
-        "docstring": "with" if docstring_node(function) is not None else "without",
+        "docstring": "with" if docstring_node(function.child_by_field_name("body")) is not None else "without",
         "annotations": "with" if _annotated(function) else "without",
         "tests": ("test" if is_test(PurePosixPath(path)) else "no test") if path else "",
         "language": natural_language(text),

@@ -145,21 +145,26 @@ def _slices(rows: Sequence[Mapping[str, Any]], lines: int) -> Iterator[str]:
     yield "A warning on these functions is a false alarm, whoever wrote them and how. `rank`: mean rank of the group's"
     yield "suspicion among all clean functions, from 0 to 1, length partialled out. It differs where chance does not"
     yield "explain it (p < 0.01, corrected for all questions) and it lies 0.1 away from 0.5 or is looked into half"
-    yield "as often again as all. Counts are small: read a rate with its count. docs/models.md says how such a page is"
-    yield "made for your own code."
+    yield "as often again as all. Warnings at medium and at high are few, and the rates, at high, no better than their"
+    yield "counts. docs/models.md says how such a page is made for your own code."
     yield ""
-    yield "| property | group | functions | lines | warnings at medium | at high | per 1,000 lines at high | rank |"
-    yield "|---|---|---:|---:|---:|---:|---:|---|"
+    yield "| property | group | functions | lines | at medium | at high | per 1,000 lines | per 100 functions | rank |"
+    yield "|---|---|---:|---:|---:|---:|---:|---:|---|"
     total = [sum(row[key] for row in every) for key in ("functions", "alarms_medium", "alarms_high")]
-    yield f"| all | | {total[0]} | {lines} | {total[1]} | {total[2]} | {1000 * total[2] / max(1, lines):.2f} | |"
+    yield f"| all | | {total[0]} | {lines} | {total[1]} | {total[2]} | {_rates(total[2], lines, total[0])} | |"
     for row in rows:
         rank = "" if row["mean_rank"] is None else f"{row['mean_rank']:.2f}{' differs' if row['differs'] else ''}"
-        rate = f"{1000 * row['alarms_high'] / max(1, row['lines']):.2f}"
+        rates = _rates(row["alarms_high"], row["lines"], row["functions"])
         yield (
             f"| {row['about']} | {row['group']} | {row['functions']} | {row['lines']} | {row['alarms_medium']} "
-            f"| {row['alarms_high']} | {rate} | {rank} |"
+            f"| {row['alarms_high']} | {rates} | {rank} |"
         )
     yield ""
+
+
+def _rates(alarms: int, lines: int, functions: int) -> str:
+    """Cells of two rates: by lines and by functions, which differ most for the short ones."""
+    return f"{1000 * alarms / max(1, lines):.2f} | {100 * alarms / max(1, functions):.1f}"
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -29,7 +29,7 @@ from codehunch_training.evaluation.binary import interval_by
 from codehunch_training.evaluation.defects import auc
 from codehunch_training.evaluation.fairness import fairness
 from codehunch_training.evaluation.predictions import Predictions
-from codehunch_training.evaluation.slices import properties, renamed
+from codehunch_training.evaluation.slices import SIZES, properties, renamed, size_class
 from codehunch_training.export.calibration import ALARM_BUDGETS, PRIOR, Judged, judge
 
 FALSE_ALARM_RATES = (0.01, 0.05, 0.1)
@@ -253,14 +253,15 @@ def _slices(
             truth=np.zeros(len(rows), dtype=np.int64),
         ),
         spec.candidate,
-        ways,
+        {about: names for about, names in ways.items() if about != "language"},  # It asks for that one itself.
     )
     told = {(each.about, each.name): each for each in judged.groups} if judged is not None else {}
     lines = np.array([row.text.count("\n") for row in rows])
     alarms = {name: clean.functions(clean.sure >= spec.thresholds[name]) for name in ("medium", "high")}
     found = []
     for about, names in ways.items():
-        for name in sorted(set(names) - {""}):
+        order = [size_class(last) for last in (*SIZES, SIZES[-1] + 1)] if about == "size" else sorted(set(names) - {""})
+        for name in order:
             here = np.array([each == name for each in names])
             group = told.get((about, name))
             found.append(

@@ -139,6 +139,7 @@ def test_training_goes_on_from_a_restored_bundle(made: tuple[Path, Path, Bundle]
     recipe.write_text(RECIPE)
     facts = train(recipe, data, tmp_path / "run", minutes=1e-6, start=tmp_path / "start")
     assert facts["steps"] == 0
+    assert facts["started_from"]["id"] == "tiny-generation"
     before = json.loads((run / "run.json").read_text())["metrics"]["valid_loss"]
     # Its weights are those of the int8 graphs.
     assert facts["metrics"]["valid_loss"] == pytest.approx(before, abs=0.05)

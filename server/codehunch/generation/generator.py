@@ -43,6 +43,10 @@ from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
+MADE_UP = 0.5
+"""What the model's confidence counts for beside the likeness of a body that somebody has written: what then comes first
+is closest to what a person wrote, on held-out packages."""
+
 Judge = Callable[[SourceText, Span], bool]
 """Reads the file with a candidate in place and the candidate's span there; False ranks it below the others."""
 
@@ -112,7 +116,7 @@ class Generator:
             Candidate(each.text, each.likeness, request.replace, each.origin)
             for each in adaptations(context, request, near, asked=least == 0.0, most=max(1, candidates // 2))
         ]
-        if candidates == 1 and own and not self._doubt(parsed, own[0])[0]:
+        if candidates == 1 and own and own[0].confidence >= MADE_UP and not self._doubt(parsed, own[0])[0]:
             return tuple(own)  # The model would come second: nobody has to wait for it.
         found = self._search(
             prompt := self._prompt(context, request, near),
@@ -214,15 +218,15 @@ class Generator:
             body = cut_to_whole(body, request)
         return placed(context, request, body)
 
-    def _doubt(self, parsed: ParsedSource, candidate: Candidate) -> tuple[bool, bool, float]:
-        """Sorts what reads clean first, and what somebody has written before what the model made up."""
-        made_up = not candidate.origin
+    def _doubt(self, parsed: ParsedSource, candidate: Candidate) -> tuple[bool, float]:
+        """Sorts what reads clean first, then by how close it is to what a person would write."""
+        trust = candidate.confidence if candidate.origin else MADE_UP * candidate.confidence
         if self._judge is None:
-            return False, made_up, -candidate.confidence
+            return False, -trust
         text, span = parsed.text, candidate.span
         after = SourceText(text[: span.start] + candidate.text + text[span.end :])
         clean = self._judge(after, Span(span.start, span.start + len(candidate.text)))
-        return not clean, made_up, -candidate.confidence
+        return not clean, -trust
 
     def _function(self, answer: Answer, sentence: str, lead: str = "") -> str | None:
         """The function in the model's text, with the sentence as its docstring."""

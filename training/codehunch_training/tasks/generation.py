@@ -244,7 +244,7 @@ def train(
     report({"valid": losses_at_end, "tokens": state["tokens"]})
     save()
     model.save_pretrained(out / "model")
-    return finish(settings, data, out, state, clock.seconds, losses_at_end, parameters, device)
+    return finish(settings, data, out, state, clock.seconds, losses_at_end, parameters, device, start)
 
 
 def finish(
@@ -256,8 +256,10 @@ def finish(
     valid: dict[str, float],
     parameters: int,
     device: torch.device,
+    start: Path | None = None,
 ) -> dict[str, Any]:
     """Write ``run.json``: the provenance a bundle carries."""
+    restored = start / "codehunch.json" if start is not None else None
     stats = json.loads((data / "stats.json").read_text())
     run = {
         "task": "generation",
@@ -267,6 +269,7 @@ def finish(
         "steps": state["step"],
         "tokens": state["tokens"],
         "seconds": round(seconds),
+        "started_from": json.loads(restored.read_text())["restored_from"] if restored and restored.is_file() else None,
         "parameters": parameters,
         "hardware": f"{device.type}, {torch.get_num_threads()} thread(s), {platform.processor() or platform.machine()}",
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},

@@ -129,7 +129,8 @@ def main(
             result = measure(DefectModel.from_pretrained(folder / "model"), rows, alarms, tokenizer)
             found.setdefault(name, []).append(result | {"tokens": summary["tokens"] / 1e6})
             print(f"<!-- {name}, seed {seed}: {json.dumps(found[name][-1])} -->", flush=True)
-    print("\n".join(table(found, alarms)))
+    if found:
+        print("\n".join(table(found, alarms)))
     if bundle is not None:
         print("\n".join(verification(load_bundle(bundle), held_out, base, measured)))
 

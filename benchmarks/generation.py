@@ -266,7 +266,7 @@ def blocks(
 
 
 def described_lines(path: Path, generator: Generator, limit: int) -> dict[str, float]:
-    """A sentence as a comment, against the line of code it describes; beside the sentence's words as a call."""
+    """What is written below a sentence as a comment, against the line of code it describes."""
     rows = rows_in(path)[: limit or None]
     answers, wanted = [], []
     for row in track(rows, path.name, console=PROGRESS):

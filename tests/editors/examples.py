@@ -187,15 +187,37 @@ def longest_report(reports):
 """A body is wanted at the end of the text, after a docstring. The tests use the first for which one is offered
 unasked."""
 
-COMMENTED = tuple(
-    f"def {signature}:\n    # {comment}\n    "
-    for signature, comment in (
-        ("is_empty(items)", "return True if there are no items"),
-        ("has_name(person)", "return True if the person has a name"),
-        ("to_text(data)", "decode the data and return the text"),
-        ("read_lines(path)", "read the file and return its lines"),
-        ("largest(values)", "return the largest of the values"),
-        ("absolute(number)", "return the absolute value of the number"),
-    )
+COMMENTED = (
+    *(
+        f"def {signature}:\n    # {comment}\n    "
+        for signature, comment in (
+            ("is_empty(items)", "return True if there are no items"),
+            ("has_name(person)", "return True if the person has a name"),
+            ("to_text(data)", "decode the data and return the text"),
+            ("read_lines(path)", "read the file and return its lines"),
+            ("largest(values)", "return the largest of the values"),
+            ("absolute(number)", "return the absolute value of the number"),
+        )
+    ),
+    """def check(name, title):
+    # the name must be a string
+    if not isinstance(name, str):
+        raise TypeError("name must be a string")
+    # the title must be a string
+    """,
+    """class Reader:
+    def open(self, path):
+        # the path must be a string
+        if not isinstance(path, str):
+            raise TypeError("path must be a string")
+        # the path must not be empty
+        """,
+    """class Reader:
+    def close(self):
+        # close the file if it is open
+        if self.file is not None:
+            self.file.close()
+        # close the file again if it is open
+        """,
 )
 """Likewise, after a comment."""

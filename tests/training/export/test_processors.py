@@ -25,6 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.store import default_bundle
+from codehunch_training.export.dequantise import dequantised
 from codehunch_training.export.quantisation import SCHEMES, apply
 
 QEMU = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
@@ -64,11 +65,12 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids = rng.integers(5, 2000, (1, 40))
     np.savez(folder / "feeds" / "detector", **feed_of(folder / "detector.onnx", ids))
     copy(generation.path / generation.manifest.generation.decoder, folder / "writer.onnx")
-    copy(generation.path / generation.manifest.generation.decoder, folder / "bare-writer.onnx")
     for weights in generation.path.glob("*_data"):
         copy(weights, folder / weights.name)
-    for name in ("writer", "bare-writer"):
-        np.savez(folder / "feeds" / name, **feed_of(folder / "writer.onnx", ids))
+    np.savez(folder / "feeds" / "writer", **feed_of(folder / "writer.onnx", ids))
+    for name in ("detector", "writer"):
+        onnx.save(dequantised(onnx.load(folder / f"{name}.onnx")), folder / f"exact-{name}.onnx")
+        shutil.copyfile(folder / "feeds" / f"{name}.npz", folder / "feeds" / f"exact-{name}.npz")
     return folder
 
 
@@ -114,13 +116,14 @@ def test_the_emulated_processor_saturates_where_it_may(answers: dict[str, Output
     assert np.abs(wrong[CONTROL]["y"] - expected).max() > 0.3 * np.abs(expected).max()
     if "avx512_vnni" in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
         assert np.abs(right[CONTROL]["y"] - expected).max() < 0.02 * np.abs(expected).max()
-    assert error(right["writer"], wrong["bare-writer"]) > 3 * error(right["writer"], wrong["writer"])
 
 
 @pytest.mark.parametrize("name", ["detector", "writer"])
 @pytest.mark.parametrize("processor", PROCESSORS)
-def test_the_bundles_that_ship_answer_alike(answers: dict[str, Outputs], processor: str, name: str) -> None:
-    assert error(answers[NATIVE][name], answers[processor][name]) < 0.01
+def test_the_bundles_that_ship_are_as_exact(answers: dict[str, Outputs], processor: str, name: str) -> None:
+    """Kernels differ in what they round; none may be further from the floats than the rounding of this processor's."""
+    exact = answers[NATIVE][f"exact-{name}"]
+    assert error(exact, answers[processor][name]) < 1.25 * error(exact, answers[NATIVE][name]) + 0.01
 
 
 def extremes() -> tuple[NDArray[np.float32], NDArray[np.float32]]:

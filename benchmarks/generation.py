@@ -23,6 +23,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,7 +35,7 @@ from rich.table import Table
 
 from codehunch.bundles.bundle import load_bundle
 from codehunch.bundles.store import active_bundle
-from codehunch.defects.detector import Detector
+from codehunch.defects.detector import Detector, reads_clean_in_place
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import clean_body, placed
 from codehunch.generation.generator import BEAMS, Candidate, Generator
@@ -48,8 +49,6 @@ from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.requests import find_request
-from codehunch.syntax.spans import Span
-from codehunch.syntax.text import SourceText
 from codehunch_training.corpus.docstrings import body_of, nearest_body
 from codehunch_training.evaluation.generation import edit_similarity
 from codehunch_training.evaluation.sandbox import Limits, pass_metrics, program_of, run_all
@@ -129,20 +128,6 @@ def written(generator: Generator, case: Case, prompt: Prompt, beams: int, filter
 
 def canonical(text: str, context: FileContext) -> str:
     return to_canonical(text.strip("\r\n"), context.unit)
-
-
-def judge(detector: Detector) -> Callable[[SourceText, Span], bool]:
-    """As the language server judges: the statements around a candidate are read."""
-
-    def clean(source: SourceText, span: Span) -> bool:
-        parsed = parse(source)
-        around = [own for node in parsed.tree.root_node.children if (own := parsed.span(node)).overlaps(span)]
-        if not around:
-            return True
-        start, end = around[0].start, around[-1].end
-        return detector.reads_clean(SourceText(source.text[start:end]), Span(span.start - start, span.end - start))
-
-    return clean
 
 
 def measure(cases: Sequence[Case], index: FunctionIndex, plain: Generator, served: Generator) -> dict[str, Column]:
@@ -304,9 +289,11 @@ def first_line(text: str) -> str:
 
 
 def main(
-    packages: Annotated[list[Path] | None, typer.Argument(help="Folders of packages no model was trained on.")] = None,
-    tests: Annotated[list[Path] | None, typer.Option(help="HumanEval or MBPP with tests, JSON lines.")] = None,
-    lines: Annotated[Path | None, typer.Option(help="CoNaLa: sentences with a line of code.")] = None,
+    packages: Annotated[
+        list[Path] | None, typer.Argument(exists=True, help="Packages no model was trained on.")
+    ] = None,
+    tests: Annotated[list[Path] | None, typer.Option(exists=True, help="HumanEval or MBPP, JSON lines.")] = None,
+    lines: Annotated[Path | None, typer.Option(exists=True, help="CoNaLa: sentences with a line of code.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Bundle folder; the active one otherwise.")] = None,
     count: Annotated[int, typer.Option(help="Functions, drawn at random.")] = 200,
     seed: Annotated[int, typer.Option(help="Which functions.")] = 0,
@@ -320,13 +307,15 @@ def main(
     console = Console(width=150)
     found = load_bundle(bundle) if bundle else active_bundle("generation")
     plain = Generator(found, threads)
-    served = Generator(found, threads, judge(Detector(active_bundle("defects"))))
+    served = Generator(found, threads, partial(reads_clean_in_place, Detector(active_bundle("defects"))))
     if packages:
         with tempfile.TemporaryDirectory() as folder:
             index = FunctionIndex(Path(folder) / "index.sqlite")
             cases = [case for package in packages for case in cases_of(package, index)]
             random.Random(seed).shuffle(cases)
             cases = cases[:count]
+            if not cases:
+                raise typer.BadParameter("no documented function with a body in these folders")
             columns = measure(cases, index, plain, served)
             index.close()
         console.print(table_of(cases, columns, f"{len(cases)} functions of {', '.join(p.name for p in packages)}"))

@@ -28,7 +28,7 @@ from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
-__all__ = ["CheckOptions", "Detector", "inspect", "mending_trials"]
+__all__ = ["CheckOptions", "Detector", "inspect", "mending_trials", "reads_clean_in_place"]
 
 _PER_FUNCTION = 2
 """Findings reported per function: a third says the model does not understand it."""
@@ -289,3 +289,13 @@ def _shown(text: str) -> str:
     """A token for a message: one line, not too long."""
     flat = " ".join(text.split())
     return flat if len(flat) <= 40 else flat[:37] + "..."
+
+
+def reads_clean_in_place(detector: Detector, source: SourceText, span: Span) -> bool:
+    """``Detector.reads_clean`` of the statements around ``span`` alone: a person waits, and the file may be long."""
+    parsed = parse(source)
+    around = [own for node in parsed.tree.root_node.children if (own := parsed.span(node)).overlaps(span)]
+    if not around:
+        return True
+    start, end = around[0].start, around[-1].end
+    return detector.reads_clean(SourceText(source.text[start:end]), Span(span.start - start, span.end - start))

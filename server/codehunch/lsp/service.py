@@ -25,7 +25,6 @@ from codehunch.lsp.requests import (
     OffersQuery,
     ServiceOptions,
 )
-from codehunch.syntax.parsing import parse
 from codehunch.syntax.requests import find_request
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
@@ -259,20 +258,14 @@ class ModelService:
             return ()
 
     def _reads_clean(self, source: SourceText, span: Span) -> bool:
-        """The defect model reads what the other one wrote; where there is none, nothing is held back.
-
-        It reads the statements around the new text, not the file: a person waits.
-        """
+        """The defect model reads what the other one wrote; where there is none, nothing is held back."""
         try:
             detector = self._open_detectors().detector("python")
         except (BundleError, KeyError):
             return True
-        parsed = parse(source)
-        around = [own for node in parsed.tree.root_node.children if (own := parsed.span(node)).overlaps(span)]
-        if not around:
-            return True
-        start, end = around[0].start, around[-1].end
-        return detector.reads_clean(SourceText(source.text[start:end]), Span(span.start - start, span.end - start))
+        from codehunch.defects.detector import reads_clean_in_place
+
+        return reads_clean_in_place(detector, source, span)
 
     def follow(self, payload: None, cancelled: IsCancelled) -> None:
         """The store may hold another choice: begin to load it, or switch to what is loaded."""

@@ -69,11 +69,12 @@ def kind_of(predictions: Predictions, at: int) -> str:
     return str(label) if isinstance(label, str) and not label.isdecimal() else ""
 
 
-def length_class(lines: int) -> str:
-    for number, last in enumerate(LENGTHS):
+def length_class(lines: int, bounds: Sequence[int] = LENGTHS) -> str:
+    """``4 to 10 lines``: which class of those that end with ``bounds`` so many lines belong to."""
+    for number, last in enumerate(bounds):
         if lines <= last:
-            return f"{LENGTHS[number - 1] + 1 if number else 1} to {last} lines"
-    return f"more than {LENGTHS[-1]} lines"
+            return f"{bounds[number - 1] + 1 if number else 1} to {last} lines"
+    return f"more than {bounds[-1]} lines"
 
 
 def year_of(row: Row) -> str:

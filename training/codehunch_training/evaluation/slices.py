@@ -20,6 +20,7 @@ from codehunch_training.corpus.injection import definition, inner_definition
 from codehunch_training.corpus.sources import is_test
 from codehunch_training.corpus.ways import Subject, all_names, local_names
 from codehunch_training.data import Row
+from codehunch_training.evaluation.breakdown import length_class
 from codehunch_training.evaluation.style import WORDS, natural_language
 
 SIZES = (3, 10, 25, 50)
@@ -58,10 +59,7 @@ def properties(text: str, path: str = "", project: str = "") -> dict[str, str]:
 
 def size_class(lines: int) -> str:
     """``4 to 10 lines``: which class so many lines that are not blank belong to."""
-    for number, last in enumerate(SIZES):
-        if lines <= last:
-            return f"{SIZES[number - 1] + 1 if number else 1} to {last} lines"
-    return f"more than {SIZES[-1]} lines"
+    return length_class(lines, SIZES)
 
 
 def _annotated(function: Node) -> bool:

@@ -152,8 +152,9 @@ def ways_of(
     def fit(asked: bool) -> str | None:
         return first(adaptations(context, request, near, asked=asked, most=1))
 
-    def offer(generator: Generator) -> str | None:
-        return first(generator.generate(context.parsed.source, request, path=case.path, retrieve=index.similar))
+    def offer(generator: Generator, description: str = request.description) -> str | None:
+        asked = attrs.evolve(request, description=description)
+        return first(generator.generate(context.parsed.source, asked, path=case.path, retrieve=index.similar))
 
     def first(found: Sequence[Candidate | Adaptation]) -> str | None:
         return canonical(found[0].text, context) if found else None
@@ -170,6 +171,8 @@ def ways_of(
         f"model, {BEAMS} beams": lambda: written(plain, case, full, BEAMS),
         f"model, {BEAMS} beams, filtered": lambda: written(plain, case, full, BEAMS, filtered=True),
         "as served, not judged": lambda: offer(plain),
+        f"{SERVED}, docstring removed": lambda: offer(served, ""),
+        f"{SERVED}, another's docstring": lambda: offer(served, other),
         SERVED: lambda: offer(served),
     }
 
@@ -178,11 +181,11 @@ def with_docstring(prompt: Prompt, text: str) -> Prompt:
     return Prompt(tuple((marker, text if marker == "doc" else old) for marker, old in prompt.fields))
 
 
-def table_of(cases: Sequence[Case], columns: dict[str, Column], title: str) -> Table:
-    wanted = [case.wanted for case in cases]
-    base = [edit_similarity(text, want) for text, want in zip(columns[BASELINE].texts, wanted, strict=True)]
+def table_of(wanted: Sequence[str], columns: dict[str, Column], baseline: str, title: str) -> Table:
+    """A row for each way, held against what was there and against the way ``baseline``."""
+    base = [edit_similarity(text, want) for text, want in zip(columns[baseline].texts, wanted, strict=True)]
     table = Table("", title=title)
-    for name in ("offered", "exact", "BLEU", "CodeBLEU", "similarity", "against nearest", "parses", "ms"):
+    for name in ("offered", "exact", "BLEU", "CodeBLEU", "similarity", "against baseline", "parses", "ms"):
         table.add_column(name, justify="right")
     for name, column in columns.items():
         found = text_metrics(column.texts, wanted)
@@ -191,12 +194,12 @@ def table_of(cases: Sequence[Case], columns: dict[str, Column], title: str) -> T
         offered = sum(map(bool, column.texts))
         table.add_row(
             name,
-            f"{offered / len(cases):.0%}",
+            f"{offered / len(wanted):.0%}",
             f"{found['exact_match']:.1%}",
             f"{found['bleu']:.1f}",
             f"{found['codebleu']:.3f}",
             f"{found['edit_similarity']:.3f}",
-            "" if name == BASELINE else f"{change.new - change.old:+.3f} ({change.low:+.3f} to {change.high:+.3f})",
+            "" if name == baseline else f"{change.new - change.old:+.3f} ({change.low:+.3f} to {change.high:+.3f})",
             f"{found['syntax_valid']:.0%}",
             f"{1000 * statistics.median(column.seconds):.0f}",
         )
@@ -318,7 +321,8 @@ def main(
                 raise typer.BadParameter("no documented function with a body in these folders")
             columns = measure(cases, index, plain, served)
             index.close()
-        console.print(table_of(cases, columns, f"{len(cases)} functions of {', '.join(p.name for p in packages)}"))
+        title = f"{len(cases)} functions of {', '.join(package.name for package in packages)}"
+        console.print(table_of([case.wanted for case in cases], columns, BASELINE, title))
         if outputs is not None:
             published(cases, columns, outputs)
     for path in tests or ():

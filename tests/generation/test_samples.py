@@ -67,7 +67,7 @@ def test_no_samples(code: str) -> None:
         (
             asked("onClose", "self"),
             "def onOpen(self):\n    self.OPEN = Open('open', 'to open')\n",
-            "self.CLOSE = Close('close', 'to open')",
+            "self.CLOSE = Close('close', 'to close')",
         ),
         # Names that share nothing say nothing about words.
         (asked("read", "path"), "def write_all(path):\n    write(path)\n", "write(path)"),

@@ -95,6 +95,12 @@ def without_repetition(body: str, following: Iterable[str]) -> str:
     return body
 
 
+def stands_above(body: str, above: str) -> bool:
+    """Whether a block of at least two words is, its indentation aside, a row of the lines above the place."""
+    block, lines = ("\n".join(line.strip() for line in text.split("\n")) for text in (body.strip("\n"), above))
+    return len(re.findall(r"\w+", block)) >= 2 and f"\n{block}\n" in f"\n{lines}\n"
+
+
 def following_lines(source: str, request: BodyRequest) -> list[str]:
     """The lines after the place a body goes to, with its indentation taken away; ends where the block ends."""
     lines = []

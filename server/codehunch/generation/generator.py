@@ -28,6 +28,7 @@ from codehunch.generation.filters import (
     cut_to_whole,
     free_names,
     placed,
+    stands_above,
     strip_control,
     with_imports,
 )
@@ -214,6 +215,8 @@ class Generator:
             body = completion_body(self._decode(answer), prompt, context.unit)
         else:
             body = self.body(answer)
+            if stands_above(body, dict(prompt.fields).get("before", "")):
+                return None  # A small model copies where it knows nothing.
         if not answer.finished:
             body = cut_to_whole(body, request)
         return placed(context, request, body)

@@ -1,4 +1,5 @@
-"""Candidates that nobody made up: the body of the most similar function of the workspace, with its names made to fit.
+"""Candidates that nobody made up: the body of the most similar function of the workspace, or the statements below the
+most similar comment of the file, with their names made to fit.
 
 On packages that no model was trained on these are closer to what the person wrote than the answers of the small model
 that ships (``benchmarks/generation.py``). They pass the same filters, and say where they come from.
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from codehunch.generation.comments import alike_comments
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import placed
 from codehunch.generation.prompt import Prompt, build_prompt
@@ -60,28 +62,33 @@ def neighbours(
     weigh: Weigh | None = None,
     here: Sequence[Sample] | None = None,
 ) -> tuple[Neighbour, ...]:
-    """The most similar functions of this file, as it is typed, and of the others; the best first.
+    """What is most similar to what is asked for, the best first.
 
-    ``weigh`` says which of them proved useful before; ``here`` are the file's own functions, for who has read them
-    already. Nothing inside ``request.replace`` is read.
+    For a docstring, functions of this file, as it is typed, and of the others; for a comment, what stands below other
+    comments of this file. ``weigh`` says which of them proved useful before; ``here`` are the file's own functions, for
+    who has read them already. Nothing inside ``request.replace`` is read.
     """
-    asked = asked_of(context, request) if request.kind == "docstring" else None
-    if asked is None or request.function is None:
+    asked = asked_of(context, request)
+    if asked is None:
         return ()
-    own = request.function.qualified_name
-    around: Iterable[Sample] = (
-        each
-        for each in (samples_of(context) if here is None else here)
-        if each.qualified_name != own and not each.qualified_name.startswith(f"{own}.")
-    )
-    others = retrieve(asked, path) if retrieve is not None else ()
+    found: Iterable[tuple[float, Sample]]
+    if request.kind == "comment":
+        found = alike_comments(context, request, asked, LEAST, _TRIED)
+    else:
+        own = request.function.qualified_name if request.function is not None else ""
+        around: Iterable[Sample] = (
+            each
+            for each in (samples_of(context) if here is None else here)
+            if each.qualified_name != own and not each.qualified_name.startswith(f"{own}.")
+        )
+        others = retrieve(asked, path) if retrieve is not None else ()
+        found = ((likeness(asked, each), each) for each in (*around, *others))
 
-    def score(sample: Sample) -> float:
-        weight = weigh(sample.origin, path) if weigh is not None else 1.0
-        return min(1.0, weight * likeness(asked, sample))
+    def weighed(score: float, sample: Sample) -> float:
+        return min(1.0, score * (weigh(sample.origin, path) if weigh is not None else 1.0))
 
-    found = sorted(((score(each), each) for each in (*around, *others)), key=lambda pair: -pair[0])
-    return tuple(Neighbour(each, score, fitted(asked, each)) for score, each in found[:_TRIED])
+    ranked = sorted(((weighed(*each), each[1]) for each in found), key=lambda pair: -pair[0])
+    return tuple(Neighbour(each, score, fitted(asked, each)) for score, each in ranked[:_TRIED])
 
 
 def prompt_with(context: FileContext, request: BodyRequest, near: Sequence[Neighbour]) -> Prompt:

@@ -24,7 +24,6 @@ from codehunch.syntax.parsing import ParsedSource, parse
 MOST_LINES, MOST_CHARS = 25, 1_100
 """Larger bodies are nobody's sibling."""
 _TRIVIAL = re.compile(r"(pass|\.\.\.|return( None)?|raise NotImplementedError.*)\Z")
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _COMMON = frozenset("a an and are as at be by for from if in into is it of on or that the then this to with".split())
 
 
@@ -33,14 +32,16 @@ class Asked:
     """What is known of a function before its body is there."""
 
     name: str
+    """Empty for statements that a comment asks for."""
     parameters: tuple[str, ...]
     description: str
     owner: str
-    """Qualified name of the class that holds it; empty outside of classes."""
+    """Qualified name of the class that holds it, of the function for statements; empty outside of these."""
 
     @cached_property
     def name_words(self) -> tuple[str, ...]:
-        return split_words(self.name)
+        """Words of the name; of the description where there is no name."""
+        return split_words(self.name or self.description)
 
     @cached_property
     def text_words(self) -> frozenset[str]:
@@ -76,14 +77,18 @@ def split_words(text: str) -> tuple[str, ...]:
 
 
 def asked_of(context: FileContext, request: BodyRequest) -> Asked | None:
-    """What a request asks for; ``None`` where no function does."""
-    function = request.function
+    """What a request asks for; ``None`` where a docstring belongs to no function."""
+    function, node = request.function, None
+    if function is not None:
+        place = function.span.start, function.qualified_name
+        nodes = function_nodes(context.parsed)
+        node = next((node for other, node in nodes if (other.span.start, other.qualified_name) == place), None)
+    parameters = parameter_names(node) if node is not None else ()
+    if request.kind == "comment":
+        return Asked("", parameters, request.description, function.qualified_name if function is not None else "")
     if function is None:
         return None
-    for other, node in function_nodes(context.parsed):
-        if other.span.start == function.span.start and other.qualified_name == function.qualified_name:
-            return Asked(function.name, _parameters(node), request.description, function.enclosing_class or "")
-    return Asked(function.name, (), request.description, function.enclosing_class or "")
+    return Asked(function.name, parameters, request.description, function.enclosing_class or "")
 
 
 def samples_of(context: FileContext, path: str = "") -> Iterator[Sample]:
@@ -93,7 +98,7 @@ def samples_of(context: FileContext, path: str = "") -> Iterator[Sample]:
         if body is not None:
             text = context.parsed.text
             description = docstring_text(function.docstring.of(text)) if function.docstring is not None else ""
-            asked = Asked(function.name, _parameters(node), description, function.enclosing_class or "")
+            asked = Asked(function.name, parameter_names(node), description, function.enclosing_class or "")
             yield Sample(asked, body, path, function.qualified_name)
 
 
@@ -111,9 +116,14 @@ def body_text(context: FileContext, function: Function, node: Node) -> str | Non
     body = to_canonical(
         rest if line_end and not head.split("#")[0].strip("; \t\r") else raw.lstrip("; \t"), context.unit
     )
-    if not body or _TRIVIAL.match(body) or len(body) > MOST_CHARS or body.count("\n") >= MOST_LINES:
+    if not body or is_trivial(body) or len(body) > MOST_CHARS or body.count("\n") >= MOST_LINES:
         return None
     return body
+
+
+def is_trivial(body: str) -> bool:
+    """Whether a canonical body does nothing."""
+    return _TRIVIAL.match(body) is not None
 
 
 def likeness(asked: Asked, sample: Sample, here: str = "") -> float:
@@ -124,9 +134,7 @@ def likeness(asked: Asked, sample: Sample, here: str = "") -> float:
     """
     other = sample.asked
     renamed = _different_words(asked.name_words, other.name_words)
-    name = _dice(asked.name_words, other.name_words)
-    if renamed:
-        name = max(name, 1.0 - len(renamed) / len(asked.name_words))
+    name = name_likeness(asked.name_words, other.name_words)
     stems = {_stem(old): _stem(new) for old, new in renamed.items()}
     words, others = asked.text_words, frozenset(stems.get(word, word) for word in other.text_words)
     text = len(words & others) / max(1, len(words | others)) if words and others else 0.0
@@ -134,6 +142,12 @@ def likeness(asked: Asked, sample: Sample, here: str = "") -> float:
     parameters = len(mine & theirs) / len(mine | theirs) if mine | theirs else 1.0
     near = 1.0 if asked.owner == other.owner and sample.path == here else 0.5 if sample.path == here else 0.0
     return 0.4 * name + 0.35 * text + 0.15 * parameters + 0.1 * near
+
+
+def name_likeness(asked: tuple[str, ...], other: tuple[str, ...]) -> float:
+    """How much the words of two names, or of two comments, are alike, 0 to 1."""
+    renamed = _different_words(asked, other)
+    return max(_dice(asked, other), 1.0 - len(renamed) / len(asked) if renamed else 0.0)
 
 
 def fitted(asked: Asked, sample: Sample) -> str:
@@ -148,14 +162,16 @@ def fitted(asked: Asked, sample: Sample) -> str:
         node = stack.pop()
         if node.type == "identifier":
             old = (node.text or b"").decode("utf-8", "replace")
-            new = old if old in asked.parameters else _with_words(old, words)
+            new = _with_words(old, words)
+            if old in asked.parameters and new not in asked.parameters:
+                new = old
             if old in own and (old == sample.asked.name or not _is_attribute(node)):
                 new = own[old]
             if new != old:
                 edits.append((parsed.offset(node.start_byte), parsed.offset(node.end_byte), new))
         elif node.type == "string_content" and words:
             text = parsed.text[parsed.offset(node.start_byte) : parsed.offset(node.end_byte)]
-            if _IDENTIFIER.fullmatch(text) and (new := _with_words(text, words)) != text:
+            if (new := _with_words(text, words)) != text:
                 edits.append((parsed.offset(node.start_byte), parsed.offset(node.end_byte), new))
         stack.extend(node.children)
     body = sample.body
@@ -174,7 +190,7 @@ def sample_in(text: str, path: str, qualified_name: str) -> Sample | None:
     return attrs.evolve(found, qualified_name=qualified_name, asked=attrs.evolve(found.asked, owner=owner))
 
 
-def _parameters(definition: Node) -> tuple[str, ...]:
+def parameter_names(definition: Node) -> tuple[str, ...]:
     """Names in their order, ``self`` included."""
     listed = definition.child_by_field_name("parameters")
     names = []
@@ -202,11 +218,11 @@ def _different_words(asked: tuple[str, ...], other: tuple[str, ...]) -> Mapping[
     return pairs if len(pairs) < len(asked) or len(asked) == 1 else {}
 
 
-def _with_words(identifier: str, words: Mapping[str, str]) -> str:
-    """An identifier with some of its words replaced, each written as it was."""
+def _with_words(text: str, words: Mapping[str, str]) -> str:
+    """An identifier or a text with some of its words replaced, each written as it was."""
     if not words:
-        return identifier
-    return WORD.sub(lambda match: _cased(words.get(match.group().lower()), match.group()), identifier)
+        return text
+    return WORD.sub(lambda match: _cased(words.get(match.group().lower()), match.group()), text)
 
 
 def _cased(new: str | None, old: str) -> str:

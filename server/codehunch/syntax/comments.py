@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tree_sitter import Node
+
 from codehunch.syntax.parsing import parse
 
 _PRAGMA = re.compile(
@@ -44,6 +46,13 @@ def describes_code(lines: list[str]) -> bool:
     if _is_code("\n".join(bodies)):
         return False
     return 2 * sum(_is_code(text) for text in texts if text) < sum(map(bool, texts))
+
+
+def is_statement_place(node: Node) -> bool:
+    """Whether a comment that is a child of this node of a Python tree stands where a statement could."""
+    if node.type in ("with_clause", "decorated_definition", "import_from_statement"):
+        return False
+    return node.type in ("module", "block", "ERROR") or node.type.endswith(("_definition", "_statement", "_clause"))
 
 
 def _is_code(text: str) -> bool:

@@ -10,7 +10,7 @@ import attrs
 from tree_sitter import Node
 
 from codehunch.syntax.bodies import BodyRequest, file_newline, file_unit, indentation, is_blank, width
-from codehunch.syntax.comments import comment_text, describes_code, is_pragma
+from codehunch.syntax.comments import comment_text, describes_code, is_pragma, is_statement_place
 from codehunch.syntax.docstrings import docstring_text
 from codehunch.syntax.functions import Definition, Function, definitions, docstring_node
 from codehunch.syntax.isolation import isolated_function
@@ -252,9 +252,7 @@ def _stands_alone(parsed: ParsedSource, hash_at: int) -> bool:
     byte = parsed.byte(hash_at)
     node = parsed.tree.root_node.descendant_for_byte_range(byte, byte + 1)
     parent = node.parent if node is not None and node.type == "comment" else None
-    if parent is None or parent.type in ("with_clause", "decorated_definition", "import_from_statement"):
-        return False
-    return parent.type in ("module", "block", "ERROR") or parent.type.endswith(("_definition", "_statement", "_clause"))
+    return parent is not None and is_statement_place(parent)
 
 
 def _holder(parsed: ParsedSource, found: Sequence[Definition], line_start: int, columns: int) -> Function | None:

@@ -189,6 +189,12 @@ def nearest_body(
 
 
 def comment_examples(context: FileContext, function: Function, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Rows of the comments of a function."""
+    for request, target in comment_targets(context, function):
+        yield {**row, "kind": "comment", "target": target, "prompt": build_prompt(context, request).fields}
+
+
+def comment_targets(context: FileContext, function: Function) -> Iterator[tuple[BodyRequest, str]]:
     """Comment lines inside a function and the statements under them, up to a blank line, a dedent or a comment."""
     text = context.parsed.text
     start = text.find("\n", function.docstring.end if function.docstring is not None else function.header.end)
@@ -224,7 +230,7 @@ def comment_examples(context: FileContext, function: Function, row: dict[str, An
             indent=indent,
             cursor=offset,
         )
-        yield {**row, "kind": "comment", "target": target, "prompt": build_prompt(context, request).fields}
+        yield request, target
 
 
 def _parses(body: str) -> bool:

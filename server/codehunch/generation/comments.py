@@ -1,0 +1,118 @@
+"""Comments of a file with the statements below them, as examples for a comment that has none yet.
+
+Who writes ``# the title must be a string`` below ``# the name must be a string`` means nearly the same statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from codehunch.generation.context import FileContext
+from codehunch.generation.layout import to_canonical
+from codehunch.generation.samples import (
+    MOST_CHARS,
+    MOST_LINES,
+    Asked,
+    Sample,
+    is_trivial,
+    name_likeness,
+    parameter_names,
+    split_words,
+)
+from codehunch.syntax.bodies import BodyRequest, indentation, is_blank, width
+from codehunch.syntax.comments import comment_text, describes_code, is_pragma, is_statement_place
+from codehunch.syntax.functions import function_nodes
+from codehunch.syntax.parsing import parse
+from codehunch.syntax.spans import Span
+
+MODULE = "module"
+"""Origin of statements outside of functions."""
+_SAME_FUNCTION = 0.02
+"""Decides between examples that are equally alike."""
+_MOST_ROWS = 5_000
+
+
+@attrs.frozen
+class _Comment:
+    """Comment lines that stand alone, one below the other."""
+
+    row: int
+    """The last one."""
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(map(comment_text, self.lines)).strip()
+
+
+def alike_comments(
+    context: FileContext, request: BodyRequest, asked: Asked, least: float, most: int
+) -> Iterator[tuple[float, Sample]]:
+    """Up to ``most`` samples of this file whose comments are at least so much like the one that asks, with their
+    likeness, the best first. Nothing inside ``request.replace`` is read."""
+    functions = tuple(function_nodes(context.parsed))
+    ranked: list[tuple[float, int, _Comment, Asked]] = []
+    for comment in _comments(context):
+        alike = name_likeness(asked.name_words, split_words(comment.text))
+        if alike < least:
+            continue
+        place = context.parsed.source.line_span(comment.row).start
+        holders = [each for each in functions if each[0].header.end <= place < each[0].span.end]
+        parameters = parameter_names(holders[-1][1]) if holders else ()
+        other = Asked("", parameters, comment.text, holders[-1][0].qualified_name if holders else "")
+        alike = min(1.0, alike + (_SAME_FUNCTION if other.owner == asked.owner else 0.0))
+        ranked.append((-alike, len(ranked), comment, other))
+    for alike, _, comment, other in sorted(ranked, key=lambda item: item[:2]):
+        body = _statements(context, comment, request.replace)
+        if body is None or is_pragma(comment.lines[0], comment.row) or not describes_code(list(comment.lines)):
+            continue
+        yield -alike, Sample(other, body, "", other.owner or MODULE)
+        most -= 1
+        if most <= 0:
+            return
+
+
+def _comments(context: FileContext) -> Iterator[_Comment]:
+    source, rows = context.parsed.source, _comment_rows(context)
+    at = 0
+    while at < len(rows):
+        end = at + 1
+        indent = indentation(source.line(rows[at]))
+        while end < len(rows) and rows[end] == rows[end - 1] + 1 and indentation(source.line(rows[end])) == indent:
+            end += 1
+        yield _Comment(rows[end - 1], tuple(source.line(row) for row in rows[at:end]))
+        at = end
+
+
+def _comment_rows(context: FileContext) -> list[int]:
+    """Rows that hold nothing but a comment where a statement could stand, in their order."""
+    parsed = context.parsed
+    rows: list[int] = []
+    stack = [parsed.tree.root_node]
+    while stack and len(rows) < _MOST_ROWS:
+        node = stack.pop()
+        for child in node.children if is_statement_place(node) else ():
+            row = child.start_point.row
+            if child.type == "comment" and parsed.source.line(row).lstrip(" \t\f").startswith("#"):
+                rows.append(row)
+        stack.extend(reversed(node.children))
+    return sorted(rows)
+
+
+def _statements(context: FileContext, comment: _Comment, hidden: Span) -> str | None:
+    """The canonical block below a comment, up to an empty line, a comment or the end of its block."""
+    source = context.parsed.source
+    margin, first = width(indentation(comment.lines[0])), comment.row + 1
+    taken: list[str] = []
+    for row in range(first, min(source.line_count, first + MOST_LINES)):
+        line = source.line(row)
+        ended = is_blank(line) or line.lstrip(" \t\f").startswith("#") or width(indentation(line)) < margin
+        if ended or source.line_span(row).overlaps(hidden):
+            break
+        taken.append(line)
+    body = to_canonical("\n".join(taken), context.unit)
+    if not body or len(body) > MOST_CHARS or is_trivial(body) or parse(body).tree.root_node.has_error:
+        return None
+    return body

@@ -35,17 +35,23 @@ from codehunch_training.retraining.steps import (
 from codehunch_training.retraining.telling import quiet
 
 
-def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
-    """Fine-tune the defect model; what the report and the verdict need."""
+def can_detect(context: Context, old: Bundle) -> None:
+    """Raises RetrainError where the bundle cannot learn, or the repositories have too little to learn from or to judge
+    by."""
     mined, recipe = context.mined, context.options.recipe
     if old.manifest.defects is None or not old.manifest.defects.token_head:
         raise RetrainError(
             f"{old.manifest.id} has no token head; retraining improves the model that ships and its descendants"
         )
-    later = later_functions(mined, recipe)
-    enough(len(later), recipe.least_later, "functions")
+    enough(len(later_functions(mined, recipe)), recipe.least_later, "functions")
     if not mined.texts("train"):
         raise RetrainError("no functions to learn from before the split")
+
+
+def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
+    """Fine-tune the defect model; what the report and the verdict need. ``can_detect`` must have passed."""
+    mined, recipe = context.mined, context.options.recipe
+    later = later_functions(mined, recipe)
     fixes = [row for row in mined.fixes if row.split == "train"]
     if not any(row.role == "buggy" for row in fixes):
         context.teller.note("no bug fixes found in the earlier commits: it trains on injected defects alone")

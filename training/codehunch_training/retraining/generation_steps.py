@@ -29,16 +29,21 @@ from codehunch_training.retraining.steps import (
 from codehunch_training.retraining.telling import quiet, stopper
 
 
+def can_generate(context: Context, old: Bundle) -> None:
+    """Raises RetrainError where the repositories have too little to learn from or to judge by."""
+    if not any(row.kind == "docstring" for row in context.mined.bodies):
+        raise RetrainError("no docstrings with bodies to learn from, so the generation model stays as it is")
+    recipe = context.options.recipe
+    enough(len(later_bodies(context.mined, recipe)), recipe.least_later, "documented functions")
+
+
 def generation(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
-    """Fine-tune the generation model; what the report and the verdict need."""
+    """Fine-tune the generation model; what the report and the verdict need. ``can_generate`` must have passed."""
     from transformers import T5ForConditionalGeneration
 
     mined, recipe = context.mined, context.options.recipe
     rows = {split: [as_row(row) for row in mined.bodies if row.split == split] for split in ("train", "valid", "test")}
-    if not any(row["kind"] == "docstring" for part in rows.values() for row in part):
-        raise RetrainError("no docstrings with bodies to learn from, so the generation model stays as it is")
     later = later_bodies(mined, recipe)
-    enough(len(later), recipe.least_later, "documented functions")
     documented = [row for row in context.general.held_out_bodies if row["kind"] == "docstring"]
     judge = Judge(context, "generation", later, documented)
     start = restored(context, "generation", old)

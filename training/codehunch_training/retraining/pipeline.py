@@ -257,29 +257,44 @@ def _copy_feedback(kept: Path) -> None:
 
 
 def _tasks(context: Context, bundles: dict[Task, Bundle], dry: bool) -> Outcome:
-    from codehunch_training.retraining.defect_steps import defects
-    from codehunch_training.retraining.generation_steps import generation
+    from codehunch_training.retraining.defect_steps import can_detect, defects
+    from codehunch_training.retraining.generation_steps import can_generate, generation
     from codehunch_training.retraining.report import write_reports
 
-    steps = {"defects": defects, "generation": generation}
+    steps = {"defects": (can_detect, defects), "generation": (can_generate, generation)}
     folder, options = context.folder, context.options
     if folder.finished:
         return Outcome(folder.path, read_json(folder.file(RESULT)))
     found: dict[str, Any] = {}
+
+    def impossible(task: Task, error: RetrainError) -> None:
+        if len(options.tasks) == 1:
+            raise error
+        context.teller.note(f"{task}: {error}")  # The other task can still be done.
+        found[task] = {"better": False, "why": str(error), "old": bundles[task].manifest.id}
+        if not dry:
+            write_json(folder.file(task, "verdict.json"), found[task])
+
     for task in options.tasks:
         verdict = folder.file(task, "verdict.json")
         if verdict.is_file():
             found[task] = read_json(verdict)
             continue
         try:
-            found[task] = steps[task](context, bundles[task], dry)
+            steps[task][0](context, bundles[task])
         except RetrainError as error:
-            if len(options.tasks) == 1:
-                raise
-            context.teller.note(f"{task}: {error}")  # The other task can still be done.
-            found[task] = {"better": False, "why": str(error), "old": bundles[task].manifest.id}
+            impossible(task, error)
+    # What cannot be done leaves its part of the budget to the other.
+    left = tuple(task for task in options.tasks if task not in found)
+    narrowed = attrs.evolve(context, options=attrs.evolve(options, tasks=left))
+    for task in left:
+        try:
+            found[task] = steps[task][1](narrowed, bundles[task], dry)
+        except RetrainError as error:
+            impossible(task, error)
+            continue
         if not dry:
-            write_json(verdict, found[task])
+            write_json(folder.file(task, "verdict.json"), found[task])
         elif "plan" in found[task]:
             folder.planned += found[task]["plan"]["seconds"] + found[task]["plan"]["rest_seconds"]
             if not folder.file(task, "train").is_dir():

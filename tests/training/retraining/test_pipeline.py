@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
-from retraining_tools import TINY, made_function, make_repository, options
+from retraining_tools import RECIPE, TINY, made_function, make_repository, options
 
 pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("optimum.exporters.onnx", reason="needs the train extra")
@@ -21,7 +22,7 @@ pytest.importorskip("optimum.exporters.onnx", reason="needs the train extra")
 from codehunch.bundles import store
 from codehunch.bundles.bundle import load_bundle
 from codehunch_training.retraining.mixing import SHARES
-from codehunch_training.retraining.options import RetrainError
+from codehunch_training.retraining.options import RetrainError, Tuning
 from codehunch_training.retraining.pipeline import Outcome, retrain
 from codehunch_training.retraining.telling import Silent, Stopped
 
@@ -155,6 +156,19 @@ def test_without_docstrings_the_generation_model_stays(tmp_path: Path, home: Pat
     path = make_repository(tmp_path / "work", 60, 10, bare)
     with pytest.raises(RetrainError, match="no docstrings"):
         run(path, tasks=("generation",))
+
+
+def test_what_cannot_be_done_leaves_its_time_to_the_other(tmp_path: Path, home: Path) -> None:
+    def bare(rng: random.Random, name: str) -> str:
+        return "\n".join(line for line in made_function(rng, name).split("\n") if '"""' not in line)
+
+    path = make_repository(tmp_path / "work", 60, 10, bare)
+    listener = Listener()
+    recipe = attrs.evolve(RECIPE, defects=Tuning(batch_tokens=768))
+    outcome = retrain(options(path, tasks=("defects", "generation"), recipe=recipe), teller=listener, dry=True)
+    assert outcome is not None
+    assert outcome.result["tasks"]["defects"]["plan"]["seconds"] > 300  # Of 600.
+    assert any("no docstrings" in note for note in listener.notes)
 
 
 def test_without_bug_fixes_injected_defects_train(repository: Path, home: Path) -> None:

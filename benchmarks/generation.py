@@ -130,12 +130,16 @@ def canonical(text: str, context: FileContext) -> str:
     return to_canonical(text.strip("\r\n"), context.unit)
 
 
-def measure(cases: Sequence[Case], index: FunctionIndex, plain: Generator, served: Generator) -> dict[str, Column]:
-    """Every case answered every way."""
+def measure(
+    cases: Sequence[Case], index: FunctionIndex, plain: Generator, served: Generator, only: Sequence[str] = ()
+) -> dict[str, Column]:
+    """Every case answered every way, or those with one of the texts ``only`` in their names."""
     columns: dict[str, Column] = {}
     for position, case in enumerate(track(cases, "functions", console=PROGRESS)):
         other = cases[(position + len(cases) // 2) % len(cases)].request.description
         for name, answer in ways_of(case, other, index, plain, served).items():
+            if name != BASELINE and only and not any(part in name for part in only):
+                continue
             started = time.perf_counter()
             columns.setdefault(name, Column()).add(answer(), started)
     return columns
@@ -300,6 +304,7 @@ def main(
     bundle: Annotated[Path | None, typer.Option(help="Bundle folder; the active one otherwise.")] = None,
     count: Annotated[int, typer.Option(help="Functions, drawn at random.")] = 200,
     seed: Annotated[int, typer.Option(help="Which functions.")] = 0,
+    way: Annotated[list[str] | None, typer.Option(help="Only ways whose names have this in them; repeat.")] = None,
     limit: Annotated[int, typer.Option(help="Tasks or sentences at most; 0 for all.")] = 0,
     outputs: Annotated[Path | None, typer.Option(help="Markdown file of fifty answers.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of the engine.")] = 1,
@@ -319,7 +324,7 @@ def main(
             cases = cases[:count]
             if not cases:
                 raise typer.BadParameter("no documented function with a body in these folders")
-            columns = measure(cases, index, plain, served)
+            columns = measure(cases, index, plain, served, way or ())
             index.close()
         title = f"{len(cases)} functions of {', '.join(package.name for package in packages)}"
         console.print(table_of([case.wanted for case in cases], columns, BASELINE, title))

@@ -6,8 +6,10 @@ Who writes ``# the title must be a string`` below ``# the name must be a string`
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import attrs
+from tree_sitter import Query, QueryCursor
 
 from codehunch.generation.context import FileContext
 from codehunch.generation.layout import to_canonical
@@ -24,6 +26,7 @@ from codehunch.generation.samples import (
 from codehunch.syntax.bodies import BodyRequest, indentation, is_blank, width
 from codehunch.syntax.comments import comment_text, describes_code, is_pragma, is_statement_place
 from codehunch.syntax.functions import function_nodes
+from codehunch.syntax.languages import grammar
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
 
@@ -88,17 +91,16 @@ def _comments(context: FileContext) -> Iterator[_Comment]:
 
 def _comment_rows(context: FileContext) -> list[int]:
     """Rows that hold nothing but a comment where a statement could stand, in their order."""
-    parsed = context.parsed
-    rows: list[int] = []
-    stack = [parsed.tree.root_node]
-    while stack and len(rows) < _MOST_ROWS:
-        node = stack.pop()
-        for child in node.children if is_statement_place(node) else ():
-            row = child.start_point.row
-            if child.type == "comment" and parsed.source.line(row).lstrip(" \t\f").startswith("#"):
-                rows.append(row)
-        stack.extend(reversed(node.children))
-    return sorted(rows)
+    source = context.parsed.source
+    nodes = QueryCursor(_comment_query()).captures(context.parsed.tree.root_node).get("comment", [])
+    alone = (node for node in nodes if source.line(node.start_point.row).lstrip(" \t\f").startswith("#"))
+    rows = [node.start_point.row for node in alone if node.parent is not None and is_statement_place(node.parent)]
+    return sorted(rows)[:_MOST_ROWS]
+
+
+@lru_cache(maxsize=1)
+def _comment_query() -> Query:
+    return Query(grammar("python"), "(comment) @comment")
 
 
 def _statements(context: FileContext, comment: _Comment, hidden: Span) -> str | None:

@@ -299,6 +299,7 @@ def _tasks(context: Context, bundles: dict[Task, Bundle], dry: bool) -> Outcome:
             folder.planned += found[task]["plan"]["seconds"] + found[task]["plan"]["rest_seconds"]
             if not folder.file(task, "train").is_dir():
                 folder.file(task, "plan.json").unlink()  # A run plans anew with what is left then.
+    found = {task: found[task] for task in options.tasks}  # As they were asked for.
     if dry:
         return Outcome(folder.path, {"tasks": {t: {**v, "promoted": False} for t, v in found.items()}, "dry": True})
     if all("later" not in value for value in found.values()):

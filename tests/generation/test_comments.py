@@ -72,6 +72,17 @@ def test_no_example(above: str, why: str) -> None:
     assert bodies(f"{above}\n# load the users\n") == [], why
 
 
+def test_statements_are_taken_whole() -> None:
+    block = "for book in shelf:\n    # the old ones first\n    if book.old:\n\n        load(book)\nclose()"
+    assert bodies(f"# load the books\n{block}\n\nnext()\n\n# load the books\n") == [block]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends(end: str) -> None:
+    text = "# load the books\nbooks = load()\nx = 1\n\n# load the users\n".replace("\n", end)
+    assert bodies(text) == [f"users = load(){end}x = 1"]
+
+
 def test_nothing_of_the_answer_is_read() -> None:
     text = "def f():\n    # load the users\n    pass\n\n\ndef g():\n    x = 1\n"
     assert bodies(text, at=text.index("pass")) == []

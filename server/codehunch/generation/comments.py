@@ -91,11 +91,11 @@ def _comments(context: FileContext) -> Iterator[_Comment]:
 
 def _comment_rows(context: FileContext) -> list[int]:
     """Rows that hold nothing but a comment where a statement could stand, in their order."""
-    source = context.parsed.source
-    nodes = QueryCursor(_comment_query()).captures(context.parsed.tree.root_node).get("comment", [])
-    alone = (node for node in nodes if source.line(node.start_point.row).lstrip(" \t\f").startswith("#"))
-    rows = [node.start_point.row for node in alone if node.parent is not None and is_statement_place(node.parent)]
-    return sorted(rows)[:_MOST_ROWS]
+    parsed, source = context.parsed, context.parsed.source
+    nodes = QueryCursor(_comment_query()).captures(parsed.tree.root_node).get("comment", [])
+    placed = (node for node in nodes if node.parent is not None and is_statement_place(node.parent))
+    rows = (source.row_of(parsed.offset(node.start_byte)) for node in placed)
+    return sorted(row for row in rows if source.line(row).lstrip(" \t\f").startswith("#"))[:_MOST_ROWS]
 
 
 @lru_cache(maxsize=1)
@@ -104,17 +104,24 @@ def _comment_query() -> Query:
 
 
 def _statements(context: FileContext, comment: _Comment, hidden: Span) -> str | None:
-    """The canonical block below a comment, up to an empty line, a comment or the end of its block."""
+    """The canonical block below a comment, up to an empty line, a comment or the end of its block; empty lines and
+    comments inside of its statements belong to them."""
     source = context.parsed.source
     margin, first = width(indentation(comment.lines[0])), comment.row + 1
     taken: list[str] = []
+    whole = 0
     for row in range(first, min(source.line_count, first + MOST_LINES)):
         line = source.line(row)
-        ended = is_blank(line) or line.lstrip(" \t\f").startswith("#") or width(indentation(line)) < margin
-        if ended or source.line_span(row).overlaps(hidden):
+        if source.line_span(row).overlaps(hidden) or (not taken and is_blank(line)):
             break
         taken.append(line)
-    body = to_canonical("\n".join(taken), context.unit)
+        if is_blank(line):
+            continue
+        depth, between = width(indentation(line)), is_blank(source.line(row - 1))
+        if depth < margin or (depth == margin and (between or line.lstrip(" \t\f").startswith("#"))):
+            break
+        whole = len(taken)
+    body = to_canonical("\n".join(taken[:whole]), context.unit)
     if not body or len(body) > MOST_CHARS or is_trivial(body) or parse(body).tree.root_node.has_error:
         return None
     return body

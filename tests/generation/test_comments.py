@@ -44,6 +44,31 @@ def test_where_it_came_from() -> None:
     assert best.sample.asked.description == "the name must be a string"
 
 
+def test_the_innermost_function_is_named() -> None:
+    text = """class Shelf:
+    def load(self):
+        def read():
+            # open the old shelf
+            open_old()
+
+        # open the new shelf
+        open_new()
+
+
+# open the last shelf
+open_last()
+
+
+def close(self):
+    # open the first shelf
+    """
+    parsed = parse(text)
+    request = find_request(parsed, len(text))
+    assert request is not None
+    found = {each.sample.body: each.sample.origin for each in neighbours(FileContext(parsed), request)}
+    assert found == {"open_old()": "Shelf.load.read", "open_new()": "Shelf.load", "open_last()": "module"}
+
+
 def test_parameters_of_another_function_are_replaced() -> None:
     text = (
         "def a(stream):\n    # close what is open\n    stream.close()\n\n\ndef b(file):\n    # close what is open\n    "

@@ -5,11 +5,12 @@ Who writes ``# the title must be a string`` below ``# the name must be a string`
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 
 import attrs
-from tree_sitter import Query, QueryCursor
+from tree_sitter import Node, Query, QueryCursor
 
 from codehunch.generation.context import FileContext
 from codehunch.generation.layout import to_canonical
@@ -25,7 +26,7 @@ from codehunch.generation.samples import (
 )
 from codehunch.syntax.bodies import BodyRequest, indentation, is_blank, width
 from codehunch.syntax.comments import comment_text, describes_code, is_pragma, is_statement_place
-from codehunch.syntax.functions import function_nodes
+from codehunch.syntax.functions import Function, function_nodes
 from codehunch.syntax.languages import grammar
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
@@ -55,16 +56,21 @@ def alike_comments(
 ) -> Iterator[tuple[float, Sample]]:
     """Up to ``most`` samples of this file whose comments are at least so much like the one that asks, with their
     likeness, the best first. Nothing inside ``request.replace`` is read."""
-    functions = tuple(function_nodes(context.parsed))
+    functions = deque(function_nodes(context.parsed))
+    around: list[tuple[Function, Node]] = []
     ranked: list[tuple[float, int, _Comment, Asked]] = []
     for comment in _comments(context):
+        # Both come in source order: one sweep finds the innermost function of every comment.
+        place = context.parsed.source.line_span(comment.row).start
+        while functions and functions[0][0].header.end <= place:
+            around.append(functions.popleft())
+        while around and around[-1][0].span.end <= place:
+            around.pop()
         alike = name_likeness(asked.name_words, split_words(comment.text))
         if alike < least:
             continue
-        place = context.parsed.source.line_span(comment.row).start
-        holders = [each for each in functions if each[0].header.end <= place < each[0].span.end]
-        parameters = parameter_names(holders[-1][1]) if holders else ()
-        other = Asked("", parameters, comment.text, holders[-1][0].qualified_name if holders else "")
+        parameters = parameter_names(around[-1][1]) if around else ()
+        other = Asked("", parameters, comment.text, around[-1][0].qualified_name if around else "")
         alike = min(1.0, alike + (_SAME_FUNCTION if other.owner == asked.owner else 0.0))
         ranked.append((-alike, len(ranked), comment, other))
     for alike, _, comment, other in sorted(ranked, key=lambda item: item[:2]):

@@ -84,11 +84,13 @@ def _generator(language: str) -> Generator:
 
 def _judge(settings: Settings) -> Judge | None:
     """The defect model reads what the other one wrote; where it cannot, nothing is held back."""
+    from functools import partial
+
     from codehunch.bundles.store import BundleError, active_bundle
-    from codehunch.defects.detector import Detector
+    from codehunch.defects.detector import Detector, reads_clean_in_place
 
     try:
-        return Detector(active_bundle("defects"), threads=settings.threads).reads_clean
+        return partial(reads_clean_in_place, Detector(active_bundle("defects"), threads=settings.threads))
     except BundleError:
         return None
 

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import attrs
 import typer
-from generation import PROGRESS, Column, canonical, table_of
+from generation import PROGRESS, Column, canonical, files_of, table_of
 from rich.console import Console
 from rich.progress import track
 
@@ -30,7 +30,6 @@ from codehunch.generation.generator import Candidate, Generator
 from codehunch.generation.prompt import build_prompt
 from codehunch.generation.retrieval import LEAST, SURE, adaptations, neighbours
 from codehunch.syntax.bodies import BodyRequest
-from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.requests import find_request
@@ -52,15 +51,8 @@ class Case:
 
 def cases_of(package: Path) -> Iterator[Case]:
     """Comments of a package with statements below them."""
-    for path in sorted(package.rglob("*.py")):
-        try:
-            text = decode_source(path.read_bytes()).source.text
-        except SourceUnreadable:
-            continue
-        parsed = parse(text)
-        if "tests" in path.parts or parsed.tree.root_node.has_error or len(text) > 250_000:
-            continue
-        context = FileContext(parsed)
+    for path, context in files_of(package):
+        parsed, text = context.parsed, context.parsed.text
         found = [
             pair for each in find_functions(parsed) if each.nesting <= 1 for pair in comment_targets(context, each)
         ]

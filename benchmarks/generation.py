@@ -57,6 +57,8 @@ from codehunch_training.retraining.judging import compare_means
 
 FEWEST_WORDS = 3
 """Of a docstring that describes anything."""
+MOST_CHARS = 250_000
+"""Of a file that is read."""
 SAMPLES = 10
 OUTPUTS = 50
 BASELINE, GREEDY, SERVED = "nearest function of the file, as it is", "model, greedy", "as served"
@@ -88,19 +90,25 @@ class Column:
         self.texts.append(text or "")
 
 
+def files_of(package: Path) -> Iterator[tuple[Path, FileContext]]:
+    """Whole files of a package that are no tests, in a stable order."""
+    for path in sorted(package.rglob("*.py")):
+        try:
+            text = decode_source(path.read_bytes()).source.text
+        except SourceUnreadable:
+            continue
+        parsed = parse(text)
+        if "tests" not in path.parts and not parsed.tree.root_node.has_error and len(text) <= MOST_CHARS:
+            yield path, FileContext(parsed)
+
+
 def cases_of(package: Path, index: FunctionIndex) -> Iterator[Case]:
     """Every documented function of a package; its files go into the index."""
     for path in sorted(package.rglob("*.py")):
         data = path.read_bytes()
         index.update(str(path), (1, len(data)), data)
-        try:
-            text = decode_source(data).source.text
-        except SourceUnreadable:
-            continue
-        parsed = parse(text)
-        if "tests" in path.parts or parsed.tree.root_node.has_error or len(text) > 250_000:
-            continue
-        context = FileContext(parsed)
+    for path, context in files_of(package):
+        parsed, text = context.parsed, context.parsed.text
         functions = find_functions(parsed)
         bodies = {each.qualified_name: body for each in functions if (body := body_of(context, each))}
         for function in functions:

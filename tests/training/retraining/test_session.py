@@ -59,9 +59,9 @@ async def test_dismiss_retrain_swap_forget(tmp_path: Path, monkeypatch: pytest.M
     assert shipped is not None
     repository = make_repository(tmp_path / "tiny", 100, 10)
     tuning = Tuning(batch_tokens=1024, learning_rate=1e-3, most_steps=120, feedback=0.25, validations=2)
-    # All of this repository follows one convention that no other code has: drawn back towards the start as far as
-    # general code asks for by default, the model would keep a fifth of what it learned.
-    recipe = attrs.evolve(RECIPE, defects=tuning, injections=6, forgetting=1.0)
+    # All of this repository follows one convention that no other code has: a model that learns it in two minutes forgets
+    # general code, and would be drawn back or refused. Here it may.
+    recipe = attrs.evolve(RECIPE, defects=tuning, injections=6, general_rise=1.0, forgetting=1.0)
     text, place = broken(CONVENTION)
     assert findings(UNSEEN, shipped)
     assert not [code for start, code in findings(text, shipped) if start == place]

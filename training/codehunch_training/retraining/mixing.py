@@ -36,11 +36,11 @@ def kept_aside(count: int) -> int:
     return min(_ASIDE, count // 4)
 
 
-def share_to_keep(learner: Mixable, start: Mapping[str, Tensor], device: torch.device, forgetting: float) -> float:
-    """The largest share of the way that loses no more than ``forgetting`` of what was known; the model is put there.
+def share_to_keep(learner: Mixable, start: Mapping[str, Tensor], device: torch.device, rise: float) -> float:
+    """The largest share of the way that costs no more than a ``rise`` of the general loss; the model is put there.
 
-    Lost is the rise of the loss on general examples, as a share of what it was. The model holds the trained weights,
-    ``start`` those before. Where even the least share loses more, that one is taken: the judges decide.
+    The rise is a share of what the loss on general examples was. The model holds the trained weights,
+    ``start`` those before. Where even the least share costs more, that one is taken: the judges decide.
     """
     batches = learner.general_validation()
     if not batches:
@@ -52,7 +52,7 @@ def share_to_keep(learner: Mixable, start: Mapping[str, Tensor], device: torch.d
     before = _loss(learner, batches, device)
     for share in SHARES:
         mix(model, start, trained, share)
-        if share == SHARES[-1] or _loss(learner, batches, device) <= before * (1 + forgetting):
+        if share == SHARES[-1] or _loss(learner, batches, device) <= before * (1 + rise):
             return share
     raise AssertionError("the least share is always taken")
 

@@ -65,6 +65,8 @@ class Recipe:
     """Clean lines the thresholds are fitted on; general code fills up what the repositories lack."""
     forgetting: float = 0.02
     """How much of its score the new model may lose on general code, absolute."""
+    general_rise: float = 0.02
+    """How far the loss on general code may rise, as a share of it, before the weights are drawn back to the start."""
     sure: float = 0.9
     """The probability of being better, by the bootstrap, that a new model must reach to be promoted."""
     threads: int = 0

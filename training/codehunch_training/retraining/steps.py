@@ -185,7 +185,7 @@ def trained_by(context: Context, task: Task, learner: Any, plan: Mapping[str, An
     if path.is_file():
         mix(learner.model, start, learner.model.state_dict(), read_json(path)["share"])
     else:
-        share = share_to_keep(learner, start, context.cluster.device, context.options.recipe.forgetting)
+        share = share_to_keep(learner, start, context.cluster.device, context.options.recipe.general_rise)
         write_json(path, {"share": share})
         context.folder.tick()
     return attrs.evolve(trained, share=read_json(path)["share"])

@@ -40,16 +40,17 @@ from codehunch.defects.repairs import repairs
 from codehunch.defects.rewrites import apply, slots
 from codehunch.defects.verification import can_be_wrong
 from codehunch.inference.classifier import Classifier
-from codehunch.inference.encoding import LexicalEncoder
+from codehunch.inference.encoding import STANDINGS_FROM, LexicalEncoder
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.around import around_of
 from codehunch_training.corpus.harvest import read_functions
 from codehunch_training.corpus.injection import definition, inject
-from codehunch_training.corpus.rows import FunctionRow, to_line
+from codehunch_training.corpus.rows import DefectRow, FunctionRow, to_line
 from codehunch_training.evaluation.defects import auc, read
 from codehunch_training.export.calibration import Judged, fitted_weights, judge, threshold_for
 from codehunch_training.models.encoder import DefectModel
-from codehunch_training.tasks.default_defects import CALIBRATING, DEFAULT_RECIPE, LEFT_OUT, read_recipe
+from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, LEFT_OUT, read_recipe
 from codehunch_training.tasks.defect_data import Example, label_index, make_examples
 from codehunch_training.tasks.defects import TOKEN_LABELS, Recipe, train
 
@@ -63,6 +64,7 @@ ARMS: dict[str, tuple[bool, dict[str, Any]]] = {
     "+ masked lexemes, mined fixes": (False, NOTHING | {"masked": 0.12, "mined": 0.2}),
     "continued, injected alone": (True, CONTINUED | {"mined": 0.0}),
     "continued, mined fixes": (True, CONTINUED | {"mined": 0.2}),
+    "+ masked lexemes, functions alone": (False, NOTHING | {"masked": 0.12, "standings": False}),
     "masked lexemes alone first": (False, NOTHING | {"pretrain_until": 0.3}),
     "+ masked lexemes, larger": (False, NOTHING | {"masked": 0.12, **LARGE}),
 }
@@ -142,7 +144,7 @@ def training_rows(functions: Path, base: Recipe, out: Path) -> Path:
         import gzip
 
         rows = [row for row in read_functions(functions) if row.project not in LEFT_OUT]
-        held = set(base.validation_projects)
+        held = base.held_out
         training = [row for row in rows if row.project not in held]
         chosen = random.Random(0).sample(training, min(FUNCTIONS_TO_TRAIN, len(training)))
         chosen += [row for row in rows if row.project in held][:50]
@@ -183,32 +185,32 @@ def trained(
 
 
 def held_out_rows(functions: Path, histories: Sequence[Path], base: Recipe, tokenizer: Path, most: int) -> HeldOut:
-    encoder = LexicalEncoder(Tokenizer.from_file(str(tokenizer)), base.window, base.stride)
+    encoder = LexicalEncoder(Tokenizer.from_file(str(tokenizer)), base.window, base.stride, standings=True)
     rows = measuring(functions, base)
     rng = random.Random(6)
     clean, faulty, lines = [], [], 0
     for row in rows[:most]:
         injected = injected_in(row.text, rng)
-        one = example(row.text, {}, encoder)
+        one = example(row, {}, encoder)
         if one is not None:
             clean.append(one)
             lines += row.text.count("\n")
-        if injected is not None and (two := example(*injected, encoder)) is not None:
+        if injected is not None and (two := example(attrs.evolve(row, text=injected[0]), injected[1], encoder)):
             faulty.append(two)
     mined = list(mined_cases(histories, base))
     return HeldOut(
         clean,
         lines,
         faulty,
-        [e for case in mined if (e := example(case.buggy.text, dict(_labels(case)), encoder)) is not None],
-        [e for case in mined if (e := example(case.fixed.text, {}, encoder)) is not None],
-        [e for case in mined for row in case.untouched if (e := example(row.text, {}, encoder)) is not None],
+        [e for case in mined if (e := example(case.buggy, dict(_labels(case)), encoder)) is not None],
+        [e for case in mined if (e := example(case.fixed, {}, encoder)) is not None],
+        [e for case in mined for row in case.untouched if (e := example(row, {}, encoder)) is not None],
     )
 
 
 def measuring(functions: Path, base: Recipe) -> list[FunctionRow]:
     """Rows of the projects that only measure, in a random order."""
-    projects = base.validation_projects[CALIBRATING:]
+    projects = base.validation_projects
     rows = [row for row in read_functions(functions) if row.project in projects]
     random.Random(5).shuffle(rows)
     return rows
@@ -217,7 +219,7 @@ def measuring(functions: Path, base: Recipe) -> list[FunctionRow]:
 def mined_cases(histories: Sequence[Path], base: Recipe) -> Iterator[Case]:
     """Bugs of the projects that no arm reads: the recipe's validation projects and those left out altogether."""
     for path in histories:
-        yield from cases(path, {*base.validation_projects, *LEFT_OUT}, True)
+        yield from cases(path, {*base.held_out, *LEFT_OUT}, True)
 
 
 def _labels(case: Case) -> Iterator[tuple[int, str]]:
@@ -232,13 +234,13 @@ def injected_in(text: str, rng: random.Random) -> tuple[str, dict[int, str]] | N
     return (found.text, found.labels) if found is not None else None
 
 
-def example(text: str, labels: dict[int, str], encoder: LexicalEncoder) -> Example | None:
-    """The function as the model reads it; ``None`` where it does not fit into a window. Lexemes that no kind of defect
+def example(row: FunctionRow | DefectRow, labels: dict[int, str], encoder: LexicalEncoder) -> Example | None:
+    """The function as a model that knows files reads it; ``None`` where it fits into no window. Lexemes that no defect
     stands on are left out, as in the detector."""
-    found = make_examples(text, labels, {}, encoder, label_index(TOKEN_LABELS))
+    found = make_examples(row.text, labels, {}, encoder, label_index(TOKEN_LABELS), around=around_of(row.around))
     if len(found) != 1:
         return None
-    parsed = parse(text)
+    parsed = parse(row.text)
     node = definition(parsed)
     assert node is not None
     lexemes = lexemes_of(parsed, node)
@@ -275,10 +277,17 @@ def suspicions(
 ) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
     """Per function: the suspicion of each lexeme, and whether it is wrong."""
     found = []
+    if not model.config.standings:
+        examples = [_told_nothing(one) for one in examples]
     for one, (_, tokens) in zip(examples, read(model, examples, pad), strict=True):
         kept = one.window.lexemes >= 0
         found.append(((1 - tokens[kept, 0]).astype(np.float64), one.token_labels[kept] > 0))
     return found
+
+
+def _told_nothing(example: Example) -> Example:
+    window = example.window
+    return attrs.evolve(example, window=attrs.evolve(window, identifier_ids=window.identifier_ids % STANDINGS_FROM))
 
 
 def _found(scores: NDArray[np.float64], wrong: NDArray[np.bool_], least: float, shown: int = SHOWN) -> bool:
@@ -323,7 +332,7 @@ def verification(bundle: Bundle, held_out: Path, base: Recipe, most: int) -> Ite
     classifier = Classifier(bundle)
     rows = list(read_functions(held_out))
     random.Random(5).shuffle(rows)
-    calibrating = [row for row in rows if row.project in base.validation_projects[:CALIBRATING]][: 2 * most]
+    calibrating = [row for row in rows if row.project in base.calibration_projects][: 2 * most]
     fit = judge(classifier, calibrating, 3, spec.candidate)
     clean, faulty = judge(classifier, measuring(held_out, base)[:most], 4, spec.candidate)
     blind = fitted_weights(*(_unverified(each) for each in fit))

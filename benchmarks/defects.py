@@ -1,4 +1,4 @@
-"""The defect model on real bugs: mined fixes of projects it was not trained on, each function judged alone.
+"""The defect model on real bugs: mined fixes of projects it was not trained on, each function as it stood in its file.
 
     python benchmarks/defects.py ROWS.jsonl.gz --project redis-py --project alembic
 
@@ -29,12 +29,12 @@ from rich.table import Table
 
 from codehunch.bundles.bundle import load_bundle
 from codehunch.bundles.store import active_bundle
-from codehunch.defects.detector import CheckOptions, Detector, inspect, mending_trials
+from codehunch.defects.detector import Detector, inspect, mending_trials
 from codehunch.defects.findings import Finding
 from codehunch.defects.rewrites import apply
-from codehunch.defects.units import Unit
-from codehunch.defects.verification import can_be_wrong
+from codehunch.defects.verification import can_be_wrong, read_units
 from codehunch.syntax.text import SourceText
+from codehunch_training.corpus.around import unit_of
 from codehunch_training.corpus.rows import DefectRow
 from codehunch_training.evaluation.binary import interval_by
 from codehunch_training.evaluation.defects import auc
@@ -93,26 +93,26 @@ def see(detector: Detector, candidate: float, case: Case) -> Seen:
     """Read a case: findings at the loosest sensitivity hold those of the others."""
 
     def check(row: DefectRow) -> tuple[Finding, ...]:
-        return detector.check(SourceText(row.text), options=CheckOptions("high"))
+        return detector.check_units([unit_of(row)])[0]
 
-    peak, at = worst(detector, case.buggy.text)
+    peak, at = worst(detector, case.buggy)
     located = at in {start for start, _ in case.buggy.spans}
     return Seen(
         check(case.buggy),
         check(case.fixed),
         tuple(finding for row in case.untouched for finding in check(row)),
         sum(row.text.count("\n") for row in case.untouched),
-        (peak, worst(detector, case.fixed.text)[0]),
-        tuple(worst(detector, row.text)[0] for row in case.untouched),
+        (peak, worst(detector, case.fixed)[0]),
+        tuple(worst(detector, row)[0] for row in case.untouched),
         located,
         located and mended(detector, candidate, case, at),
     )
 
 
-def worst(detector: Detector, text: str) -> tuple[float, int]:
+def worst(detector: Detector, row: DefectRow) -> tuple[float, int]:
     """The highest suspicion of any token of a function, and where it stands."""
-    lexemes = Unit(text, 0).lexemes
-    suspicion = detector.classifier.read([lexemes])[0].suspicion
+    unit = unit_of(row)
+    lexemes, suspicion = unit.lexemes, read_units([unit], detector.classifier)[0].suspicion
     scores = np.where([can_be_wrong(lexeme) for lexeme in lexemes], suspicion, -1.0)
     if not len(scores) or scores.max() < 0:
         return 0.0, -1
@@ -121,7 +121,7 @@ def worst(detector: Detector, text: str) -> tuple[float, int]:
 
 def mended(detector: Detector, candidate: float, case: Case, at: int) -> bool:
     """Whether the first fix that is tried and offered at an offset gives the fixed twin."""
-    for item in inspect([Unit(case.buggy.text, 0)], detector.classifier, candidate):
+    for item in inspect([unit_of(case.buggy)], detector.classifier, candidate):
         if item.place.unit.lexemes[item.place.at].span.start == at:
             best = mending_trials(item, candidate)
             return bool(best) and apply(case.buggy.text, best[0].rewrite.edits).split() == case.fixed.text.split()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.defects.options import CheckOptions
+from codehunch.defects.surroundings import Surroundings, surroundings_of
 from codehunch.defects.units import cut
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.incremental import IncrementalChecker
@@ -31,7 +32,10 @@ OPTIONS = CheckOptions()
 
 
 class EveryFunction:
-    """Reports every function with a fingerprint of its text: sees what the detector sees, without a model."""
+    """Reports every function with a fingerprint of its text and of how its names stand in the file: sees what the
+    detector sees, without a model."""
+
+    knows_files = True
 
     def __init__(self) -> None:
         self.read = 0
@@ -42,10 +46,12 @@ class EveryFunction:
         language: str = "python",
         options: CheckOptions | None = None,
         cancelled: Callable[[], bool] | None = None,
+        surroundings: Surroundings | None = None,
     ) -> tuple[Finding, ...]:
         if cancelled is not None and cancelled():
             raise Cancelled
         parsed = parse(source, language)
+        file = surroundings or surroundings_of(source.text)
         suppressions = find_suppressions(parsed)
         found = []
         for function in find_functions(parsed):
@@ -53,7 +59,9 @@ class EveryFunction:
                 continue
             self.read += 1
             name = Span(function.header.start, function.header.start + 3)
-            print_of = hashlib.sha256(cut(parsed, function).text.encode()).hexdigest()[:8]
+            unit = cut(parsed, function, file)
+            assert unit.around is not None
+            print_of = hashlib.sha256(f"{unit.text} {unit.around.to_json()}".encode()).hexdigest()[:8]
             fix = Fix("", (Edit(Span(function.body.start, function.body.end), ""),), 0.5)
             finding = Finding("CH100", "x", print_of, name, function.qualified_name, 0.5, (fix,), (), (function.span,))
             found.append(finding)
@@ -110,6 +118,14 @@ _LINES = st.sampled_from(
         "\rdef p(): pass\r",
         "x = f'{a[0]}'",
         "🙂 = 'é'",
+        "import a, b as c",
+        "from a import (",
+        "    b,",
+        "    def x(self): self.a = 1",
+        "    global y",
+        "class D(C):",
+        "        return self.x + self.a",
+        "from b import *",
     ]
 )
 _TEXTS = st.tuples(st.sampled_from(["\n", "\n", "\r\n", "\r"]), st.lists(_LINES, max_size=14)).map(

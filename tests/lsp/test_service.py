@@ -15,6 +15,7 @@ from codehunch.bundles.errors import BundleError
 from codehunch.defects import models
 from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
+from codehunch.defects.surroundings import Surroundings
 from codehunch.lsp.requests import CheckRequest, GenerateRequest, OffersQuery, ServiceOptions
 from codehunch.lsp.service import ModelService
 from codehunch.syntax.spans import Span
@@ -164,7 +165,11 @@ def test_the_judge_reads_the_statements_around_the_new_text(
         def __init__(self, bundle: Bundle, **options: object) -> None:
             pass
 
-        def reads_clean(self, source: SourceText, span: Span) -> bool:
+        knows_files = True
+
+        def reads_clean(self, source: SourceText, span: Span, surroundings: Surroundings | None) -> bool:
+            assert surroundings is not None
+            assert set(surroundings.names) == {"x", "f", "g"}
             read.append(source.text)
             return span.of(source.text) != "bad"
 

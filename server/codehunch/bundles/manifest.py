@@ -56,6 +56,8 @@ class InputSpec:
     """Tokens of one window, specials included."""
     stride: int = 128
     """Tokens two neighbouring windows share."""
+    standings: bool = False
+    """Whether the model is told how names stand in their file; it knows functions alone otherwise."""
 
 
 @attrs.frozen

@@ -37,9 +37,9 @@ _LARGE = 16
 _DAY = 86_400
 
 
-def unit_key(text: str) -> bytes:
-    """Key of a function's text."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def unit_key(text: str, around: str = "") -> bytes:
+    """Key of a function's text, and of what is known of its file."""
+    return hashlib.blake2b(f"{text}\0{around}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class FindingCache:

@@ -15,8 +15,9 @@ from codehunch.defects.findings import Alternative, Edit, Finding, Fix
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
+from codehunch.defects.surroundings import Standing, Surroundings, surroundings_of
 from codehunch.defects.units import Unit, cut
-from codehunch.defects.verification import Place, Trial, likely_kinds, suspicious_places, try_rewrites
+from codehunch.defects.verification import Place, Trial, likely_kinds, read_units, suspicious_places, try_rewrites
 from codehunch.inference.classifier import Classifier
 from codehunch.inference.errors import InferenceError
 from codehunch.inference.placement import Placement
@@ -53,7 +54,7 @@ def inspect(
 
     The detector and the fitting of its confidence share this function: what is calibrated is what runs.
     """
-    readings = classifier.read([unit.lexemes for unit in units], cancelled)
+    readings = read_units(units, classifier, cancelled)
     places: list[Place] = []
     for unit, reading in zip(units, readings, strict=True):
         places.extend(suspicious_places(unit, reading, threshold))
@@ -105,14 +106,21 @@ class Detector:
             self._classifier = Classifier(self._bundle, placement=self._placement)
         return self._classifier
 
+    @property
+    def knows_files(self) -> bool:
+        """Whether what a file binds bears on the findings in its functions."""
+        return self._bundle.manifest.encoding.standings
+
     def check(
         self,
         source: SourceText,
         language: str = "python",
         options: CheckOptions | None = None,
         cancelled: Callable[[], bool] | None = None,
+        surroundings: Surroundings | None = None,
     ) -> tuple[Finding, ...]:
-        """Findings of a text, sorted by place, suppression comments obeyed.
+        """Findings of a text, sorted by place, suppression comments obeyed. ``surroundings`` are those of the file that
+        the text is a part of; without them it is a file.
 
         A function without a body, or one the parser had to repair, is passed over: it is being typed.
         Raises Cancelled when ``cancelled`` turns true between two readings, InferenceError when the
@@ -125,7 +133,11 @@ class Detector:
         functions = find_functions(parsed)
         whole = [f for f in functions if not f.nesting and not f.broken and len(f.body)]
         if self._spec.token_head:
-            found = self._all(parsed, whole, functions, cancelled)
+            if self.knows_files and surroundings is None and language == "python":
+                surroundings = surroundings_of(source.text)
+            units = [cut(parsed, function, surroundings if self.knows_files else None) for function in whole]
+            read = zip(units, self.check_units(units, cancelled), strict=True)
+            found = iter([_in_file(each, unit, functions) for unit, findings in read for each in findings])
         else:
             found = self._functions(parsed, whole, cancelled)
         least = self._spec.thresholds[options.sensitivity]
@@ -158,28 +170,24 @@ class Detector:
                 span = _name_span(parsed.text, function)
                 yield attrs.evolve(finding, span=span, function=name, fingerprint=function_fingerprint(name, header))
 
-    def reads_clean(self, source: SourceText, span: Span) -> bool:
-        """Whether no finding at the default sensitivity stands in ``span``: what generated code is asked."""
-        return not any(finding.span.overlaps(span) for finding in self.check(source))
+    def reads_clean(self, source: SourceText, span: Span, surroundings: Surroundings | None = None) -> bool:
+        """Whether no finding at the default sensitivity stands in ``span``: what generated code is asked. For
+        ``surroundings`` see ``check``."""
+        return not any(finding.span.overlaps(span) for finding in self.check(source, surroundings=surroundings))
 
-    def _all(
-        self,
-        parsed: ParsedSource,
-        outer: Sequence[Function],
-        functions: Sequence[Function],
-        cancelled: Callable[[], bool] | None,
-    ) -> Iterator[Finding]:
-        units = [cut(parsed, function) for function in outer]
-        keys = [unit_key(unit.text) for unit in units]
+    def check_units(
+        self, units: Sequence[Unit], cancelled: Callable[[], bool] | None = None
+    ) -> list[tuple[Finding, ...]]:
+        """What is found in each function at the loosest sensitivity, in offsets of its own text; remembered for the
+        next time."""
+        keys = [unit_key(unit.text, unit.around.to_json() if unit.around is not None else "") for unit in units]
         known = {key: self._cache.get(key) for key in keys}
         fresh = {key: unit for key, unit in zip(keys, units, strict=True) if known[key] is None}
         if fresh:
             for key, findings in self._read(fresh, cancelled):
                 known[key] = findings
                 self._cache.put(key, findings)
-        for unit, key in zip(units, keys, strict=True):
-            for finding in known[key] or ():
-                yield _in_file(finding, unit, functions)
+        return [known[key] or () for key in keys]
 
     def _read(
         self, fresh: dict[bytes, Unit], cancelled: Callable[[], bool] | None
@@ -205,7 +213,7 @@ class Detector:
         return Finding(
             code=kind.code,
             kind=kind.name,
-            message=kind.message.format(token=_shown(lexeme.text)) + hint,
+            message=kind.message.format(token=_shown(lexeme.text)) + _reason(place, kind.name) + hint,
             span=lexeme.span,
             function="",
             confidence=sure,
@@ -231,6 +239,15 @@ def _name_span(text: str, function: Function) -> Span:
     """Where the function's own name stands in its header."""
     at = text.find(function.name, function.header.start, function.header.end)
     return Span(at, at + len(function.name)) if at >= 0 else function.header
+
+
+def _reason(place: Place, kind: str) -> str:
+    """What the file says of a name, where that says enough."""
+    standings = place.unit.standings
+    standing = standings[place.at] if standings and kind in ("variable-misuse", "wrong-call", "wrong-attribute") else 0
+    if standing in (Standing.UNBOUND, Standing.UNBOUND_MEMBER):
+        return " (nothing in this file defines it)"
+    return " (its class does not define it)" if standing == Standing.MISSING else ""
 
 
 def _fix(trial: Trial, lexeme: Lexeme, before: float) -> Fix:
@@ -298,4 +315,7 @@ def reads_clean_in_place(detector: Detector, source: SourceText, span: Span) -> 
     if not around:
         return True
     start, end = around[0].start, around[-1].end
-    return detector.reads_clean(SourceText(source.text[start:end]), Span(span.start - start, span.end - start))
+    surroundings = surroundings_of(source.text) if detector.knows_files else None
+    return detector.reads_clean(
+        SourceText(source.text[start:end]), Span(span.start - start, span.end - start), surroundings
+    )

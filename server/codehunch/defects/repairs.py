@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import Rewrite, Slot, slots
+from codehunch.defects.scopes import analyse
+from codehunch.defects.spelling import misspelt
 from codehunch.defects.units import Unit
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 from codehunch.syntax.spans import Span
@@ -36,13 +39,58 @@ def repairs(unit: Unit, at: int, kind: str, found: Sequence[Slot] | None = None)
     if unit.definition is None:
         return []
     every = found if found is not None else slots(unit.parsed, unit.definition)
-    return [
+    others = [
         rewrite
         for slot in every
         if slot.kind == kind
         for rewrite in slot.rewrites
         if lexeme.span.start in rewrite.anchors
     ]
+    if kind not in _NAMES:
+        return others
+    names = [*_spelt_alike(unit, at)]
+    if kind == "variable-misuse" and not others:
+        names += _in_sight(unit, lexeme)
+    spelt = [_replaced(lexeme, name) for name in dict.fromkeys(names)]
+    return spelt + [rewrite for rewrite in others if rewrite.label not in names]
+
+
+def _replaced(lexeme: Lexeme, name: str) -> Rewrite:
+    return Rewrite((Edit(lexeme.span, name),), (lexeme.span.start,), name)
+
+
+def _spelt_alike(unit: Unit, at: int) -> list[str]:
+    """Names that this one could be a misspelling of: others of the function, and what values everywhere have."""
+    own = unit.lexemes[at]
+    if own.kind not in (LexemeKind.NAME, LexemeKind.ATTRIBUTE):
+        return []
+    here = Counter(lexeme.text for lexeme in unit.lexemes if lexeme.kind in _NAME_KINDS)
+    common = _METHODS if own.kind is LexemeKind.ATTRIBUTE else ()
+    if own.text in common:
+        return []
+    return [name for name in dict.fromkeys((*here, *common)) if misspelt(own.text, name)]
+
+
+def _in_sight(unit: Unit, lexeme: Lexeme) -> list[str]:
+    """Local names that stand for what a name that the function does not bind could have been, the nearest first."""
+    assert unit.definition is not None
+    scopes = analyse(unit.definition)
+    for load in scopes.loads:
+        if unit.parsed.offset(load.node.start_byte) == lexeme.span.start:
+            nearest = sorted(scopes.visible(load).values(), key=lambda binding: -binding.start)
+            return [binding.name for binding in nearest if binding.name != lexeme.text]
+    return []
+
+
+_NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
+_NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
+_METHODS = tuple(
+    """add append clear close copy count decode discard encode endswith extend find format index insert
+    isdigit items join keys lower lstrip partition pop popitem read readline readlines remove replace
+    reverse rfind rsplit rstrip setdefault sort split splitlines startswith strip title update upper
+    values write writelines""".split()
+)
+"""Methods of built-in types: what misspelt ones usually were."""
 
 
 def _insertion(unit: Unit, at: int, kind: str) -> list[Rewrite]:

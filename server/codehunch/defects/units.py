@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 
 import attrs
@@ -10,6 +11,7 @@ from tree_sitter import Node
 
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import apply
+from codehunch.defects.surroundings import Around, Surroundings, standings, words_of
 from codehunch.syntax.functions import Function, function_nodes
 from codehunch.syntax.lexemes import Lexeme, lexemes_of
 from codehunch.syntax.parsing import ParsedSource, parse
@@ -27,6 +29,8 @@ class Unit:
     text: str
     shift: int
     """Add to an offset of ``text`` to get the file's."""
+    around: Around | None = None
+    """Where the function stands; ``None`` where nothing is known of its file."""
 
     @cached_property
     def parsed(self) -> ParsedSource:
@@ -45,9 +49,16 @@ class Unit:
         outer = node.parent
         return lexemes_of(self.parsed, outer if outer is not None and outer.type == "decorated_definition" else node)
 
+    @cached_property
+    def standings(self) -> Sequence[int]:
+        """How each lexeme stands in the file; empty where nothing is known of it."""
+        if self.around is None or self.definition is None:
+            return ()
+        return standings(self.lexemes, self.parsed, self.definition, self.around)
+
     def rewritten(self, edits: tuple[Edit, ...]) -> Unit | None:
         """The unit after the edits, or ``None`` where it would no longer parse as well as before."""
-        changed = Unit(apply(self.text, edits), self.shift)
+        changed = attrs.evolve(self, text=apply(self.text, edits))
         if changed.definition is None:
             return None
         broken = changed.parsed.tree.root_node.has_error and not self.parsed.tree.root_node.has_error
@@ -57,8 +68,16 @@ class Unit:
         return Span(span.start + self.shift, span.end + self.shift)
 
 
-def cut(parsed: ParsedSource, function: Function) -> Unit:
-    """The unit of one function of a file."""
+def cut(parsed: ParsedSource, function: Function, surroundings: Surroundings | None = None) -> Unit:
+    """The unit of one function of a file, which has these ``surroundings`` for those who want to know."""
+    unit = _cut(parsed, function)
+    if surroundings is None:
+        return unit
+    around = Around(surroundings, function.enclosing_class)
+    return attrs.evolve(unit, around=around.narrowed(words_of(unit.text)))
+
+
+def _cut(parsed: ParsedSource, function: Function) -> Unit:
     text, start = parsed.text, function.span.start
     line_start = parsed.source.line_starts[parsed.source.row_of(start)]
     indent = text[line_start:start]

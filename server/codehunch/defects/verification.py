@@ -52,6 +52,14 @@ class Trial:
     """Whether the rewrite makes another place suspicious."""
 
 
+def read_units(
+    units: Sequence[Unit], classifier: Classifier, cancelled: Callable[[], bool] | None = None
+) -> list[Reading]:
+    """What the model thinks of functions, told how their names stand where it wants to know."""
+    told = [unit.standings for unit in units] if classifier.encoder.standings else ()
+    return classifier.read([unit.lexemes for unit in units], cancelled, told)
+
+
 def suspicious_places(unit: Unit, reading: Reading, threshold: float) -> list[Place]:
     """The unit's most suspicious lexemes at or above ``threshold``, the worst first."""
     suspicion = reading.suspicion
@@ -85,7 +93,7 @@ def try_rewrites(
                 changed = unit.rewritten(rewrite.edits)
                 if changed is not None:
                     tried.append((number, kind, rewrite, changed))
-    readings = classifier.read([changed.lexemes for *_, changed in tried], cancelled)
+    readings = read_units([changed for *_, changed in tried], classifier, cancelled)
     trials: list[list[Trial]] = [[] for _ in places]
     for (number, kind, rewrite, changed), reading in zip(tried, readings, strict=True):
         trials[number].append(_trial(places[number], kind, rewrite, changed, reading))

@@ -48,18 +48,24 @@ class Classifier:
         self._temperature = manifest.defects.temperature
         spec = manifest.encoding
         tokenizer = Tokenizer.from_file(str(bundle.path / spec.tokenizer))
-        self.encoder = LexicalEncoder(tokenizer, spec.window, spec.stride)
+        self.encoder = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.standings)
         session = open_session(bundle, manifest.defects.graph, placement or Placement(threads), _INPUTS, _OUTPUTS)
         self._runner = BatchRunner(session, _OUTPUTS, dict(zip(_INPUTS, (self.encoder.pad, 0, 0), strict=True)))
         ids = range(min(tokenizer.get_vocab_size(), PROBED_IDS))
         self._runner.warm_up(dict(zip(_INPUTS, (ids, range(1, 2), range(4)), strict=True)), spec.window)
 
-    def read(self, functions: Sequence[Sequence[Lexeme]], cancelled: Callable[[], bool] | None = None) -> list[Reading]:
-        """Read functions, each with the same result in any company. Raises Cancelled when asked to stop between two
-        runs of the graph."""
+    def read(
+        self,
+        functions: Sequence[Sequence[Lexeme]],
+        cancelled: Callable[[], bool] | None = None,
+        standings: Sequence[Sequence[int]] = (),
+    ) -> list[Reading]:
+        """Read functions, each with the same result in any company. ``standings`` tells how the lexemes of each
+        stand in its file. Raises Cancelled when asked to stop between two runs of the graph."""
         windows: list[tuple[int, Window]] = []
-        for number, lexemes in enumerate(functions):
-            windows.extend((number, window) for window in self.encoder.encode(lexemes))
+        told = standings or [()] * len(functions)
+        for number, (lexemes, own) in enumerate(zip(functions, told, strict=True)):
+            windows.extend((number, window) for window in self.encoder.encode(lexemes, own))
         tokens = [np.zeros((len(lexemes), len(self.labels)), dtype=np.float32) for lexemes in functions]
         sequence: list[NDArray[np.float32] | None] = [None] * len(functions)
         for each in tokens:

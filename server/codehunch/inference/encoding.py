@@ -22,6 +22,8 @@ _HEAD_TOKENS, _TAIL_TOKENS = 6, 3
 """A lexeme of more tokens (a long string) keeps its first six and last three."""
 _HEADER_TOKENS = 64
 """Tokens of the function's opening that every later window repeats."""
+STANDINGS_FROM = 4096
+"""Identifiers are numbered below it; functions have a few hundred at most."""
 _CACHE_SIZE = 20_000
 """Lexemes whose tokens are remembered, several large files' worth. Names never end: without a bound near what is in
 use, memory grows for days."""
@@ -33,7 +35,8 @@ class Window:
 
     input_ids: NDArray[np.int64]
     identifier_ids: NDArray[np.int64]
-    """Equal numbers above 0 mark tokens of the same identifier; 0 marks everything else."""
+    """Equal numbers above 0 mark tokens of the same identifier; 0 marks everything else. A model that knows the file
+    finds how the name stands there in the same number, times ``STANDINGS_FROM``."""
     lexemes: NDArray[np.int64]
     """Index of the lexeme whose first token stands here, -1 elsewhere. Only these tokens carry labels."""
     core: tuple[int, int]
@@ -50,11 +53,12 @@ class LexicalEncoder:
     tokens written in the source are encoded as ordinary text.
     """
 
-    def __init__(self, tokenizer: Tokenizer, window: int = 512, stride: int = 128) -> None:
+    def __init__(self, tokenizer: Tokenizer, window: int = 512, stride: int = 128, standings: bool = False) -> None:
+        """``standings``: whether the model is told how names stand in their file."""
         if not 2 * _HEADER_TOKENS + stride < window:
             raise ValueError(f"window {window} is too small for stride {stride} and {_HEADER_TOKENS} header tokens")
         tokenizer.encode_special_tokens = True
-        self.window, self.stride = window, stride
+        self.window, self.stride, self.standings = window, stride, standings
         self._tokenizer = tokenizer
         self._cache: dict[str, tuple[int, ...]] = {}
         self.bos, self.eos, self.pad, self.mask = (self._id(token) for token in (BOS, EOS, PAD, MASK))
@@ -80,14 +84,20 @@ class LexicalEncoder:
             self._cache[text] = ids
         return ids
 
-    def encode(self, lexemes: Sequence[Lexeme]) -> tuple[Window, ...]:
-        """One window where the function fits, overlapping ones where it does not."""
+    def encode(self, lexemes: Sequence[Lexeme], standings: Sequence[int] = ()) -> tuple[Window, ...]:
+        """One window where the function fits, overlapping ones where it does not.
+
+        ``standings`` has a number for every lexeme; empty where nothing is known, or the model does not want them.
+        """
         pieces: list[tuple[int, ...]] = []
         names: dict[str, int] = {}
         identities: list[int] = []
         for lexeme in lexemes:
             pieces.append(self._mark_ids.get(lexeme.kind) or self.token_ids(lexeme.text))
             identities.append(names.setdefault(lexeme.text, len(names) + 1) if lexeme.kind in _IDENTIFIER_KINDS else 0)
+        if standings and self.standings:
+            pairs = zip(identities, standings, strict=True)
+            identities = [identity % STANDINGS_FROM + standing * STANDINGS_FROM for identity, standing in pairs]
         lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
         ends = np.cumsum(lengths)
         total = int(ends[-1]) if len(ends) else 0

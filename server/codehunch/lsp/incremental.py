@@ -1,8 +1,9 @@
 """An edit costs what it touched: only the sections around it are parsed and read again.
 
-Findings of a function depend on its own text, on nothing around it. So in a Python file the findings of the sections
-before and after an edit stay (see ``codehunch.syntax.sections``), in offsets of their own. A section is read as the
-whole file is, so that what is reported never depends on the edits that led to a text.
+Findings of a function depend on its own text and on how its names stand in the file, on nothing else around it. So in
+a Python file the findings of the sections before and after an edit stay (see ``codehunch.syntax.sections``), in offsets
+of their own, as long as the edit binds no name of theirs anew. A section is read as the whole file is, so that what is
+reported never depends on the edits that led to a text.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import attrs
 
 from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
+from codehunch.defects.surroundings import Surroundings, merged, of_section, words_of
 from codehunch.lsp.parcels import Parcel, packed
 from codehunch.syntax.common import common_prefix, common_suffix
 from codehunch.syntax.ignores import Suppressions, find_suppressions
@@ -37,8 +39,16 @@ IsCancelled = Callable[[], bool]
 class Checker(Protocol):
     """The part of Detector that is used here."""
 
+    @property
+    def knows_files(self) -> bool: ...
+
     def check(
-        self, source: SourceText, language: str, options: CheckOptions | None, cancelled: IsCancelled | None
+        self,
+        source: SourceText,
+        language: str,
+        options: CheckOptions | None,
+        cancelled: IsCancelled | None,
+        surroundings: Surroundings | None,
     ) -> tuple[Finding, ...]: ...
 
 
@@ -48,9 +58,28 @@ class _Section:
 
     text: str
     found: tuple[Finding, ...] | None = None
-    """``None`` until it was read."""
+    """``None`` until it was read, and again when a name in it stands otherwise in the file."""
+    _binds: Surroundings | None = None
+    _words: frozenset[str] | None = None
     _packed: bytes | None = None
     _silences: frozenset[str] | None = None
+
+    @property
+    def binds(self) -> Surroundings:
+        """What it binds for the file."""
+        if self._binds is None:
+            self._binds = of_section(self.text)
+        return self._binds
+
+    @property
+    def words(self) -> frozenset[str]:
+        if self._words is None:
+            self._words = words_of(self.text)
+        return self._words
+
+    def forget(self) -> None:
+        """Its findings are not what they were."""
+        self.found, self._packed = None, None
 
     @property
     def silences(self) -> frozenset[str]:
@@ -81,9 +110,11 @@ class _Known:
     options: CheckOptions
     starts: list[int]
     sections: list[_Section]
-    gone: dict[str, tuple[Finding, ...]] = attrs.field(factory=dict)
-    """What was found in sections that were there before: a string half typed takes in all that follows until it is
-    closed, and much comes back as it was."""
+    gone: dict[str, _Section] = attrs.field(factory=dict)
+    """Sections that were there before: a string half typed takes in all that follows until it is closed, and much comes
+    back as it was."""
+    surroundings: Surroundings | None = None
+    """What the findings of the sections were read with."""
 
     def silenced(self) -> Suppressions:
         """What comments anywhere silence in the whole file."""
@@ -107,7 +138,7 @@ class IncrementalChecker:
         """What ``checker`` finds in the whole text, sorted by place, in parcels."""
         if language != "python":
             self._known.pop(uri, None)
-            found = self._checker.check(SourceText(text), language, options, cancelled)
+            found = self._checker.check(SourceText(text), language, options, cancelled, None)
             return ((0, packed(found)),) if found else ()
         known = self._known.get(uri)
         if known is None or known.options != options:
@@ -115,6 +146,8 @@ class IncrementalChecker:
             known = _Known(text, options, starts, list(_cut(text, starts)))
         elif known.text != text:
             known = _after_edit(known, text)
+        if self._checker.knows_files:
+            _listen(known)
         # Kept before it is read: what is read before a cancel need not be read again.
         self._keep(uri, known)
         silenced = known.silenced()
@@ -131,10 +164,12 @@ class IncrementalChecker:
             if len(run) > 1:
                 self.portions += 1
                 joined = "".join(known.sections[index].text for index in run)
-                self._checker.check(SourceText(joined), "python", known.options, cancelled)
+                self._checker.check(SourceText(joined), "python", known.options, cancelled, known.surroundings)
             for index in run:
                 section = known.sections[index]
-                section.found = self._checker.check(SourceText(section.text), "python", known.options, cancelled)
+                section.found = self._checker.check(
+                    SourceText(section.text), "python", known.options, cancelled, known.surroundings
+                )
 
     def _keep(self, uri: str, known: _Known) -> None:
         self._known[uri] = known
@@ -167,15 +202,29 @@ def _after_edit(known: _Known, text: str) -> _Known:
     after = [start + grown for start in known.starts[rest:]]
     end = after[0] if after else len(text)
     ends = [*starts[1:], end]
-    gone = known.gone | {each.text: each.found for each in known.sections[kept:rest] if each.found is not None}
+    gone = known.gone | {each.text: each for each in known.sections[kept:rest] if each.found is not None}
     middle = [text[start:stop] for start, stop in zip(starts, ends, strict=True)]
     return _Known(
         text,
         known.options,
         [*known.starts[:kept], *starts, *after],
-        [*known.sections[:kept], *(_Section(own, gone.get(own)) for own in middle), *known.sections[rest:]],
+        [*known.sections[:kept], *(gone.get(own) or _Section(own) for own in middle), *known.sections[rest:]],
         dict(list(gone.items())[-_REMEMBERED:]) if len(gone) > 2 * _REMEMBERED else gone,
+        known.surroundings,
     )
+
+
+def _listen(known: _Known) -> None:
+    """What the file binds now; sections with a name that stands otherwise than when they were read are to be read
+    again, those that are gone for the time being too."""
+    now = merged(section.binds for section in known.sections)
+    before = known.surroundings
+    if before is not None and before != now:
+        changed = now.differs(before)
+        for section in (*known.sections, *known.gone.values()):
+            if changed is None or not changed.isdisjoint(section.words):
+                section.forget()
+    known.surroundings = now
 
 
 def _runs(known: _Known, fresh: Sequence[int]) -> Iterator[list[int]]:

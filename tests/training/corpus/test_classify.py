@@ -7,12 +7,12 @@ import textwrap
 import pytest
 
 from codehunch.defects.kinds import kind_named
+from codehunch.defects.spelling import misspelt
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.classify import classify
 from codehunch_training.corpus.difference import differences, reduce_node
 from codehunch_training.corpus.messages import promises_fix
 from codehunch_training.corpus.snippets import function_definitions
-from codehunch_training.corpus.spelling import misspelt
 from codehunch_training.corpus.verdict import FileWords, NotADefect, Verdict, names_of, words_of
 
 

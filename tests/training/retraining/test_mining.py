@@ -34,7 +34,8 @@ def test_the_past_trains_and_what_came_later_judges(repository: Path, tmp_path: 
     assert {path for path, found in splits.items() if "test" in found} == later
     assert all(found == {"test"} for path, found in splits.items() if path in later)
     assert len(mined.functions) == 60
-    assert 0 < len(mined.texts("valid")) < len(mined.texts("train"))
+    assert all(row.around for row in mined.functions)
+    assert 0 < len(mined.sources("valid")) < len(mined.sources("train"))
     assert {row.split for row in mined.bodies if row.path in later} == {"test"}
     (facts,) = mined.facts["repositories"]
     assert (facts["commits_trained_on"], facts["commits_judged_on"]) == (8, 2)

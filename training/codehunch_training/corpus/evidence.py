@@ -9,9 +9,9 @@ from typing import Literal
 
 import attrs
 
+from codehunch.defects.spelling import misspelt
 from codehunch_training.corpus.difference import Change, Item
 from codehunch_training.corpus.names import bound_names, free_names, is_used
-from codehunch_training.corpus.spelling import misspelt
 
 Evidence = Literal["function", "file", "elsewhere"]
 """``function``: all the fix needs stands in the buggy function (or in the language). ``file``: in its file.

@@ -5,9 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import track
+
+from codehunch.defects.surroundings import Around, surroundings_of, words_of
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
@@ -32,6 +37,7 @@ def harvest(
         parsed = parse(text)
         if parsed.tree.root_node.has_error:
             continue
+        file = surroundings_of(text)
         for function, node in function_nodes(parsed):
             if function.nesting:
                 continue
@@ -41,7 +47,9 @@ def harvest(
                 project=project,
                 path=str(path.relative_to(root)),
                 name=function.qualified_name,
-                text=dedented(parsed.text, function.span.start, function.span.end),
+                text=(own := dedented(parsed.text, function.span.start, function.span.end)),
+                enclosing_class=function.enclosing_class or "",
+                around=Around(file, function.enclosing_class).narrowed(words_of(own)).to_json(),
             )
 
 
@@ -61,21 +69,28 @@ def fingerprint_of(text: str) -> bytes:
     return hashlib.blake2b("\0".join(words[:1] + words[2:]).encode("utf-8", "replace"), digest_size=12).digest()
 
 
-def write_functions(trees: Iterable[tuple[str, Path]], out: Path, shortest: int = 20) -> dict[str, int]:
+def write_functions(trees: Sequence[tuple[str, Path]], out: Path, shortest: int = 20, jobs: int = 1) -> dict[str, int]:
     """Write the distinct functions of all trees as gzipped JSON lines; returns rows per project."""
     seen: set[bytes] = set()
     counts: dict[str, int] = {}
     out.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(out, "wt", encoding="utf-8", compresslevel=4) as sink:
-        for project, root in trees:
-            for row in harvest(project, root, shortest=shortest):
-                key = fingerprint_of(row.text)
+    with gzip.open(out, "wt", encoding="utf-8", compresslevel=4) as sink, ProcessPoolExecutor(jobs) as pool:
+        # In the order of the trees, however many read: the first project of equal functions keeps them.
+        found = pool.map(_lines, *zip(*trees, strict=True), [shortest] * len(trees))
+        shown = track(found, "trees", len(trees), console=Console(stderr=True))
+        for (project, _), lines in zip(trees, shown, strict=True):
+            for key, line in lines:
                 if key in seen:
                     continue
                 seen.add(key)
                 counts[project] = counts.get(project, 0) + 1
-                sink.write(to_line(row) + "\n")
+                sink.write(line + "\n")
     return counts
+
+
+def _lines(project: str, root: Path, shortest: int) -> list[tuple[bytes, str]]:
+    """The rows of one tree as lines, each with what tells it apart."""
+    return [(fingerprint_of(row.text), to_line(row)) for row in harvest(project, root, shortest=shortest)]
 
 
 def read_functions(path: Path) -> Iterator[FunctionRow]:

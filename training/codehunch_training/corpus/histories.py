@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 from tree_sitter import Node
 
+from codehunch.defects import surroundings
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch_training.corpus.classify import classify
@@ -144,6 +145,10 @@ def _rows(repository: Repository, commit: Commit, file: FileChange, fix: Fix, li
     group = f"{commit.name[:16]}:{file.path}:{fix.old.start_point.row + 1}"
 
     def row(parsed: ParsedSource, node: Node, cut: Snippet, **values: object) -> DefectRow:
+        owner, name = enclosing_class_of(node), qualified_name_of(node)
+        # A function in another one sees names that are no file's.
+        alone = name.rpartition(".")[0] == owner
+        around = surroundings.Around(files[id(parsed)], owner or None).narrowed(surroundings.words_of(cut.text))
         return identified(
             DefectRow(
                 project=repository.project,
@@ -152,15 +157,17 @@ def _rows(repository: Repository, commit: Commit, file: FileChange, fix: Fix, li
                 commit=commit.name,
                 date=commit.date,
                 licence=licence,
-                name=qualified_name_of(node),
-                enclosing_class=enclosing_class_of(node),
+                name=name,
+                enclosing_class=owner,
                 text=cut.text,
                 group=group,
+                around=around.to_json() if alone else "",
                 **values,  # type: ignore[arg-type]
             )
         )
 
     edits = text_edits(buggy.text, fixed.text)
+    files = {id(parsed): surroundings.surroundings_of(parsed.text) for parsed in (fix.before, fix.after)}
     yield row(
         fix.before,
         fix.old,

@@ -10,8 +10,11 @@ from tree_sitter import Node
 
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import Rewrite, Slot, apply, moved, slots
+from codehunch.defects.surroundings import Around, Standing, standings, words_of
 from codehunch.syntax.functions import function_nodes
+from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch_training.corpus.misspelling import strange_name
 
 KIND_WEIGHTS: Mapping[str, float] = {
     "variable-misuse": 5.0,
@@ -47,6 +50,14 @@ class Injected:
     """Offset of each wrong lexeme in the changed text -> kind name."""
     originals: dict[int, str]
     """The same offsets -> what stood there before, where one lexeme was replaced by another."""
+    around: Around | None = None
+    """What the file binds, where the defect is a name that it does not bind any more."""
+
+
+_NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
+_STRANGE = 0.25
+"""How many names of the kinds above become ones that the function does not have. Of real bugs with a wrong name that a
+function gives away, a quarter is misspelt or bound nowhere."""
 
 
 def definition(parsed: ParsedSource) -> Node | None:
@@ -95,6 +106,43 @@ def draw(
     return chosen
 
 
+def with_strange_names(
+    chosen: Sequence[tuple[Slot, Rewrite]], text: str, rng: random.Random
+) -> list[tuple[Slot, Rewrite]]:
+    """What was drawn, with names that stand nowhere in the function for some of those that do."""
+    known = words_of(text)
+    found = []
+    for slot, rewrite in chosen:
+        span = rewrite.edits[0].span
+        if slot.kind in _NAMES and span.of(text).isidentifier() and rng.random() < _STRANGE:
+            name = strange_name(span.of(text), rng, slot.kind == "variable-misuse")
+            if name is not None and name not in known:
+                rewrite = attrs.evolve(rewrite, edits=(Edit(span, name),), label=name)
+        found.append((slot, rewrite))
+    return found
+
+
+def forget_binding(parsed: ParsedSource, node: Node, around: Around, rng: random.Random) -> Injected | None:
+    """The same function in a file that has lost the import or definition of one of its names."""
+    inner = inner_definition(node)
+    lexemes = lexemes_of(parsed, node)
+    uses: dict[str, dict[int, str]] = {}
+    for lexeme, standing in zip(lexemes, standings(lexemes, parsed, inner, around), strict=True):
+        if standing in _FORGETTABLE:
+            uses.setdefault(lexeme.text, {})[lexeme.span.start] = "variable-misuse"
+    if not uses:
+        return None
+    name = rng.choice(sorted(uses))
+    file = around.surroundings
+    names = {each: standing for each, standing in file.names.items() if each != name}
+    classes = {each: held for each, held in file.classes.items() if each != name}
+    left = attrs.evolve(around, surroundings=attrs.evolve(file, names=names, classes=classes, open=False))
+    return Injected(parsed.text, parsed, node, uses[name], {}, left)
+
+
+_FORGETTABLE = (Standing.IMPORT, Standing.FUNCTION, Standing.COROUTINE, Standing.CLASS, Standing.VARIABLE)
+
+
 def _touch(a: Edit, b: Edit) -> bool:
     return a.span.start <= b.span.end and b.span.start <= a.span.end
 
@@ -105,7 +153,7 @@ def inject(parsed: ParsedSource, node: Node, count: int, rng: random.Random) -> 
     ``parsed`` holds one function (``node``: its definition). The result always differs from the
     original and never holds a syntax error the original did not have.
     """
-    chosen = draw(slots(parsed, inner_definition(node)), count, rng)
+    chosen = with_strange_names(draw(slots(parsed, inner_definition(node)), count, rng), parsed.text, rng)
     if not chosen:
         return None
     edits = [edit for _, rewrite in chosen for edit in rewrite.edits]

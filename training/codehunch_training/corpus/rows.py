@@ -54,6 +54,9 @@ class FunctionRow(Row):
     enclosing_class: str = ""
     imports: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     """The file's import statements, in order."""
+    around: str = ""
+    """What its file binds of its words: ``codehunch.defects.surroundings.Around`` as JSON. Empty where nobody looked;
+    ``harvest``, histories and retraining do."""
 
 
 @attrs.frozen(kw_only=True)
@@ -74,6 +77,9 @@ class DefectRow(Row):
     enclosing_class: str = ""
     evidence: str = ""
     """``function``, ``file`` or ``elsewhere``: where all that the fix needs can be read (histories only)."""
+    around: str = ""
+    """What its file binds of its words: ``codehunch.defects.surroundings.Around`` as JSON. Empty where nobody looked;
+    ``harvest``, histories and retraining do."""
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ import torch
 
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.around import Source, around_of
 from codehunch_training.corpus.injection import definition, inject
 from codehunch_training.models.encoder import DefectModel
 from codehunch_training.tasks.defect_data import Example, collate, label_index, make_examples
@@ -56,20 +57,21 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def localisation(
-    model: DefectModel, encoder: LexicalEncoder, texts: Sequence[str], labels: Sequence[str], seed: int = 1
+    model: DefectModel, encoder: LexicalEncoder, sources: Sequence[Source], labels: Sequence[str], seed: int = 1
 ) -> dict[str, Any]:
     """One injected defect per function: share whose most suspicious token is the wrong one (top1),
     by kind; the AUC of the most suspicious token and of the sequence head against the clean twins."""
     rng, index = random.Random(seed), label_index(labels)
     twins: list[tuple[Example, Example, str]] = []
-    for text in texts:
-        parsed = parse(text)
+    for source in sources:
+        parsed, around = parse(source.text), around_of(source.around)
         node = definition(parsed)
         injected = inject(parsed, node, 1, rng) if node is not None else None
         if injected is None:
             continue
-        wrong = make_examples(injected.text, injected.labels, injected.originals, encoder, index)
-        clean = make_examples(text, {}, {}, encoder, index)
+        changed = injected.labels, injected.originals
+        wrong = make_examples(injected.text, *changed, encoder, index, around=around)
+        clean = make_examples(source.text, {}, {}, encoder, index, around=around)
         if len(wrong) == 1 and len(clean) == 1 and wrong[0].kinds[0] == 0:
             twins.append((wrong[0], clean[0], next(iter(injected.labels.values()))))
     readings = read(model, [w for w, _, _ in twins] + [c for _, c, _ in twins], encoder.pad)

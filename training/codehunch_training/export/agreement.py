@@ -16,6 +16,7 @@ from transformers import T5ForConditionalGeneration
 from codehunch.bundles.bundle import Bundle
 from codehunch.generation.prompt import encode_prompt
 from codehunch.inference.encoding import LexicalEncoder
+from codehunch_training.corpus.around import Source, source_of
 from codehunch_training.corpus.docstrings import examples_of, prompt_of, python_files
 from codehunch_training.corpus.harvest import harvest
 from codehunch_training.evaluation.defects import localisation
@@ -24,18 +25,18 @@ from codehunch_training.models.encoder import DefectModel
 from codehunch_training.tasks.generation_data import encode_target
 
 
-def compare_defects(bundle: Bundle, checkpoint: Path, texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+def compare_defects(bundle: Bundle, checkpoint: Path, sources: Sequence[Source]) -> dict[str, dict[str, Any]]:
     """Localisation of one injected defect per function, by the bundle's graph and by the checkpoint."""
     spec = bundle.manifest
     assert spec.defects is not None
-    encoder = LexicalEncoder(
-        Tokenizer.from_file(str(bundle.path / spec.encoding.tokenizer)), spec.encoding.window, spec.encoding.stride
-    )
+    reads = spec.encoding
+    tokenizer = Tokenizer.from_file(str(bundle.path / reads.tokenizer))
+    encoder = LexicalEncoder(tokenizer, reads.window, reads.stride, reads.standings)
     models: dict[str, Any] = {
         "bundle": GraphModel(bundle.path / spec.defects.graph),
         "checkpoint": DefectModel.from_pretrained(checkpoint).eval(),
     }
-    return {name: localisation(model, encoder, texts, spec.defects.labels) for name, model in models.items()}
+    return {name: localisation(model, encoder, sources, spec.defects.labels) for name, model in models.items()}
 
 
 def compare_generation(bundle: Bundle, checkpoint: Path, rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -82,9 +83,9 @@ def _forced(logits: NDArray[np.float32], target: Sequence[int]) -> NDArray[np.fl
     return np.array([nats, (wide.argmax(-1) == np.array(target)).sum()])
 
 
-def function_texts(tree: Path, count: int) -> list[str]:
+def functions_of(tree: Path, count: int) -> list[Source]:
     """Evenly chosen functions of a source tree."""
-    rows = [row.text for row in harvest(tree.name, tree)]
+    rows = [source_of(row) for row in harvest(tree.name, tree)]
     if not rows:
         raise ValueError(f"{tree}: no Python functions to measure on")
     return rows[:: max(1, len(rows) // count)][:count]
@@ -106,5 +107,5 @@ def docstring_rows(tree: Path, count: int) -> list[dict[str, Any]]:
 def compare(bundle: Bundle, checkpoint: Path, tree: Path, count: int = 300) -> dict[str, dict[str, Any]]:
     """Metrics of a bundle and a checkpoint on ``count`` functions of a source tree."""
     if bundle.manifest.defects is not None:
-        return compare_defects(bundle, checkpoint, function_texts(tree, count))
+        return compare_defects(bundle, checkpoint, functions_of(tree, count))
     return compare_generation(bundle, checkpoint, docstring_rows(tree, count))

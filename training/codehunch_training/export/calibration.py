@@ -15,8 +15,10 @@ from codehunch.bundles.bundle import Bundle
 from codehunch.defects.confidence import FEATURES, confidence, features, kind_feature
 from codehunch.defects.detector import Inspected, inspect
 from codehunch.defects.units import Unit
+from codehunch.defects.verification import read_units
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.around import unit_of
 from codehunch_training.corpus.injection import Injected, definition, inject
 from codehunch_training.corpus.rows import FunctionRow
 
@@ -27,6 +29,9 @@ CANDIDATES_PER_KLOC = 10.0
 THRESHOLD_STEP = 0.005
 """Thresholds are multiples of it, rounded up: the last digits of a quantile of so few alarms mean nothing."""
 _LEAST_OF_A_KIND = 12
+SURE = 0.95
+"""How sure the budgets are to hold in other projects, where there are enough to tell."""
+_LEAST_PROJECTS, _DRAWS = 8, 1000
 PRIOR = 1 / 50
 """Defective functions among all, as assumed by the reported confidence."""
 
@@ -54,8 +59,8 @@ class Judged:
     """Injected kind of each function; empty for clean ones."""
     originals: tuple[str, ...] = ()
     """Text of each function before the injection."""
-    texts: tuple[str, ...] = ()
-    """Text of each function as it was read."""
+    units: tuple[Unit, ...] = ()
+    """Each function as it was read."""
     rows: tuple[int, ...] = ()
     """Number of the row each function was made from."""
     wrong: tuple[frozenset[int], ...] = ()
@@ -75,8 +80,15 @@ def calibrate(
     kept = dict(weights) if weights else fitted_weights(clean, faulty)
     scores = np.array([confidence(item.evidence, kept) for item in clean.places])
     thresholds, alarms = {}, {}
+    names = sorted({row.project for row in rows})
+    lines = np.array([sum(row.text.count("\n") for row in rows if row.project == name) for name in names])
+    projects = np.array([names.index(rows[number].project) for number in clean.function], dtype=np.int64)
     for name, budget in ALARM_BUDGETS.items():
-        thresholds[name] = _rounded_up(threshold_for(scores, clean.lines, budget))
+        if len(names) >= _LEAST_PROJECTS:
+            least = threshold_over_projects(scores, projects, lines, budget)
+        else:
+            least = threshold_for(scores, clean.lines, budget)
+        thresholds[name] = _rounded_up(least)
         alarms[name] = round(1000 * float((scores >= thresholds[name]).sum()) / clean.lines, 3)
     temperature = bundle.manifest.defects.temperature if bundle.manifest.defects is not None else 1.0
     return Calibration(temperature, candidate, kept, thresholds, alarms)
@@ -96,8 +108,7 @@ def candidate_threshold(classifier: Classifier, rows: Sequence[FunctionRow]) -> 
     """The suspicion that ``CANDIDATES_PER_KLOC`` lexemes per 1,000 clean lines reach."""
     worst: list[float] = []
     for start in range(0, len(rows), 64):
-        units = [Unit(row.text, 0) for row in rows[start : start + 64]]
-        for reading in classifier.read([unit.lexemes for unit in units]):
+        for reading in read_units([unit_of(row) for row in rows[start : start + 64]], classifier):
             worst.extend(np.sort(reading.suspicion)[-3:].tolist())
     return threshold_for(np.array(worst), sum(row.text.count("\n") for row in rows), CANDIDATES_PER_KLOC)
 
@@ -111,6 +122,26 @@ def threshold_for(scores: NDArray[np.float64], lines: int, budget: float) -> flo
     return float(np.nextafter(ordered[allowed], 1.0))
 
 
+def threshold_over_projects(
+    scores: NDArray[np.float64], projects: NDArray[np.int64], lines: NDArray[np.int64], budget: float
+) -> float:
+    """The least confidence at which the budget holds in ``SURE`` of all draws of the projects, with replacement.
+
+    Projects differ far more in how often they are doubted than chance would make them: a mean over the ones at hand
+    promises too much to the next. ``projects`` [places] numbers the project of each score, ``lines`` [projects].
+    """
+    if not len(scores):
+        return 0.5
+    drawn = np.random.default_rng(0).multinomial(len(lines), np.full(len(lines), 1 / len(lines)), _DRAWS)
+    order = np.argsort(-scores, kind="stable")
+    counts = np.cumsum(projects[order][:, None] == np.arange(len(lines)), axis=0)
+    rates = 1000 * (drawn @ counts.T) / np.maximum(1, drawn @ lines)[:, None]
+    held = np.quantile(rates, SURE, axis=0) <= budget
+    if held.all():
+        return float(scores[order[-1]])
+    return float(np.nextafter(scores[order[int(held.argmin())]], 1.0))
+
+
 def _rounded_up(threshold: float) -> float:
     rounded = round(math.ceil(threshold / THRESHOLD_STEP) * THRESHOLD_STEP, 6)
     return rounded if rounded < 1 else threshold
@@ -122,7 +153,7 @@ def judge(
     """Clean functions, and the same with one injected defect each (none without ``injected``), as the detector sees
     them."""
     rng = random.Random(seed)
-    clean = [Unit(row.text, 0) for row in rows]
+    clean = [unit_of(row) for row in rows]
     faulty: list[tuple[Unit, Injected]] = []
     originals: list[str] = []
     numbers: list[int] = []
@@ -131,7 +162,7 @@ def judge(
         node = definition(parsed)
         made = inject(parsed, node, 1, rng) if node is not None else None
         if made is not None:
-            faulty.append((Unit(made.text, 0), made))
+            faulty.append((attrs.evolve(clean[number], text=made.text), made))
             originals.append(row.text)
             numbers.append(number)
     truth = {id(unit): set(made.labels) for unit, made in faulty}
@@ -156,7 +187,7 @@ def _judged(classifier: Classifier, units: list[Unit], truth: dict[int, set[int]
         np.array([number[id(item.place.unit)] for item in places], dtype=np.int64),
         sum(unit.text.count("\n") for unit in units),
         len(units),
-        texts=tuple(unit.text for unit in units),
+        units=tuple(units),
     )
 
 

@@ -21,9 +21,11 @@ from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import Bundle, load_bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec, InputSpec, Manifest
+from codehunch.defects.units import Unit
+from codehunch.defects.verification import read_units
 from codehunch.inference.classifier import Classifier
-from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.around import around_of
 from codehunch_training.corpus.injection import definition, inject
 from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.evaluation.defects import read
@@ -129,7 +131,7 @@ def export(
         languages=("python",),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         license="Apache-2.0",
-        encoding=InputSpec(kind="lexical", window=recipe["window"], stride=recipe["stride"]),
+        encoding=InputSpec("lexical", window=recipe["window"], stride=recipe["stride"], standings=recipe["standings"]),
         defects=DefectSpec(
             labels=labels,
             sequence_labels=labels,
@@ -202,7 +204,8 @@ def parity(model: DefectModel, quantized: Classifier, rows: Sequence[FunctionRow
         injected = inject(parsed, node, 1, rng) if node is not None else None
         if injected is None:
             continue
-        examples = make_examples(injected.text, injected.labels, {}, quantized.encoder, index)
+        around = around_of(row.around)
+        examples = make_examples(injected.text, injected.labels, {}, quantized.encoder, index, around=around)
         if len(examples) != 1:
             continue
         window = examples[0].window
@@ -216,7 +219,7 @@ def parity(model: DefectModel, quantized: Classifier, rows: Sequence[FunctionRow
         worst_fp32 = max(worst_fp32, float(np.abs(plain - torch_tokens).max()))
         places = np.flatnonzero(window.lexemes >= 0)
         expected = 1 - torch_tokens[places, 0]
-        actual = quantized.read([lexemes_of(injected.parsed, injected.node)])[0].suspicion
+        actual = read_units([Unit(injected.text, 0, around)], quantized)[0].suspicion
         actual = actual[window.lexemes[places]]
         shifts.append(float(np.abs(actual - expected).max()))
         close = expected[int(actual.argmax())] >= expected.max() - 0.05

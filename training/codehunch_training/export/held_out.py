@@ -20,8 +20,7 @@ from codehunch.bundles.manifest import DefectSpec
 from codehunch.defects.confidence import confidence
 from codehunch.defects.detector import Inspected, mending_trials
 from codehunch.defects.rewrites import apply
-from codehunch.defects.units import Unit
-from codehunch.defects.verification import can_be_wrong
+from codehunch.defects.verification import can_be_wrong, read_units
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.text import SourceText
 from codehunch_training.corpus.rows import FunctionRow
@@ -90,7 +89,7 @@ def report(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 4) -> dict[s
 
 def _seen(judged: Judged, spec: DefectSpec) -> Seen:
     originals = [text.split() for text in judged.originals]
-    sources = [SourceText(text) for text in judged.texts]
+    sources = [SourceText(unit.text) for unit in judged.units]
     wrong = [{source.row_of(at) for at in each} for source, each in zip(sources, judged.wrong, strict=False)]
     mended, on_line, said = [], [], []
     for item, number in zip(judged.places, judged.function.tolist(), strict=True):
@@ -111,7 +110,7 @@ def _level(clean: Seen, faulty: Seen, least: float, rows: Sequence[FunctionRow])
     # The fix of any place that gives the original back counts, if the defect's own place is shown.
     mended = hit & (faulty.functions(faulty.mended) > 0)
     line = faulty.functions(shown & faulty.on_line) > 0
-    lines = np.array([text.count("\n") for text in clean.judged.texts])
+    lines = np.array([unit.text.count("\n") for unit in clean.judged.units])
     at = np.full(len(rows), -1)
     at[list(faulty.judged.rows)] = np.arange(faulty.judged.functions)
 
@@ -170,9 +169,8 @@ def _by_kind(clean: Seen, faulty: Seen, least: float) -> dict[str, dict[str, Any
 def _points(classifier: Classifier, judged: Judged) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """[functions]: the highest suspicion of each, and where it stands."""
     peaks, places = np.zeros(judged.functions), np.full(judged.functions, -1)
-    for number, text in enumerate(judged.texts):
-        unit = Unit(text, 0)
-        (reading,) = classifier.read([unit.lexemes])
+    for number, unit in enumerate(judged.units):
+        (reading,) = read_units([unit], classifier)
         scores = np.where([can_be_wrong(lexeme) for lexeme in unit.lexemes], reading.suspicion, -1.0)
         if len(scores) and scores.max() >= 0:
             best = int(scores.argmax())

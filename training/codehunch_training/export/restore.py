@@ -26,6 +26,7 @@ from transformers import PreTrainedModel
 import codehunch
 from codehunch.bundles.bundle import Bundle, load_bundle, replace_file
 from codehunch.bundles.manifest import Manifest
+from codehunch.defects.surroundings import Standing
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
@@ -83,6 +84,7 @@ def _description(bundle: Bundle, difference: float) -> dict[str, Any]:
         "languages": list(manifest.languages),
         "window": manifest.encoding.window,
         "stride": manifest.encoding.stride,
+        "standings": manifest.encoding.standings,
     }
     if manifest.defects is not None:
         facts |= {"labels": list(manifest.defects.labels or manifest.defects.sequence_labels)}
@@ -143,6 +145,7 @@ def _default_defects(manifest: Manifest, recipe: Mapping[str, Any], tokenizer: T
             num_attention_heads=recipe["heads"],
             intermediate_size=recipe["intermediate_size"],
             token_labels=list(manifest.defects.labels),
+            standings=len(Standing) if manifest.encoding.standings else 0,
         )
     )
 
@@ -362,7 +365,7 @@ def _pairs(
     if spec.kind == "lexical":
         parsed = parse(text)
         node = definition(parsed)
-        window = LexicalEncoder(tokenizer, spec.window, spec.stride).encode(lexemes_of(parsed, node))[0]
+        window = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.standings).encode(lexemes_of(parsed, node))[0]
         feed = {"input_ids": window.input_ids[None], "identifier_ids": window.identifier_ids[None]}
     else:
         feed = {"input_ids": np.array([tokenizer.encode(text).ids[: spec.window]], dtype=np.int64)}

@@ -5,7 +5,8 @@ trained from nothing gain most: norms before the sublayers, rotary positions (Su
 feed-forward, and three uses of one extra integer per token, the identifier it belongs to: an embedding
 of the identifier's order of appearance, embeddings of how often it is used in all and up to here, and a
 learned attention bias between tokens of the same identifier (after Hellendoorn et al. 2020, GREAT), zero
-at the start.
+at the start. A model with ``standings`` is also told how each name stands in the file
+(``codehunch.defects.surroundings``), in an embedding of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
+
+from codehunch.inference.encoding import STANDINGS_FROM
 
 IGNORED = -100
 """Label of tokens that carry none."""
@@ -41,6 +44,7 @@ class DefectConfig(PretrainedConfig):
         num_attention_heads: int = 4,
         intermediate_size: int = 704,
         identifier_slots: int = 64,
+        standings: int = 0,
         hidden_dropout_prob: float = 0.0,
         rope_theta: float = 10_000.0,
         token_labels: list[str] | None = None,
@@ -56,6 +60,7 @@ class DefectConfig(PretrainedConfig):
         self.num_attention_heads = num_attention_heads
         self.intermediate_size = intermediate_size
         self.identifier_slots = identifier_slots
+        self.standings = standings
         self.hidden_dropout_prob = hidden_dropout_prob
         self.rope_theta = rope_theta
         self.token_labels = token_labels or ["clean", "defective-function"]
@@ -144,6 +149,8 @@ class DefectModel(PreTrainedModel):
         self.identifiers = nn.Embedding(config.identifier_slots, size)
         self.uses = nn.Embedding(MOST_USES + 1, size)
         self.ranks = nn.Embedding(MOST_USES + 1, size)
+        if config.standings:
+            self.standings = nn.Embedding(config.standings, size)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.norm = nn.LayerNorm(size, bias=False)
         self.sequence_dense = nn.Linear(size, size)
@@ -160,10 +167,16 @@ class DefectModel(PreTrainedModel):
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor, identifier_ids: Tensor) -> Tensor:
         """Hidden states [batch, tokens, hidden]."""
+        known = self.config.standings
+        if known:
+            standing = torch.div(identifier_ids, STANDINGS_FROM, rounding_mode="trunc")
+            identifier_ids = identifier_ids - standing * STANDINGS_FROM
         slots = self.config.identifier_slots - 1
         order = torch.where(identifier_ids > 0, (identifier_ids - 1) % slots + 1, torch.zeros_like(identifier_ids))
         uses, ranks = occurrences(identifier_ids)
         x = self.words(input_ids) + self.identifiers(order) + self.uses(uses) + self.ranks(ranks)
+        if known:
+            x = x + self.standings(standing)
         kept = attention_mask[:, None, None, :].to(x.dtype)
         mask = (1.0 - kept) * -1e4
         same = (identifier_ids[:, None, :, None] == identifier_ids[:, None, None, :]) & (identifier_ids > 0)[

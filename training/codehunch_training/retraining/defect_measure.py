@@ -18,6 +18,7 @@ from codehunch.defects.detector import inspect
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.around import Source, unit_of
 from codehunch_training.corpus.injection import definition, inject
 from codehunch_training.corpus.rows import DefectRow
 
@@ -43,18 +44,20 @@ class Subject:
     key: str
     text: str
     cases: tuple[Case, ...]
+    around: str = ""
+    """What is known of its file, as ``FunctionRow.around``."""
 
     @property
     def lines(self) -> int:
         return self.text.count("\n")
 
 
-def subjects(texts: Sequence[tuple[str, str]], copies: int, seed: int) -> list[Subject]:
-    """``(key, text)`` of clean functions with up to ``copies`` distinct defective copies each; seeded by the key."""
+def subjects(sources: Sequence[tuple[str, Source]], copies: int, seed: int) -> list[Subject]:
+    """``(key, source)`` of clean functions with up to ``copies`` distinct defective copies each; seeded by the key."""
     found = []
-    for key, text in texts:
+    for key, source in sources:
         rng = random.Random(f"{seed}:{key}")
-        parsed = parse(text)
+        parsed = parse(source.text)
         node = definition(parsed)
         cases: dict[str, Case] = {}
         for _ in range(copies if node is not None else 0):
@@ -63,7 +66,7 @@ def subjects(texts: Sequence[tuple[str, str]], copies: int, seed: int) -> list[S
             if injected is not None:
                 kind = next(iter(injected.labels.values()))
                 cases.setdefault(injected.text, Case(injected.text, frozenset(injected.labels), kind))
-        found.append(Subject(key, text, tuple(cases.values())))
+        found.append(Subject(key, source.text, tuple(cases.values()), source.around))
     return found
 
 
@@ -89,7 +92,11 @@ def measure(
         if clock() - started > seconds:
             break
         part = given[start : start + _CHUNK]
-        units = [Unit(text, 0) for subject in part for text in (subject.text, *(case.text for case in subject.cases))]
+        units = [
+            unit_of(Source(text, subject.around))
+            for subject in part
+            for text in (subject.text, *(case.text for case in subject.cases))
+        ]
         reported = iter(_reported(bundle, classifier, units))
         for subject in part:
             clean = [sure for _, sure in next(reported)]
@@ -109,7 +116,7 @@ def measure_fixes(bundle: Bundle, rows: Sequence[DefectRow], threads: int = 1) -
     for row in rows:
         if row.role != "buggy":
             continue
-        units = [Unit(row.text, 0)] + ([Unit(twins[row.group].text, 0)] if row.group in twins else [])
+        units = [unit_of(row)] + ([unit_of(twins[row.group])] if row.group in twins else [])
         buggy, *fixed = _reported(bundle, classifier, units)
         starts = {start for start, _ in row.spans}
         found.append(

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from codehunch.bundles.bundle import Bundle, load_bundle
+from codehunch_training.corpus.around import Source, source_of
 from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.retraining import defect_measure
 from codehunch_training.retraining.defect_task import (
@@ -44,7 +45,7 @@ def can_detect(context: Context, old: Bundle) -> None:
             f"{old.manifest.id} has no token head; retraining improves the model that ships and its descendants"
         )
     enough(len(later_functions(mined, recipe)), recipe.least_later, "functions")
-    if not mined.texts("train"):
+    if not mined.sources("train"):
         raise RetrainError("no functions to learn from before the split")
 
 
@@ -56,14 +57,15 @@ def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
     if not any(row.role == "buggy" for row in fixes):
         context.teller.note("no bug fixes found in the earlier commits: it trains on injected defects alone")
     own = judged_on(mined, recipe)
-    general = [(f"general:{i}", text) for i, text in enumerate(context.general.held_out)]
+    general = [(f"general:{i}", source) for i, source in enumerate(context.general.held_out)]
     judge = Judge(context, "defects", own, defect_measure.subjects(general, 1, 1))
     start = restored(context, "defects", old)
     ends = context.folder.elapsed + context.share_of_budget("defects")
     before = judge.before(old)
-    valid = tuple(mined.texts("valid")) or tuple(mined.texts("train")[:16])
+    valid = tuple(mined.sources("valid")) or tuple(mined.sources("train")[:16])
+    said = (*context.opinions.clean, *context.opinions.right)
     data = DefectData(
-        (*mined.texts("train"), *context.opinions.clean, *context.opinions.right),
+        (*mined.sources("train"), *map(Source, said)),
         context.general.rehearsal,
         valid,
         known_fixes(fixes, old.manifest.defects.labels),
@@ -76,12 +78,13 @@ def defects(context: Context, old: Bundle, dry: bool) -> dict[str, Any]:
         return {"better": False, "why": "nothing was trained", "old": old.manifest.id, "plan": plan}
     trained = trained_by(context, "defects", learner, plan)
     facts = provenance_of(context, "defects", old, learner.model, trained, plan)
-    facts["recipe"] |= {"window": old.manifest.encoding.window, "stride": old.manifest.encoding.stride}
+    reads = old.manifest.encoding
+    facts["recipe"] |= {"window": reads.window, "stride": reads.stride, "standings": reads.standings}
     facts["calibrated_on"] = {"lines": sum(row.text.count("\n") for row in calibration), "functions": len(calibration)}
     out = context.folder.file("defects", "bundle")
     if not out.is_dir():
         context.teller.stage("exporting and calibrating the defect model")
-        checked = [*later, *(FunctionRow(project="python", text=text) for text in context.general.rehearsal)]
+        checked = [*later, *map(_row_of, context.general.rehearsal)]
         with quiet():
             export_defects(
                 learner.model,
@@ -136,7 +139,7 @@ def later_functions(mined: Mined, recipe: Recipe) -> list[FunctionRow]:
 def judged_on(mined: Mined, recipe: Recipe) -> list[defect_measure.Subject]:
     """Later functions with their defective copies."""
     chosen = later_functions(mined, recipe)[: recipe.most_judged]
-    return defect_measure.subjects([(row.id, row.text) for row in chosen], recipe.injections, 1)
+    return defect_measure.subjects([(row.id, source_of(row)) for row in chosen], recipe.injections, 1)
 
 
 def calibration_rows(context: Context) -> list[FunctionRow]:
@@ -148,12 +151,16 @@ def calibration_rows(context: Context) -> list[FunctionRow]:
     for row in rows:
         if sum(each.text.count("\n") for each in kept) < most:
             kept.append(row)
-    for text in reversed(context.general.rehearsal):
+    for source in reversed(context.general.rehearsal):
         if lines >= context.options.recipe.least_calibration_lines:
             break
-        kept.append(FunctionRow(project="python", text=text))
-        lines += text.count("\n")
+        kept.append(_row_of(source))
+        lines += source.text.count("\n")
     return kept
+
+
+def _row_of(source: Source) -> FunctionRow:
+    return FunctionRow(project="python", text=source.text, around=source.around)
 
 
 def paired(subjects: Sequence[Any], old: Sequence[Any], new: Sequence[Any]) -> list[dict[str, Any]]:

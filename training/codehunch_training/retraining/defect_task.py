@@ -18,6 +18,7 @@ from codehunch.bundles.bundle import Bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec
 from codehunch.inference.classifier import Classifier
 from codehunch.inference.encoding import LexicalEncoder
+from codehunch_training.corpus.around import Source, around_of
 from codehunch_training.corpus.rows import DefectRow, FunctionRow
 from codehunch_training.export.calibration import calibrate
 from codehunch_training.export.defects import AGREEMENT, export_graph, parity, quantize
@@ -48,11 +49,11 @@ _VALIDATED = 96
 
 @attrs.frozen(eq=False)
 class DefectData:
-    """Texts and rows a defect model learns from."""
+    """Functions and rows a defect model learns from."""
 
-    texts: tuple[str, ...]
-    general: tuple[str, ...]
-    valid: tuple[str, ...]
+    own: tuple[Source, ...]
+    general: tuple[Source, ...]
+    valid: tuple[Source, ...]
     fixes: tuple[tuple[Known, ...], ...] = ()
     feedback: tuple[Known, ...] = ()
 
@@ -62,9 +63,10 @@ def known_fixes(rows: Sequence[DefectRow], labels: Sequence[str]) -> tuple[tuple
     groups: dict[str, list[Known]] = {}
     for row in rows:
         if row.role != "buggy":
-            groups.setdefault(row.group, []).append(Known(row.text, {}))
+            groups.setdefault(row.group, []).append(Known(row.text, {}, row.around))
         elif row.label in labels:
-            groups.setdefault(row.group, []).append(Known(row.text, {start: row.label for start, _ in row.spans}))
+            places = {start: row.label for start, _ in row.spans}
+            groups.setdefault(row.group, []).append(Known(row.text, places, row.around))
     return tuple(tuple(group) for group in groups.values())
 
 
@@ -76,9 +78,8 @@ class DefectLearner:
         assert spec.defects is not None
         self.model: nn.Module = DefectModel.from_pretrained(checkpoint)
         self.labels = spec.defects.labels
-        self.encoder = LexicalEncoder(
-            Tokenizer.from_file(str(checkpoint / "tokenizer.json")), spec.encoding.window, spec.encoding.stride
-        )
+        tokenizer, reads = Tokenizer.from_file(str(checkpoint / "tokenizer.json")), spec.encoding
+        self.encoder = LexicalEncoder(tokenizer, reads.window, reads.stride, reads.standings)
         self.index = label_index(self.labels)
         self._general_kept = data.general[: kept_aside(len(data.general))]
         data = attrs.evolve(data, general=data.general[len(self._general_kept) :])
@@ -98,27 +99,31 @@ class DefectLearner:
     def general_validation(self) -> list[dict[str, Tensor]]:
         return self._batches(self._general_kept)
 
-    def _batches(self, texts: Sequence[str]) -> list[dict[str, Tensor]]:
+    def _batches(self, sources: Sequence[Source]) -> list[dict[str, Tensor]]:
         rng = random.Random(self.seed)
         examples: list[Example] = []
-        for text in texts:
-            injected = corrupt(text, Mixture(clean=0.0, dense=0.0), rng)
+        for source in sources:
+            around = around_of(source.around)
+            injected = corrupt(source.text, Mixture(clean=0.0, dense=0.0), rng, around)
             if injected is not None:
-                examples += make_examples(injected.text, injected.labels, injected.originals, self.encoder, self.index)
-            examples += make_examples(text, {}, {}, self.encoder, self.index)
+                changed, file = (injected.labels, injected.originals), injected.around or around
+                examples += make_examples(injected.text, *changed, self.encoder, self.index, around=file)
+            examples += make_examples(source.text, {}, {}, self.encoder, self.index, around=around)
         examples.sort(key=lambda example: len(example.window))
         return [collate(examples[at : at + 16], self.encoder.pad) for at in range(0, len(examples), 16)]
 
     def _examples(self, rng: random.Random) -> Iterator[Example]:
         data, tuning = self.data, self.tuning
         mixture = attrs.evolve(MIXTURE, mined=tuning.mined if data.fixes else 0.0)
-        own = stream(data.texts, self.encoder, self.index, lambda: mixture, random.Random(rng.random()), data.fixes)
+        own = stream(data.own, self.encoder, self.index, lambda: mixture, random.Random(rng.random()), data.fixes)
         general = stream(data.general, self.encoder, self.index, lambda: MIXTURE, random.Random(rng.random()))
         while True:
             drawn = rng.random()
             if data.feedback and drawn < tuning.feedback:
                 known = rng.choice(data.feedback)
-                yield from make_examples(known.text, known.labels, {}, self.encoder, self.index)
+                yield from make_examples(
+                    known.text, known.labels, {}, self.encoder, self.index, around=around_of(known.around)
+                )
             elif data.general and rng.random() < tuning.general:
                 yield next(general)
             else:

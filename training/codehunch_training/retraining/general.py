@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from codehunch_training.corpus.around import Source, source_of
 from codehunch_training.corpus.docstrings import examples_in
 from codehunch_training.retraining.mining import functions_in
 
@@ -27,8 +28,8 @@ _FILES = 320
 class General:
     """Functions and prompts with bodies, of files for rehearsal and of others for the hold-out."""
 
-    rehearsal: tuple[str, ...]
-    held_out: tuple[str, ...]
+    rehearsal: tuple[Source, ...]
+    held_out: tuple[Source, ...]
     rehearsal_bodies: tuple[dict[str, Any], ...]
     held_out_bodies: tuple[dict[str, Any], ...]
     root: str = ""
@@ -36,7 +37,7 @@ class General:
 
 def read_general(functions: int, seed: int = 0, bodies: bool = True) -> General:
     """At most ``functions`` of the hold-out and eight times as many to rehearse; the same for every run."""
-    found: dict[bool, list[str]] = {False: [], True: []}
+    found: dict[bool, list[Source]] = {False: [], True: []}
     asked: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
     most = {True: functions, False: 8 * functions}
     root = Path(sysconfig.get_paths()["stdlib"])
@@ -48,7 +49,7 @@ def read_general(functions: int, seed: int = 0, bodies: bool = True) -> General:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
-        found[held] += [row.text for row in functions_in(text, path.name, {})]
+        found[held] += [source_of(row) for row in functions_in(text, path.name, {})]
         if bodies:
             asked[held] += examples_in(text, path.name, "python")
     return General(

@@ -14,9 +14,11 @@ from typing import Any
 
 import attrs
 
+from codehunch.defects.surroundings import Around, surroundings_of, words_of
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.around import Source, source_of
 from codehunch_training.corpus.docstrings import examples_in
 from codehunch_training.corpus.folder import CorpusError, read_manifest, read_rows
 from codehunch_training.corpus.functions import Files, sources, units_of_revision
@@ -43,19 +45,21 @@ class Mined:
     facts: Mapping[str, Any]
     """What the report says: counts and reasons for what was left out."""
 
-    def texts(self, split: str) -> list[str]:
-        return [row.text for row in self.functions if row.split == split]
+    def sources(self, split: str) -> list[Source]:
+        return [source_of(row) for row in self.functions if row.split == split]
 
 
 def functions_in(text: str, path: str, common: Mapping[str, Any]) -> Iterator[FunctionRow]:
     """The functions the detector would read in a file: not nested, ``SHORTEST`` to ``LONGEST`` lexemes, parsing."""
     parsed = parse(text)
+    file = surroundings_of(text)
     for function, node in function_nodes(parsed):
         if function.nesting or function.broken or not SHORTEST <= len(lexemes_of(parsed, node)) <= LONGEST:
             continue
         cut = dedented(parsed.text, function.span.start, function.span.end)
         line = text.count("\n", 0, function.span.start) + 1
-        yield FunctionRow(path=path, name=function.qualified_name, text=cut, line=line, **common)
+        around = Around(file, function.enclosing_class).narrowed(words_of(cut)).to_json()
+        yield FunctionRow(path=path, name=function.qualified_name, text=cut, line=line, around=around, **common)
 
 
 @attrs.frozen

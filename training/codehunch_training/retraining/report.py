@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from codehunch.bundles.bundle import Bundle, load_bundle, write_bundle
+from codehunch_training.corpus.around import source_of
 from codehunch_training.export.calibration import ALARM_BUDGETS
 from codehunch_training.retraining.defect_measure import subjects
 from codehunch_training.retraining.findings import tree_findings
@@ -209,7 +210,7 @@ def _defect_examples(context: Context) -> list[tuple[str, tuple[Example, ...]]]:
     rows = {row.id: row for row in context.mined.functions if row.id in functions}
     fixed: list[Example] = []
     broken: list[Example] = []
-    for subject in subjects([(key, rows[key].text) for key in functions], context.options.recipe.injections, 1):
+    for subject in subjects([(key, source_of(rows[key])) for key in functions], context.options.recipe.injections, 1):
         held, row = functions[subject.key], rows[subject.key]
         for number, case in enumerate(subject.cases):
             hit = {name: held[name]["hits"][number] >= least[name] for name in ("old", "new")}

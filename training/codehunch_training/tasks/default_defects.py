@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import random
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import attrs
 import cattrs
@@ -27,9 +27,6 @@ from codehunch_training.tasks.defects import Recipe
 from codehunch_training.tasks.defects import train as train_run
 
 DEFAULT_RECIPE = Path(__file__).parent.parent / "recipes" / "defects-default.toml"
-CALIBRATING = 4
-"""So many of the recipe's validation projects calibrate; the rest only measure."""
-
 LEFT_OUT = ("arrow", "boltons", "cachetools", "invoke", "mistune", "pexpect", "tenacity", "webargs")
 """Projects that no step reads: `benchmarks/retrain.py` begins with them."""
 
@@ -55,6 +52,7 @@ def harvest(
     trees: Annotated[list[Path], typer.Argument(help="Source trees; each folder's name is its project's.")],
     exclude: Annotated[list[str] | None, typer.Option(help="Further projects to leave out altogether.")] = None,
     shortest: Annotated[int, typer.Option(help="Lexemes that a function has at least.")] = 5,
+    jobs: Annotated[int, typer.Option(help="Trees read at a time.")] = 1,
     seed: int = 0,
 ) -> None:
     """Collect the distinct functions of source trees."""
@@ -63,7 +61,7 @@ def harvest(
     chosen = [(name, tree) for name, tree in named if name.lower() not in left_out]
     # Where two projects hold one function, chance decides who keeps it, not the alphabet.
     random.Random(seed).shuffle(chosen)
-    counts = write_functions(chosen, out, shortest)
+    counts = write_functions(chosen, out, shortest, jobs)
     typer.echo(json.dumps({"functions": sum(counts.values()), "projects": len(counts)}))
 
 
@@ -93,8 +91,7 @@ def export(
     each: Annotated[int, typer.Option(help="Functions of one project to calibrate on, at most.")] = 1228,
 ) -> None:
     """Write the int8 bundle of a run."""
-    projects = json.loads((run / "run.json").read_text())["recipe"]["validation_projects"]
-    calibration, held_out = _parts(functions, projects, each, limit)
+    calibration, held_out = _parts(functions, json.loads((run / "run.json").read_text())["recipe"], each, limit)
     bundle = export_bundle(run, out, calibration, held_out, version, LEFT_OUT)
     typer.echo(json.dumps(bundle.manifest.metrics["held_out"], indent=1))
 
@@ -107,8 +104,7 @@ def recalibrate(
     each: Annotated[int, typer.Option(help="Functions of one project to calibrate on, at most.")] = 1228,
 ) -> None:
     """Fit confidence and thresholds of a bundle anew, and measure it."""
-    projects = load_bundle(bundle).manifest.provenance["recipe"]["validation_projects"]
-    calibration, held_out = _parts(functions, projects, each, limit)
+    calibration, held_out = _parts(functions, load_bundle(bundle).manifest.provenance["recipe"], each, limit)
     typer.echo(json.dumps(recalibrated(bundle, calibration, held_out).manifest.metrics["held_out"], indent=1))
 
 
@@ -119,13 +115,12 @@ def measure(
     limit: Annotated[int, typer.Option(help="Functions to measure on.")] = 1500,
 ) -> None:
     """Measure a bundle again as it is: model and thresholds stay, the numbers in manifest and card follow."""
-    projects = load_bundle(bundle).manifest.provenance["recipe"]["validation_projects"]
-    _, held_out = _parts(functions, projects, 0, limit)
+    _, held_out = _parts(functions, load_bundle(bundle).manifest.provenance["recipe"], 0, limit)
     typer.echo(json.dumps(measure_bundle(bundle, held_out).manifest.metrics["held_out"], indent=1))
 
 
 def _parts(
-    functions: Path, projects: Sequence[str], each: int, limit: int
+    functions: Path, recipe: Mapping[str, Any], each: int, limit: int
 ) -> tuple[list[FunctionRow], list[FunctionRow]]:
     """Rows that calibrate and rows that measure."""
     rows = list(read_functions(functions))
@@ -133,10 +128,10 @@ def _parts(
         raise typer.BadParameter(f"{functions} holds functions of {', '.join(read)}, which are to be left out")
     random.Random(5).shuffle(rows)
     calibration: list[FunctionRow] = []
-    for name in projects[:CALIBRATING]:
+    for name in recipe["calibration_projects"]:
         # The largest project alone would be half of all.
         calibration += [row for row in rows if row.project == name][:each]
-    return calibration, [row for row in rows if row.project in projects[CALIBRATING:]][:limit]
+    return calibration, [row for row in rows if row.project in recipe["validation_projects"]][:limit]
 
 
 if __name__ == "__main__":

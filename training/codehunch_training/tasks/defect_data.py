@@ -13,10 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from codehunch.defects.surroundings import Around, standings
 from codehunch.inference.encoding import LexicalEncoder, Window
 from codehunch.syntax.lexemes import Lexeme, lexemes_of
 from codehunch.syntax.parsing import parse
-from codehunch_training.corpus.injection import Injected, definition, inject, inner_definition, slots
+from codehunch_training.corpus.around import Source, around_of
+from codehunch_training.corpus.injection import (
+    Injected,
+    definition,
+    forget_binding,
+    inject,
+    inner_definition,
+    slots,
+)
 from codehunch_training.corpus.rows import DefectRow, from_line
 from codehunch_training.models.encoder import IGNORED
 
@@ -58,8 +67,10 @@ def make_examples(
     index: dict[str, int],
     masked: float = 0.0,
     rng: random.Random | None = None,
+    around: Around | None = None,
 ) -> list[Example]:
-    """Examples of one function, a window each; ``labels`` and ``originals`` by code point offset.
+    """Examples of one function, a window each; ``labels`` and ``originals`` by code point offset. ``around`` is what is
+    known of its file.
 
     With ``masked``, that share of the unlabelled lexemes is hidden: its tokens become masks, its
     identifier number 0, and its first token is what ``originals`` asks for.
@@ -82,7 +93,9 @@ def make_examples(
                 stood[number] = ids[0]
     found: list[Example] = []
     hidden = _hidden(lexemes, by_lexeme, stood, encoder, masked, rng) if masked and rng is not None else set()
-    for window in encoder.encode(lexemes):
+    known = around is not None and encoder.standings
+    told = standings(lexemes, parsed, inner_definition(node), around) if known and around is not None else ()
+    for window in encoder.encode(lexemes, told):
         owner = window.lexemes
         if hidden:
             _hide(window, hidden, encoder.mask)
@@ -132,7 +145,7 @@ def _hide(window: Window, hidden: set[int], mask: int) -> None:
             window.identifier_ids[at] = 0
 
 
-def corrupt(text: str, mixture: Mixture, rng: random.Random) -> Injected | None:
+def corrupt(text: str, mixture: Mixture, rng: random.Random, around: Around | None = None) -> Injected | None:
     """The function with defects by the mixture; ``None`` means: read it clean."""
     if rng.random() < mixture.clean:
         return None
@@ -144,6 +157,10 @@ def corrupt(text: str, mixture: Mixture, rng: random.Random) -> Injected | None:
     if rng.random() < mixture.dense:
         available = len(slots(parsed, inner_definition(node)))
         count = max(1, round(rng.uniform(0.02, mixture.rate) * available))
+    elif around is not None and rng.random() < FORGOTTEN:
+        forgotten = forget_binding(parsed, node, around, rng)
+        if forgotten is not None:
+            return forgotten
     return inject(parsed, node, count, rng)
 
 
@@ -154,6 +171,14 @@ class Known:
     text: str
     labels: dict[int, str]
     """Offset of each wrong lexeme -> kind; empty for a clean one."""
+    around: str = ""
+    """What is known of its file, as ``FunctionRow.around``."""
+
+
+FORGOTTEN = 0.06
+"""Of the readings with one defect, those whose file has lost what a name was bound by."""
+ALONE = 0.1
+"""Of all readings, those that are told nothing of the file."""
 
 
 def read_histories(path: Path, kinds: Container[str], excluded: Container[str]) -> list[tuple[Known, ...]]:
@@ -167,9 +192,10 @@ def read_histories(path: Path, kinds: Container[str], excluded: Container[str]) 
         if row.project.rpartition("/")[2] in excluded:
             continue
         if row.role != "buggy":
-            groups.setdefault(row.group, []).append(Known(row.text, {}))
+            groups.setdefault(row.group, []).append(Known(row.text, {}, row.around))
         elif row.label in kinds and row.evidence == "function":
-            groups.setdefault(row.group, []).append(Known(row.text, {start: row.label for start, _ in row.spans}))
+            labels = {start: row.label for start, _ in row.spans}
+            groups.setdefault(row.group, []).append(Known(row.text, labels, row.around))
     return [tuple(rows) for rows in groups.values()]
 
 
@@ -181,7 +207,7 @@ def read_rows(path: Path) -> Iterator[DefectRow]:
 
 
 def stream(
-    texts: Sequence[str],
+    sources: Sequence[Source],
     encoder: LexicalEncoder,
     index: dict[str, int],
     mixture: Callable[[], Mixture],
@@ -191,7 +217,7 @@ def stream(
     """Endless examples in a new order every epoch. A single-defect reading is followed by its clean twin
     half of the time: telling the two apart is what the model is for. ``histories`` are mixed in at the
     mixture's rate, two rows of a group at a time."""
-    order = list(range(len(texts)))
+    order = list(range(len(sources)))
     while True:
         rng.shuffle(order)
         for at in order:
@@ -199,15 +225,19 @@ def stream(
             if histories and rng.random() < now.mined:
                 group = rng.choice(histories)
                 for known in rng.sample(group, min(2, len(group))):
-                    yield from make_examples(known.text, known.labels, {}, encoder, index)
-            injected = corrupt(texts[at], now, rng)
+                    own = around_of(known.around)
+                    yield from make_examples(known.text, known.labels, {}, encoder, index, around=own)
+            text = sources[at].text
+            around = around_of(sources[at].around) if encoder.standings and rng.random() >= ALONE else None
+            injected = corrupt(text, now, rng, around)
             if injected is None:
-                yield from make_examples(texts[at], {}, {}, encoder, index, now.masked, rng)
+                yield from make_examples(text, {}, {}, encoder, index, now.masked, rng, around)
                 continue
             changed = injected.labels, injected.originals
-            yield from make_examples(injected.text, *changed, encoder, index, now.masked, rng)
+            file = injected.around or around
+            yield from make_examples(injected.text, *changed, encoder, index, now.masked, rng, file)
             if now.dense < 0.5 and rng.random() < 0.5:
-                yield from make_examples(texts[at], {}, {}, encoder, index)
+                yield from make_examples(text, {}, {}, encoder, index, around=around)
 
 
 def batches(

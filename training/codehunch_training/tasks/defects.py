@@ -28,7 +28,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from codehunch.bundles.bundle import sha256_of
 from codehunch.defects.kinds import KINDS
+from codehunch.defects.surroundings import Standing
 from codehunch.inference.encoding import LexicalEncoder
+from codehunch_training.corpus.around import source_of
 from codehunch_training.corpus.harvest import read_functions
 from codehunch_training.corpus.injection import KIND_WEIGHTS
 from codehunch_training.corpus.rows import FunctionRow
@@ -78,9 +80,14 @@ class Recipe:
     vocabulary: int = 10_000
     window: int = 512
     stride: int = 128
+    standings: bool = True
+    """Whether the model is told how names stand in their file (``codehunch.defects.surroundings``)."""
     tests: float = 0.2
     """Share of the functions that may be tests: people write them, but they are much alike."""
     validation_projects: tuple[str, ...] = ()
+    """Never trained on: they measure, here and in the bundle."""
+    calibration_projects: tuple[str, ...] = ()
+    """Never trained on: they fit the bundle's confidence and thresholds."""
     validation_functions: int = 600
     checkpoint_minutes: float = 5.0
     threads: int = 1
@@ -89,6 +96,11 @@ class Recipe:
     compile: bool = False
     """``torch.compile`` the layers: worth its minute of compilation on a GPU."""
     seed: int = 0
+
+    @property
+    def held_out(self) -> frozenset[str]:
+        """Projects of which nothing is trained on."""
+        return frozenset((*self.validation_projects, *self.calibration_projects))
 
 
 def mixture_at(done: float, recipe: Recipe) -> Mixture:
@@ -119,13 +131,13 @@ class Run:
         self.recipe, self.out, self.start = recipe, out, start
         self.histories: list[tuple[Known, ...]] = []
         if histories is not None:
-            self.histories = read_histories(histories, TOKEN_LABELS, set(recipe.validation_projects))
+            self.histories = read_histories(histories, TOKEN_LABELS, recipe.held_out)
         out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
         torch.set_num_threads(recipe.threads)
         self.training, self.validation = split(functions, recipe)
         self.tokenizer = self._tokenizer()
-        self.encoder = LexicalEncoder(self.tokenizer, recipe.window, recipe.stride)
+        self.encoder = LexicalEncoder(self.tokenizer, recipe.window, recipe.stride, recipe.standings)
         self.index = label_index(TOKEN_LABELS)
         self.model = self._model()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -141,7 +153,7 @@ class Run:
     def _model(self) -> DefectModel:
         recipe = self.recipe
         if self.start is not None:
-            model = DefectModel.from_pretrained(self.start)
+            model = started(self.start, len(Standing) if recipe.standings else 0)
             if tuple(model.config.token_labels) != TOKEN_LABELS:
                 raise ValueError(f"{self.start}: its labels are not today's; train from nothing instead")
             return model
@@ -153,6 +165,7 @@ class Run:
                 num_attention_heads=recipe.heads,
                 intermediate_size=recipe.intermediate_size,
                 token_labels=list(TOKEN_LABELS),
+                standings=len(Standing) if recipe.standings else 0,
             )
         )
 
@@ -242,7 +255,9 @@ class Run:
     def evaluate(self, limit: int) -> dict[str, Any]:
         """Localisation on injected single defects in the held-out projects."""
         self.model.eval()
-        found = localisation(self.model, self.encoder, [row.text for row in self.validation[:limit]], TOKEN_LABELS)
+        found = localisation(
+            self.model, self.encoder, [source_of(row) for row in self.validation[:limit]], TOKEN_LABELS
+        )
         self.model.train()
         return found
 
@@ -258,15 +273,15 @@ class Batches(IterableDataset[dict[str, Tensor]]):
     """Endless batches of a run; every worker process reads a share of the functions of its own."""
 
     def __init__(self, run: Run) -> None:
-        self.texts = [row.text for row in run.training]
+        self.sources = [source_of(row) for row in run.training]
         self.encoder, self.index, self.histories = run.encoder, run.index, run.histories
         self.recipe, self.step, self.done = run.recipe, run.step, run.share_done
 
     def of(self, worker: int, workers: int) -> Iterator[dict[str, Tensor]]:
         # The step in the seed: a resumed run does not read again what it has read.
         rng = random.Random(f"{self.recipe.seed}:{self.step}" + (f":{worker}" if workers > 1 else ""))
-        texts = self.texts[worker::workers]
-        examples = stream(texts, self.encoder, self.index, self._mixture, rng, self.histories)
+        sources = self.sources[worker::workers]
+        examples = stream(sources, self.encoder, self.index, self._mixture, rng, self.histories)
         return batches(examples, self.recipe.batch_tokens, self.encoder.pad, rng)
 
     def _mixture(self) -> Mixture:
@@ -275,6 +290,18 @@ class Batches(IterableDataset[dict[str, Tensor]]):
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         info = get_worker_info()
         return self.of(0, 1) if info is None else self.of(info.id, info.num_workers)
+
+
+def started(folder: Path, standings: int) -> DefectModel:
+    """The model of a folder, with as many standings; one that knew none begins by heeding none."""
+    model = DefectModel.from_pretrained(folder)
+    if model.config.standings != standings:
+        wanted = DefectModel(DefectConfig(**{**model.config.to_dict(), "standings": standings}))
+        missing, _ = wanted.load_state_dict(model.state_dict(), strict=False)
+        if missing:
+            nn.init.zeros_(wanted.standings.weight)
+        model = wanted
+    return model
 
 
 def optimizers(model: DefectModel, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -298,12 +325,14 @@ def optimizers(model: DefectModel, recipe: Recipe) -> list[torch.optim.Optimizer
 def split(functions: Path, recipe: Recipe) -> tuple[list[FunctionRow], list[FunctionRow]]:
     """Training rows, and a seeded sample of the validation projects' rows."""
     rows = list(read_functions(functions))
-    held = set(recipe.validation_projects)
+    held = recipe.held_out
     training = with_share_of_tests([row for row in rows if row.project not in held], recipe.tests, recipe.seed)
-    validation = [row for row in rows if row.project in held]
+    validation = [row for row in rows if row.project in recipe.validation_projects]
     random.Random(recipe.seed).shuffle(validation)
     if not training or not validation:
-        raise ValueError(f"{functions}: needs rows of the validation projects {sorted(held)} and of others")
+        raise ValueError(
+            f"{functions}: needs rows of the validation projects {sorted(recipe.validation_projects)} and of others"
+        )
     return training, validation[: recipe.validation_functions]
 
 

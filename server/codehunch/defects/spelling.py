@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
 
-def misspelt(a: bytes, b: bytes, most: int = 2) -> bool:
+Word = TypeVar("Word", str, bytes)
+
+
+def misspelt(a: Word, b: Word, most: int = 2) -> bool:
     """Whether two words of at least four letters are one or ``most`` slips apart (Damerau-Levenshtein)."""
     if min(len(a), len(b)) < 4 or abs(len(a) - len(b)) > 2 or a == b:
         return False

@@ -1,0 +1,225 @@
+"""What a file binds, and how the names of a function stand in it."""
+
+from __future__ import annotations
+
+import random
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from codehunch.defects.surroundings import (
+    Around,
+    Class,
+    Standing,
+    Surroundings,
+    merged,
+    of_section,
+    standings,
+    surroundings_of,
+    words_of,
+)
+from codehunch.defects.units import cut
+from codehunch.syntax.functions import find_functions
+from codehunch.syntax.parsing import parse
+from codehunch.syntax.sections import cut_at, section_starts
+
+FILE = '''\
+"""A module."""
+from shapes import Square as Sq, circle
+import os.path, numpy as np
+try:
+    import json
+except ImportError as missing:
+    json = None
+if (limit := circle()):
+    first, (second, *rest) = 1, (2, 3)
+with open("f") as handle, circle() as (left, right):
+    pass
+for row, column in ():
+    pass
+
+
+class Base:
+    kind: str
+    count = 0
+
+    def __init__(self, size=count):
+        self.size, self.shape = size, None
+        self.name: str = ""
+        with handle as self.handle:
+            pass
+
+    @property
+    def area(self):
+        return self.size
+
+    async def load(self): global loaded; loaded = self.cache = 1
+
+    class Inner:
+        depth = 1
+
+
+class Derived(Base):
+    def draw(self):
+        return self.area
+
+
+class Elsewhere(Sq):
+    pass
+
+
+class Anything:
+    def __getattr__(self, name):
+        return name
+
+
+async def fetch():
+    pass
+'''
+
+
+def stands(file: str, name: str) -> dict[str, str]:
+    """How each name of one function of a file stands, attributes with a dot; the last use counts."""
+    parsed = parse(file)
+    function = next(each for each in find_functions(parsed) if each.qualified_name == name)
+    unit = cut(parsed, function, surroundings_of(file))
+    found = {}
+    for at, lexeme in enumerate(unit.lexemes):
+        standing = Standing(unit.standings[at])
+        if standing is not Standing.UNKNOWN:
+            dot = "." if at and unit.lexemes[at - 1].text == "." else ""
+            found[dot + lexeme.text] = standing.name
+    return found
+
+
+def test_the_outermost_level() -> None:
+    found = surroundings_of(FILE)
+    kinds = {standing: {name for name, each in found.names.items() if each is standing} for standing in Standing}
+    assert kinds[Standing.IMPORT] == {"Sq", "circle", "os", "np", "json"}
+    assert kinds[Standing.CLASS] == {"Base", "Derived", "Elsewhere", "Anything"}
+    assert kinds[Standing.COROUTINE] == {"fetch"}
+    assert kinds[Standing.VARIABLE] == {
+        "missing", "limit", "first", "second", "rest", "handle", "left", "right", "row", "column"
+    }  # fmt: skip
+    assert not found.open
+    assert surroundings_of(FILE + "from shapes import *\n").open
+    assert surroundings_of(FILE + "def f():\n    globals()['x'] = 1\n").open
+    assert found.of_name("print") is Standing.BUILTIN
+    assert found.of_name("Square") is Standing.UNBOUND
+
+
+def test_members() -> None:
+    found = surroundings_of(FILE)
+    assert found.classes["Base"].members == {
+        "kind": Standing.FIELD, "count": Standing.FIELD, "size": Standing.FIELD, "shape": Standing.FIELD,
+        "name": Standing.FIELD, "handle": Standing.FIELD, "__init__": Standing.METHOD, "area": Standing.PROPERTY,
+        "load": Standing.COROUTINE_METHOD, "Inner": Standing.FIELD,
+    }  # fmt: skip
+    assert found.classes["Base.Inner"].members == {"depth": Standing.FIELD}
+    assert found.of_member("Derived", "area") is Standing.PROPERTY
+    assert found.of_member("Derived", "arae") is Standing.MISSING
+    assert found.of_member("Derived", "__class__") is Standing.UNKNOWN
+    assert found.of_member("Elsewhere", "arae") is Standing.FOREIGN
+    assert found.of_member("Anything", "arae") is Standing.FOREIGN
+
+
+def test_a_class_that_inherits_from_itself_ends() -> None:
+    found = surroundings_of("class A(B):\n    x = 1\nclass B(A):\n    y = 1\n")
+    assert found.of_member("A", "y") is Standing.FIELD
+    assert found.of_member("A", "z") is Standing.MISSING
+
+
+def test_how_names_stand() -> None:
+    file = (
+        "import os\n"
+        "LIMIT = 1\n"
+        "def helper(): ...\n"
+        "class C:\n"
+        "    default = 1\n"
+        "    @decorate(lambda each: each)\n"
+        "    def m(self, a=default):\n"
+        "        import re\n"
+        "        from x import y as z\n"
+        "        class Local: ...\n"
+        "        match a:\n"
+        "            case [head, *tail]:\n"
+        "                pass\n"
+        "        try:\n"
+        "            b = [each for each in LIMIT]\n"
+        "        except E as error:\n"
+        "            raise error from None\n"
+        "        self.stored = helper(os, re, z, Local, head, tail, b, len, m, defualt, stored)\n"
+        "        return C.default, C.nothing, self.typo, b.typo, a.self.typo\n"
+    )
+    assert stands(file, "C.m") == {
+        "decorate": "UNBOUND", "each": "LOCAL", "self": "LOCAL", "a": "LOCAL", "default": "FIELD", "z": "LOCAL",
+        "re": "LOCAL", "Local": "LOCAL", "head": "LOCAL", "tail": "LOCAL", "b": "LOCAL", "LIMIT": "VARIABLE",
+        "E": "UNBOUND", "error": "LOCAL", ".stored": "FIELD", "helper": "FUNCTION", "os": "IMPORT", "len": "BUILTIN",
+        "m": "UNBOUND_MEMBER", "defualt": "UNBOUND", "stored": "UNBOUND_MEMBER", "C": "CLASS", ".default": "FIELD",
+        ".nothing": "MISSING", ".typo": "MISSING",
+    }  # fmt: skip
+
+
+def test_a_function_alone_is_told_nothing() -> None:
+    parsed = parse("def f(a):\n    return b\n")
+    (function,) = find_functions(parsed)
+    assert cut(parsed, function).standings == ()
+
+
+def test_what_is_half_typed_takes_no_name_away() -> None:
+    whole = surroundings_of(FILE)
+    for line in ("        return self.size", "        with handle as self.handle:", "    import json", "    depth = 1"):
+        broken = FILE.replace(line, line + " +(", 1)
+        assert broken != FILE
+        found = surroundings_of(broken)
+        assert set(whole.names) <= set(found.names), line
+        assert set(whole.classes["Base"].members) <= set(found.classes["Base"].members), line
+    imports = surroundings_of("from shapes import (\n    Square,\n    circle as\n")
+    assert set(imports.names) == {"Square", "circle"}
+
+
+def test_narrowing_keeps_what_bears_on_the_words() -> None:
+    around = Around(surroundings_of(FILE), "Derived")
+    narrow = around.narrowed(words_of("self.area + circle(x)"))
+    assert narrow.surroundings == Surroundings(
+        {"circle": Standing.IMPORT}, {"Derived": Class({"area": Standing.PROPERTY}, (), True)}
+    )
+    for name in ("area", "other"):
+        assert narrow.surroundings.of_member("Derived", name) is around.surroundings.of_member("Derived", name)
+    assert Around.from_json(narrow.to_json()) == narrow
+    assert narrow.narrowed(words_of("self.area + circle(x)")) == narrow
+
+
+def test_sections_make_up_the_file() -> None:
+    """On real files: what ``differs`` calls alike is narrowed alike, and sections add up."""
+    chance = random.Random(0)
+    paths = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+    for path in chance.sample(paths, 12):
+        text = path.read_text(encoding="utf-8")
+        sections = [section for _, section in cut_at(text, list(section_starts(text)))]
+        before = merged(map(of_section, sections))
+        assert before == surroundings_of(text)
+        del sections[chance.randrange(len(sections))]
+        after = merged(map(of_section, sections))
+        changed = after.differs(before)
+        assert changed == before.differs(after)
+        for section in sections:
+            words = words_of(section)
+            if changed is not None and changed.isdisjoint(words):
+                assert Around(before).narrowed(words) == Around(after).narrowed(words)
+
+
+@pytest.mark.parametrize("text", ["", "\0", "\ud800 = 1", "(" * 5000, "class " * 2000, "import\r\rimport a.", "\\"])
+def test_odd_texts(text: str) -> None:
+    around = Around(surroundings_of(text))
+    assert Around.from_json(around.to_json()) == around
+
+
+def test_lexemes_and_standings_go_together() -> None:
+    parsed = parse(FILE)
+    around = Around(surroundings_of(FILE), "Base")
+    for function in find_functions(parsed):
+        unit = cut(parsed, function, around.surroundings)
+        assert unit.definition is not None
+        assert len(standings(unit.lexemes, unit.parsed, unit.definition, around)) == len(unit.lexemes)

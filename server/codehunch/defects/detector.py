@@ -15,7 +15,7 @@ from codehunch.defects.findings import Alternative, Edit, Finding, Fix
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
-from codehunch.defects.surroundings import Standing, Surroundings, surroundings_of
+from codehunch.defects.surroundings import ALONE, Standing, Surroundings, surroundings_of
 from codehunch.defects.units import Unit, cut
 from codehunch.defects.verification import Place, Trial, likely_kinds, read_units, suspicious_places, try_rewrites
 from codehunch.inference.classifier import Classifier
@@ -120,7 +120,7 @@ class Detector:
         surroundings: Surroundings | None = None,
     ) -> tuple[Finding, ...]:
         """Findings of a text, sorted by place, suppression comments obeyed. ``surroundings`` are those of the file that
-        the text is a part of; without them it is a file.
+        the text is a part of, ``ALONE`` where that is not known; without them it is a file.
 
         A function without a body, or one the parser had to repair, is passed over: it is being typed.
         Raises Cancelled when ``cancelled`` turns true between two readings, InferenceError when the
@@ -133,9 +133,11 @@ class Detector:
         functions = find_functions(parsed)
         whole = [f for f in functions if not f.nesting and not f.broken and len(f.body)]
         if self._spec.token_head:
-            if self.knows_files and surroundings is None and language == "python":
+            if not self.knows_files or language != "python" or surroundings is ALONE:
+                surroundings = None
+            elif surroundings is None:
                 surroundings = surroundings_of(source.text)
-            units = [cut(parsed, function, surroundings if self.knows_files else None) for function in whole]
+            units = [cut(parsed, function, surroundings) for function in whole]
             read = zip(units, self.check_units(units, cancelled), strict=True)
             found = iter([_in_file(each, unit, functions) for unit, findings in read for each in findings])
         else:

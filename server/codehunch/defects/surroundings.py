@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from enum import IntEnum
+from functools import lru_cache
 
 import attrs
 from tree_sitter import Node
@@ -136,9 +137,13 @@ class Surroundings:
         return frozenset(found)
 
 
+ALONE = Surroundings({}, {}, open=True)
+"""Of a function whose file is not known."""
+
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
+@lru_cache(4096)  # The methods of a large class come again at every key.
 def words_of(text: str) -> frozenset[str]:
     """Everything in a text that could be a name."""
     return frozenset(_WORD.findall(text))
@@ -516,9 +521,10 @@ BUILTINS = frozenset(
     ZeroDivisionError __annotations__ __build_class__ __builtins__ __class__ __debug__ __dict__ __doc__ __file__
     __import__ __loader__ __module__ __name__ __package__ __path__ __qualname__ __spec__ abs aiter all anext any
     ascii bin bool breakpoint bytearray bytes callable chr classmethod compile complex copyright credits delattr
-    dict dir divmod enumerate eval exec exit filter float format frozenset getattr globals hasattr hash help hex
-    id input int isinstance issubclass iter len license list locals map max memoryview min next object oct open
-    ord pow print property quit range repr reversed round set setattr slice sorted staticmethod str sum super
-    tuple type vars zip""".split()
+    dict dir display divmod enumerate eval exec exit filter float format frozenset get_ipython getattr globals
+    hasattr hash help hex id input int isinstance issubclass iter len license list locals map max memoryview min
+    next object oct open ord pow print property quit range repr reveal_type reversed round set setattr slice
+    sorted staticmethod str sum super tuple type vars zip""".split()
 )
-"""Names of Python 3.14 and earlier that need no binding: a table, so that findings do not depend on what runs this."""
+"""Names of Python 3.14 and earlier, of notebooks and of type checkers that need no binding: a table, so that findings do
+not depend on what runs this."""

@@ -11,12 +11,14 @@ from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.manifest import SENSITIVITIES
 from codehunch.defects.detector import Detector
 from codehunch.defects.options import CheckOptions
-from codehunch.defects.units import Unit
+from codehunch.defects.surroundings import ALONE
+from codehunch.defects.verification import read_units
 from codehunch.generation.generator import Generator
 from codehunch.inference.textual import TextClassifier
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.requests import body_requests
 from codehunch.syntax.text import SourceText
+from codehunch_training.corpus.around import Source, unit_of
 from codehunch_training.data import DataError, Row, label_column, text_column
 from codehunch_training.evaluation.localisation import Places, by_line
 from codehunch_training.evaluation.predictions import CLEAN_NAMES, Predictions
@@ -40,12 +42,12 @@ def _lexical(bundle: Bundle, rows: Sequence[Row], recipe: Recipe) -> Predictions
     """A function's score is the suspicion of its most suspicious lexeme; warnings are the detector's own."""
     column, label = text_column(rows, recipe.data), label_column(rows, recipe.data)
     detector = Detector(bundle)
-    units = [Unit(str(row.get(column) or ""), 0) for row in rows]
+    units = [unit_of(Source(str(row.get(column) or ""), str(row.get("around") or ""))) for row in rows]
     peaks = np.zeros(len(rows))
     places: dict[str, list[Places]] = {"token": [], "line": []}
     shown: dict[str, list[int]] = {name: [] for name in SENSITIVITIES}
     for at, (row, unit) in enumerate(zip(rows, units, strict=True)):
-        (reading,) = detector.classifier.read([unit.lexemes])
+        (reading,) = read_units([unit], detector.classifier)
         kept = [number for number, lexeme in enumerate(unit.lexemes) if lexeme.text]
         suspicion = np.array([float(reading.suspicion[number]) for number in kept])
         peaks[at] = suspicion.max(initial=0.0)
@@ -57,10 +59,11 @@ def _lexical(bundle: Bundle, rows: Sequence[Row], recipe: Recipe) -> Predictions
         ]
         places["token"].append(Places(suspicion, np.array(wrong, dtype=bool)))
         places["line"].append(by_line(unit.text, starts, suspicion.tolist(), spans))
-        source = SourceText(unit.text)
+        source, language = SourceText(unit.text), str(row.get("language") or "python")
+        file = unit.around.surroundings if unit.around is not None else ALONE
         for name in SENSITIVITIES:
             options = CheckOptions(sensitivity=name)
-            shown[name].append(len(detector.check(source, str(row.get("language") or "python"), options)))
+            shown[name].append(len(detector.check(source, language, options, surroundings=file)))
     return Predictions(
         task="defects",
         rows=rows,

@@ -19,7 +19,7 @@ def render_card(manifest: Manifest) -> str:
     lines += [f"Task: {manifest.task}. Languages: {', '.join(manifest.languages)}. Licence: {manifest.license}."]
     lines += [f"Made {manifest.created}.", ""]
     if manifest.defects is not None and "held_out" in manifest.metrics:
-        lines += list(held_out_sections(manifest.defects, manifest.metrics["held_out"]))
+        lines += list(held_out_sections(manifest.defects, manifest.metrics["held_out"], manifest.encoding.standings))
     elif manifest.defects is not None:
         lines += list(_thresholds(manifest.defects, manifest.metrics))
     if manifest.generation is not None:

@@ -11,7 +11,7 @@ _WIDTH = 20
 """Characters of a full bar."""
 
 
-def held_out_sections(spec: DefectSpec, held: Mapping[str, Any]) -> Iterator[str]:
+def held_out_sections(spec: DefectSpec, held: Mapping[str, Any], knows_files: bool) -> Iterator[str]:
     """Lines of Markdown. Bundles measured before a part was known lack it, and their cards too."""
     yield "## What a person sees"
     yield ""
@@ -40,8 +40,9 @@ def held_out_sections(spec: DefectSpec, held: Mapping[str, Any]) -> Iterator[str
         yield from _names(held["names"])
     yield "## Limits"
     yield ""
+    rest = "and of the rest of the file only what it binds" if knows_files else "without the rest of the file"
     yield (
-        "It reads one function at a time, without the rest of the file. Injected defects are easier than people's: "
+        f"It reads one function at a time, {rest}. Injected defects are easier than people's: "
         "expect it to find less. The confidence assumes one defective function in fifty."
     )
     yield ""

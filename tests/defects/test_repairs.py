@@ -69,3 +69,31 @@ def test_edits_apply_in_any_order() -> None:
     shuffled = list(swap.edits)
     random.Random(1).shuffle(shuffled)
     assert apply(TEXT, shuffled) == apply(TEXT, swap.edits) == apply(TEXT, tuple(reversed(swap.edits)))
+
+
+@pytest.mark.parametrize(
+    ("token", "kind", "first"),
+    [
+        ("mesage", "variable-misuse", "message"),  # Bound nowhere, and spelt like a parameter.
+        ("appennd", "wrong-call", "append"),  # Every list has it.
+        ("lenght", "wrong-attribute", "length"),  # As elsewhere in the function.
+        ("total", "variable-misuse", "found"),  # Bound nowhere, like nothing: what is in sight, the nearest first.
+    ],
+)
+def test_names_that_stand_nowhere_are_mended(token: str, kind: str, first: str) -> None:
+    text = (
+        "def f(self, message):\n    found = [mesage]\n    found.appennd(self.length + self.lenght)\n    return total\n"
+    )
+    unit = Unit(text, 0)
+    at = next(i for i, lexeme in enumerate(unit.lexemes) if lexeme.text == token)
+    offered = [rewrite.label for rewrite in repairs(unit, at, kind)]
+    assert offered[0] == first
+    assert len(offered) == len(set(offered))
+    mended = apply(text, repairs(unit, at, kind)[0].edits)
+    assert mended == text.replace(token, first)
+
+
+def test_a_known_method_is_no_misspelling() -> None:
+    unit = Unit("def f(a):\n    a.append(1)\n    a.extend(2)\n", 0)
+    at = next(i for i, lexeme in enumerate(unit.lexemes) if lexeme.text == "append")
+    assert [rewrite.label for rewrite in repairs(unit, at, "wrong-attribute")] == []

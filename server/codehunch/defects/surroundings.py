@@ -526,5 +526,5 @@ BUILTINS = frozenset(
     next object oct open ord pow print property quit range repr reveal_type reversed round set setattr slice
     sorted staticmethod str sum super tuple type vars zip""".split()
 )
-"""Names of Python 3.14 and earlier, of notebooks and of type checkers that need no binding: a table, so that findings do
+"""Names of Python 3.14 and earlier, of notebooks and type checkers that need no binding: a table, so that findings do
 not depend on what runs this."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from codehunch.defects.surroundings import Around, Standing
 from codehunch_training.corpus.edits import apply_edits, changed_spans, text_edits
 from codehunch_training.corpus.folder import CorpusError, read_rows
 from codehunch_training.corpus.licences import licence_of_declaration, licence_of_text
@@ -86,6 +87,9 @@ def test_pairs_with_their_tokens_and_neighbours(make_repository: MakeRepository,
     ]
     assert [row.date for row in buggy] == ["2020-09-15T12:26:40Z", "2020-09-17T12:26:40Z"]
     assert {row.licence for row in rows} == {"MIT"}
+    file = Around.from_json(buggy[0].around)
+    assert (file.class_name, file.surroundings.of_name("os")) == ("Shelf", Standing.UNBOUND)  # Not a word of it.
+    assert file.surroundings.of_member("Shelf", "width") is Standing.FIELD
     for row in buggy:
         twin = next(other for other in rows if other.group == row.group and other.role == "fixed")
         assert apply_edits(row.text, row.edits) == twin.text

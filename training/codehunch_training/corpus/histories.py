@@ -145,9 +145,7 @@ def _rows(repository: Repository, commit: Commit, file: FileChange, fix: Fix, li
     group = f"{commit.name[:16]}:{file.path}:{fix.old.start_point.row + 1}"
 
     def row(parsed: ParsedSource, node: Node, cut: Snippet, **values: object) -> DefectRow:
-        owner, name = enclosing_class_of(node), qualified_name_of(node)
-        # A function in another one sees names that are no file's.
-        alone = name.rpartition(".")[0] == owner
+        owner = enclosing_class_of(node)
         around = surroundings.Around(files[id(parsed)], owner or None).narrowed(surroundings.words_of(cut.text))
         return identified(
             DefectRow(
@@ -157,11 +155,12 @@ def _rows(repository: Repository, commit: Commit, file: FileChange, fix: Fix, li
                 commit=commit.name,
                 date=commit.date,
                 licence=licence,
-                name=name,
+                name=qualified_name_of(node),
                 enclosing_class=owner,
                 text=cut.text,
                 group=group,
-                around=around.to_json() if alone else "",
+                # A function in another one sees names that are no file's.
+                around="" if _is_nested(node) else around.to_json(),
                 **values,  # type: ignore[arg-type]
             )
         )
@@ -181,6 +180,13 @@ def _rows(repository: Repository, commit: Commit, file: FileChange, fix: Fix, li
     yield row(fix.after, fix.new, fixed, label="clean", role="fixed")
     for node in _neighbours(fix, file):
         yield row(fix.after, node, snippet(fix.after, node), label="clean", role="untouched")
+
+
+def _is_nested(node: Node) -> bool:
+    above = node.parent
+    while above is not None and above.type != "function_definition":
+        above = above.parent
+    return above is not None
 
 
 def _neighbours(fix: Fix, file: FileChange) -> list[Node]:

@@ -20,6 +20,7 @@ from retraining_tools import make_repository
 
 from codehunch.bundles import store
 from codehunch.bundles.bundle import write_bundle
+from codehunch.defects.surroundings import Standing
 from codehunch_training.export.defects import export_graph, quantize
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 
@@ -39,7 +40,7 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = DefectConfig(
         vocab_size=10_000, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48,
-        token_labels=list(spec.labels), initializer_range=0.2,
+        token_labels=list(spec.labels), initializer_range=0.2, standings=len(Standing),
     )  # fmt: skip
     model = DefectModel(config)
     for parameter in model.parameters():  # Equal norms would be one tensor in the graph.
@@ -55,7 +56,7 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evolved = attrs.evolve(spec, graph="model.onnx", candidate=0.3, confidence={})
     manifest = attrs.evolve(
         shipped.manifest, id="small", version="1", defects=evolved, quantization=quantization, metrics={},
-        provenance={"model": described},
+        provenance={"model": described}, encoding=attrs.evolve(shipped.manifest.encoding, standings=True),
     )  # fmt: skip
     write_bundle(out, manifest)
     return out

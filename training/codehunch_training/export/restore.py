@@ -26,12 +26,10 @@ from transformers import PreTrainedModel
 import codehunch
 from codehunch.bundles.bundle import Bundle, load_bundle, replace_file
 from codehunch.bundles.manifest import Manifest
-from codehunch.defects.surroundings import Standing
+from codehunch.defects.surroundings import Around, Standing, surroundings_of
+from codehunch.defects.units import Unit
 from codehunch.inference.encoding import LexicalEncoder
-from codehunch.syntax.lexemes import lexemes_of
-from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.harvest import harvest
-from codehunch_training.corpus.injection import definition
 from codehunch_training.export.dequantise import dequantised, float_tensors
 
 TOLERANCE = 2e-3
@@ -363,9 +361,9 @@ def _pairs(
         yield from _generation_pairs(model, sessions, ids, 32 if written is None else min(32, written.max_new))
         return
     if spec.kind == "lexical":
-        parsed = parse(text)
-        node = definition(parsed)
-        window = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.standings).encode(lexemes_of(parsed, node))[0]
+        unit = Unit(text, 0, Around(surroundings_of(text)))
+        encoder = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.standings)
+        window = encoder.encode(unit.lexemes, unit.standings)[0]
         feed = {"input_ids": window.input_ids[None], "identifier_ids": window.identifier_ids[None]}
     else:
         feed = {"input_ids": np.array([tokenizer.encode(text).ids[: spec.window]], dtype=np.int64)}

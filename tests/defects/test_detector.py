@@ -82,6 +82,39 @@ def test_a_missing_return_is_found_on_its_token_and_mended(bundle: Bundle) -> No
     assert detector.check(SourceText(mended)) == ()
 
 
+MISSPELT = """def total(shelves):
+    result = 0
+    for shelf in shelves:
+        result += shelf.area()
+    return resutl
+"""
+
+
+def test_a_name_that_nothing_in_the_file_defines(bundle: Bundle) -> None:
+    """The file alone tells whether the same function is right."""
+    detector = Detector(bundle)
+    (finding,) = detector.check(SourceText(MISSPELT))
+    assert (finding.code, finding.span.of(MISSPELT)) == ("CH101", "resutl")
+    assert "(nothing in this file defines it)" in finding.message
+    assert apply(MISSPELT, finding.fixes[0].edits) == MISSPELT.replace("resutl", "result")
+    for binding in ("from shelves import resutl\n\n\n", "resutl = 0\n\n\n", "from shelves import *\n\n\n"):
+        found = detector.check(SourceText(binding + MISSPELT))
+        assert not any("defines it" in each.message for each in found)
+    assert len(detector.check(SourceText("import shelves\n\n\n" + MISSPELT))) == 1
+
+
+def test_a_member_that_no_class_of_the_file_has(bundle: Bundle) -> None:
+    detector = Detector(bundle)
+    text = (
+        "class Shelf:\n    def __init__(self, width, height):\n        self.width = width\n"
+        "        self.height = height\n\n    def area(self):\n        return self.width * self.heigth\n"
+    )
+    (finding,) = detector.check(SourceText(text))
+    assert (finding.code, finding.span.of(text)) == ("CH109", "heigth")
+    assert "(its class does not define it)" in finding.message
+    assert not detector.check(SourceText(text.replace("heigth", "height")))
+
+
 def test_sensitivities_are_nested(eager: Detector) -> None:
     levels = [set(_check(eager, INVERTED, sensitivity=level)) for level in ("low", "medium", "high")]
     assert levels[0] <= levels[1] <= levels[2]

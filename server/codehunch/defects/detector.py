@@ -74,10 +74,11 @@ def inspect(
 
 
 def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
-    """Rewrites after which the place reads as clean, the cleanest first: what is offered as fixes. The first names the
-    finding's kind; without one, the likeliest kind does."""
+    """Rewrites after which the place reads as clean: what is offered as fixes. Those of the likeliest kind come first,
+    the cleanest before the others. The first names the finding's kind; without one, the likeliest kind does."""
     most = min(candidate, item.evidence.suspicion / 2)
-    return [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
+    mending = [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
+    return sorted(mending, key=lambda trial: trial.kind != item.evidence.kind)
 
 
 class Detector:

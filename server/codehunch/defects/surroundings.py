@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from enum import IntEnum
 from functools import lru_cache
@@ -338,8 +339,10 @@ def _and_globals(text: str, names: dict[str, Standing], classes: dict[str, Class
 
 
 def _stored(text: str, known: Collection[str]) -> dict[str, Standing]:
-    """Members that the lines of a class store into, but for those that are known."""
-    found = {}
+    """Members that the lines of a class store into, but for those that are known; and those that two of its methods
+    use: nobody makes the same mistake twice, and a base from elsewhere or a class that it is mixed into has them."""
+    uses = Counter(name for method in _METHOD.split(text) for name in set(_MEMBER.findall(method)))
+    found = {name: Standing.FIELD for name, methods in uses.items() if methods > 1 and name not in known}
     for match in _STORES.finditer(text):
         targets = match["targets"]
         for name in _MEMBER.findall(targets) if targets else (match["typed"] or match["named"],):
@@ -360,6 +363,7 @@ _STORES = re.compile(
     re.MULTILINE,
 )
 """Where lines store into members. Calls in a target are no targets, but what they name is seldom a mistake."""
+_METHOD = re.compile(r"^[ \t]+(?:async[ \t]+)?def\b", re.MULTILINE)
 _MEMBER = re.compile(r"\b(?:self|cls)\.(\w+)")
 _BLOCKS = frozenset(
     """if_statement elif_clause else_clause for_statement while_statement try_statement except_clause

@@ -44,7 +44,9 @@ Warnings = dict[str, list[tuple[int, str]]]
 RUFF = ("check", "--isolated", "--no-cache", "--exit-zero", "--select", "E9,F,B,PLE,PLW,RUF", "--output-format", "json")
 PYLINT = ("--rcfile=", "--disable=all", "--enable=E,W", "--disable=import-error,no-name-in-module", "-f", "json")
 LINTERS = ("ruff", "pylint", "pyright")
-UNDEFINED = {"F821", "undefined-variable", "reportUndefinedVariable"}
+UNBOUND = "nothing in this file defines it"
+"""What CodeHunch says of such a name, whatever the rule."""
+UNDEFINED = {"F821", "undefined-variable", "reportUndefinedVariable", UNBOUND}
 """Rules on names that nothing defines: any linter's own ground."""
 PYLINT_STYLE = {"line-too-long", "trailing-whitespace", "fixme"}
 
@@ -222,7 +224,8 @@ def codehunch(detector: Detector, folder: Path, level: str) -> Warnings:
     for path in track(sorted(folder.glob("*.py")), f"CodeHunch, {level}", console=Console(stderr=True)):
         source = SourceText(path.read_text(encoding="utf-8"))
         found[path.name] = [
-            (source.row_of(each.span.start), each.code) for each in detector.check(source, options=options)
+            (source.row_of(each.span.start), UNBOUND if UNBOUND in each.message else each.code)
+            for each in detector.check(source, options=options)
         ]
     return found
 

@@ -164,6 +164,14 @@ def test_the_section_around_a_cursor(text: str, edits: list[tuple[float, float, 
         assert (span.start, span.end) == (expected[0], min(expected[1], len(text)))
 
 
+def test_no_keyword_is_a_name() -> None:
+    """A method alone is read below a line of its own, whose words are no words of the file's."""
+    text = "def f(a):\nclass C:\n    def g(b):\ndef f(a):"
+    checker = IncrementalChecker(EveryFunction())
+    for each in (text, "if a:" + text):
+        assert check(checker, each) == EveryFunction().check(SourceText(each))
+
+
 def test_a_backslash_at_a_lines_end_joins_what_follows() -> None:
     functions = ["def f(a):\n    return a\n"] * 4
     checker = IncrementalChecker(EveryFunction())

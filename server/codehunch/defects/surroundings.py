@@ -7,6 +7,7 @@ every name how it stands in the file (``Standing``); what the name means is stil
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
@@ -303,6 +304,8 @@ def _by_lines(text: str) -> Surroundings:
         else:
             for name in _WORD.findall(match["stored"] or match["named"]):
                 known.setdefault(name, Standing.FIELD if known is members else Standing.VARIABLE)
+    # In broken code anything can stand where a name should.
+    names, members = ({n: s for n, s in known.items() if not keyword.iskeyword(n)} for known in (names, members))
     classes = {}
     if opens:
         named = [base.strip() for base in (opens["bases"] or "").split(",") if base.strip()]

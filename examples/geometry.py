@@ -5,10 +5,10 @@ from __future__ import annotations
 
 class Box:
     def __init__(self, left, top, right, bottom):
-        self.left = left
+        self.bottom = bottom
         self.top = top
         self.right = right
-        self.bottom = bottom
+        self.left = left
 
     @property
     def width(self):

@@ -74,11 +74,12 @@ def inspect(
 
 
 def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
-    """Rewrites after which the place reads as clean: what is offered as fixes. Those of the likeliest kind come first,
-    the cleanest before the others. The first names the finding's kind; without one, the likeliest kind does."""
+    """Rewrites after which the place reads as clean, the cleanest first: what is offered as fixes. All are of one kind, the
+    likeliest that has any, which is what the finding says; without one, the likeliest of all is."""
     most = min(candidate, item.evidence.suspicion / 2)
     mending = [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
-    return sorted(mending, key=lambda trial: trial.kind != item.evidence.kind)
+    mending.sort(key=lambda trial: trial.kind != item.evidence.kind)
+    return [trial for trial in mending if trial.kind == mending[0].kind]
 
 
 class Detector:

@@ -74,8 +74,8 @@ def inspect(
 
 
 def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
-    """Rewrites after which the place reads as clean, the cleanest first: what is offered as fixes. All are of one kind, the
-    likeliest that has any, which is what the finding says; without one, the likeliest of all is."""
+    """Rewrites after which the place reads as clean, the cleanest first: what is offered as fixes. All are of one kind,
+    the likeliest that has any, which the finding names; without one it names the likeliest of all."""
     most = min(candidate, item.evidence.suspicion / 2)
     mending = [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
     mending.sort(key=lambda trial: trial.kind != item.evidence.kind)

@@ -38,6 +38,7 @@ from codehunch.defects.confidence import confidence
 from codehunch.defects.detector import Inspected
 from codehunch.defects.repairs import repairs
 from codehunch.defects.rewrites import apply, slots
+from codehunch.defects.surroundings import Standing
 from codehunch.defects.verification import can_be_wrong
 from codehunch.inference.classifier import Classifier
 from codehunch.inference.encoding import STANDINGS_FROM, LexicalEncoder
@@ -185,7 +186,7 @@ def trained(
 
 
 def held_out_rows(functions: Path, histories: Sequence[Path], base: Recipe, tokenizer: Path, most: int) -> HeldOut:
-    encoder = LexicalEncoder(Tokenizer.from_file(str(tokenizer)), base.window, base.stride, standings=True)
+    encoder = LexicalEncoder(Tokenizer.from_file(str(tokenizer)), base.window, base.stride, base.told)
     rows = measuring(functions, base)
     rng = random.Random(6)
     clean, faulty, lines = [], [], 0
@@ -277,17 +278,19 @@ def suspicions(
 ) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
     """Per function: the suspicion of each lexeme, and whether it is wrong."""
     found = []
-    if not model.config.standings:
-        examples = [_told_nothing(one) for one in examples]
+    examples = [_told(one, model.config.standings) for one in examples]
     for one, (_, tokens) in zip(examples, read(model, examples, pad), strict=True):
         kept = one.window.lexemes >= 0
         found.append(((1 - tokens[kept, 0]).astype(np.float64), one.token_labels[kept] > 0))
     return found
 
 
-def _told_nothing(example: Example) -> Example:
+def _told(example: Example, known: int) -> Example:
+    """The example as a model is told that knows so many standings: a later one is that of a local name."""
     window = example.window
-    return attrs.evolve(example, window=attrs.evolve(window, identifier_ids=window.identifier_ids % STANDINGS_FROM))
+    names, standing = window.identifier_ids % STANDINGS_FROM, window.identifier_ids // STANDINGS_FROM
+    told = np.where(standing < known, standing, Standing.LOCAL if known else 0)
+    return attrs.evolve(example, window=attrs.evolve(window, identifier_ids=names + told * STANDINGS_FROM))
 
 
 def _found(scores: NDArray[np.float64], wrong: NDArray[np.bool_], least: float, shown: int = SHOWN) -> bool:

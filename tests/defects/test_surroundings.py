@@ -8,17 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from codehunch.defects.surroundings import (
-    Around,
-    Class,
-    Standing,
-    Surroundings,
-    merged,
-    of_section,
-    standings,
-    surroundings_of,
-    words_of,
-)
+from codehunch.defects.bindings import of_section, surroundings_of
+from codehunch.defects.standings import standings
+from codehunch.defects.surroundings import Around, Class, Standing, Surroundings, merged, words_of
 from codehunch.defects.units import cut
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
@@ -154,7 +146,8 @@ def test_how_names_stand() -> None:
     )
     assert stands(file, "C.m") == {
         "decorate": "UNBOUND", "each": "LOCAL", "self": "LOCAL", "a": "LOCAL", "default": "FIELD", "z": "LOCAL",
-        "re": "LOCAL", "Local": "LOCAL", "head": "LOCAL", "tail": "LOCAL", "b": "LOCAL", "LIMIT": "VARIABLE",
+        "re": "LOCAL", "Local": "LOCAL", 
+        "head": "PERHAPS_UNASSIGNED", "tail": "PERHAPS_UNASSIGNED", "b": "LOCAL", "LIMIT": "VARIABLE",
         "E": "UNBOUND", "error": "LOCAL", ".stored": "FIELD", "helper": "FUNCTION", "os": "IMPORT", "len": "BUILTIN",
         "m": "UNBOUND_MEMBER", "defualt": "UNBOUND", "stored": "UNBOUND_MEMBER", "C": "CLASS", ".default": "FIELD",
         ".nothing": "MISSING", ".typo": "MISSING",

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from codehunch.defects.bindings import surroundings_of
 from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.defects.options import CheckOptions
-from codehunch.defects.surroundings import Surroundings, surroundings_of
+from codehunch.defects.surroundings import Surroundings
 from codehunch.defects.units import cut
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.incremental import IncrementalChecker

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 import shutil
@@ -17,23 +16,17 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
-from tokenizers import Tokenizer
 
 from codehunch.defects.detector import CheckOptions, Detector
-from codehunch.defects.spelling import misspelt
-from codehunch.defects.surroundings import Standing
-from codehunch.inference.encoding import STANDINGS_FROM, LexicalEncoder
+from codehunch.inference.encoding import LexicalEncoder
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.text import SourceText
-from codehunch_training.corpus.around import around_of
 from codehunch_training.corpus.harvest import read_functions, write_functions
-from codehunch_training.corpus.injection import definition, forget_binding, inject
-from codehunch_training.corpus.misspelling import misspelling, strange_name
-from codehunch_training.corpus.rows import FunctionRow, to_line
+from codehunch_training.corpus.injection import definition, inject
+from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.vocabulary import learn_vocabulary
-from codehunch_training.evaluation.defects import read
-from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for, threshold_over_projects
+from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
 from codehunch_training.export.defects import export, recalibrated
 from codehunch_training.export.defects import measured as measured_again
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
@@ -47,7 +40,6 @@ from codehunch_training.tasks.defects import (
     Run,
     mixture_at,
     rate_at,
-    started,
     train,
     with_share_of_tests,
 )
@@ -218,103 +210,6 @@ def test_worker_processes_share_the_functions(functions: Path, tmp_path: Path) -
     assert not set(made.sources[0::2]) & set(made.sources[1::2])
     run.train()
     assert run.step == 8
-
-
-def test_a_model_that_knew_functions_alone_goes_on_with_files(run: Path, tmp_path: Path) -> None:
-    """What it knew it still knows: told anything of the file, it begins by heeding nothing."""
-    knew = started(run / "model", 0)
-    assert knew.config.standings == 0
-    knew.save_pretrained(tmp_path)
-    learns = started(tmp_path, len(Standing)).eval()
-    assert learns.config.standings == len(Standing)
-    ids = torch.randint(8, 100, (2, 20))
-    same = torch.randint(0, 9, (2, 20))
-    told = same + torch.randint(0, len(Standing), (2, 20)) * STANDINGS_FROM
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    with torch.inference_mode():
-        before = knew.eval()(**inputs, identifier_ids=same).token_logits
-        after = learns(**inputs, identifier_ids=told).token_logits
-    torch.testing.assert_close(before, after)
-
-
-def test_a_model_hears_how_names_stand(tmp_path: Path) -> None:
-    """The same function is right where its file binds a name and wrong where it does not; only the file tells."""
-    rng = random.Random(0)
-    package = tmp_path / "training"
-    package.mkdir()
-    for number in range(160):
-        uses = "\n\n".join(
-            f"def f{at}({a}, {b}):\n    {c} = {name}({a}, {b})\n    return {c}\n"
-            for at in range(4)
-            for a, b, c in [rng.sample(WORDS, 3)]
-            for name in [rng.choice(HELPERS)]
-        )
-        (package / f"m{number}.py").write_text(f"from helpers import {', '.join(HELPERS)}\n\n{uses}")
-    write_functions([("training", package)], tmp_path / "all.jsonl.gz", 5)
-    rows = list(read_functions(tmp_path / "all.jsonl.gz"))
-    held = [attrs.evolve(row, project="held") for row in rows[:30]]
-    with gzip.open(tmp_path / "functions.jsonl.gz", "wt") as sink:
-        sink.writelines(f"{to_line(row)}\n" for row in (*rows[30:], *held))
-    recipe = attrs.evolve(TINY, dense_until=0.0, steps=260, validation_projects=("held",), tests=1.0)
-    train(recipe, tmp_path / "functions.jsonl.gz", tmp_path / "run")
-    model = DefectModel.from_pretrained(tmp_path / "run" / "model").eval()
-    encoder = LexicalEncoder(
-        Tokenizer.from_file(str(tmp_path / "run" / "tokenizer.json")), recipe.window, recipe.stride, standings=True
-    )
-    wins = 0
-    for row in held:
-        parsed = parse(row.text)
-        node, around = definition(parsed), around_of(row.around)
-        assert node is not None
-        assert around is not None
-        made = forget_binding(parsed, node, around, rng)
-        assert made is not None
-        assert made.text == row.text
-        assert all(row.text[at:].startswith(tuple(HELPERS)) for at in made.labels)
-        wrong = make_examples(row.text, made.labels, {}, encoder, label_index(TOKEN_LABELS), around=made.around)
-        right = make_examples(row.text, {}, {}, encoder, label_index(TOKEN_LABELS), around=around)
-        (_, one), (_, two) = read(model, [*wrong, *right], encoder.pad)
-        place = int(np.flatnonzero(wrong[0].token_labels > 0)[0])
-        wins += bool(one[place, 0] < two[place, 0])
-    assert wins >= 25
-
-
-HELPERS = ("combine", "arrange", "compute", "measure", "collect")
-
-
-def test_names_that_people_write_by_mistake() -> None:
-    rng = random.Random(0)
-    slips = {misspelling("message", rng) for _ in range(200)} - {"message"}
-    assert len(slips) > 10
-    assert all(misspelt("message", slip, 1) for slip in slips)
-    found = {strange_name("new_items", rng, True) for _ in range(300)}
-    assert {"items", "new", "new_item"} <= found
-    assert {strange_name("i", rng, False) for _ in range(50)} == {None}
-    text = "def f(message, other):\n    return message.strip() + other.message + message\n"
-    parsed = parse(text)
-    node = definition(parsed)
-    assert node is not None
-    for _ in range(200):
-        made = inject(parsed, node, 1, rng)
-        assert made is not None
-        for at in made.labels:
-            assert made.text[at:] != text[at:]
-
-
-def test_the_budget_holds_in_nearly_all_draws_of_projects() -> None:
-    rng = np.random.default_rng(0)
-    lines = rng.integers(1000, 9000, 20)
-    counts = np.round(rng.gamma(1.0, 2.0, 20) * lines / 1000).astype(int)
-    projects = np.repeat(np.arange(20), counts)
-    scores = rng.random(len(projects))
-    for budget in (0.3, 1.0):
-        least = threshold_over_projects(scores, projects, lines, budget)
-        assert least > threshold_for(scores, int(lines.sum()), budget)
-        shown = np.bincount(projects[scores >= least], minlength=20)
-        rates = [1000 * shown[at].sum() / lines[at].sum() for at in rng.integers(0, 20, (2000, 20))]
-        assert 0.9 < np.mean(np.array(rates) <= budget) <= 1.0
-    assert threshold_over_projects(scores, projects, lines, 1000.0) == scores.min()
-    assert threshold_over_projects(np.array([]), np.array([], dtype=int), lines, 1.0) == 0.5
 
 
 def test_a_run_begins_from_a_model(run: Path, functions: Path, tmp_path: Path) -> None:

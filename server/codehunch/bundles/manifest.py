@@ -58,6 +58,13 @@ class InputSpec:
     """Tokens two neighbouring windows share."""
     standings: bool = False
     """Whether the model is told how names stand in their file; it knows functions alone otherwise."""
+    standings_known: int = 16
+    """It knows those with lower numbers (``codehunch.defects.surroundings.Standing``)."""
+
+    @property
+    def told(self) -> int:
+        """How many standings the model knows."""
+        return self.standings_known if self.standings else 0
 
 
 @attrs.frozen

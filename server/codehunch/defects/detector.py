@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codehunch.bundles.bundle import Bundle
+from codehunch.defects.bindings import surroundings_of
 from codehunch.defects.cache import FindingCache, unit_key
 from codehunch.defects.confidence import Evidence, confidence
 from codehunch.defects.findings import Alternative, Edit, Finding, Fix
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
-from codehunch.defects.surroundings import ALONE, Standing, Surroundings, surroundings_of
+from codehunch.defects.surroundings import ALONE, Standing, Surroundings
 from codehunch.defects.units import Unit, cut
 from codehunch.defects.verification import Place, Trial, likely_kinds, read_units, suspicious_places, try_rewrites
 from codehunch.inference.classifier import Classifier
@@ -249,9 +250,16 @@ def _reason(place: Place, kind: str) -> str:
     """What the file says of a name, where that says enough."""
     standings = place.unit.standings
     standing = standings[place.at] if standings and kind in ("variable-misuse", "wrong-call", "wrong-attribute") else 0
-    if standing in (Standing.UNBOUND, Standing.UNBOUND_MEMBER):
-        return " (nothing in this file defines it)"
-    return " (its class does not define it)" if standing == Standing.MISSING else ""
+    return _REASONS.get(Standing(standing), "")
+
+
+_REASONS = {
+    Standing.UNBOUND: " (nothing in this file defines it)",
+    Standing.UNBOUND_MEMBER: " (nothing in this file defines it)",
+    Standing.MISSING: " (its class does not define it)",
+    Standing.UNASSIGNED: " (it has no value here yet)",
+    Standing.PERHAPS_UNASSIGNED: " (not every path gives it a value)",
+}
 
 
 def _fix(trial: Trial, lexeme: Lexeme, before: float) -> Fix:

@@ -84,6 +84,13 @@ KINDS: tuple[Kind, ...] = (
         "an `f` prefix seems to be missing before `{token}`",
     ),
     Kind("CH117", "missing-call", "a call seems to be missing here", "a call seems to be missing at `{token}`"),
+    Kind(
+        "CH118",
+        "missing-argument",
+        "an argument seems to be missing here",
+        "an argument seems to be missing in the call of `{token}`",
+    ),
+    Kind("CH119", "missing-star", "a star seems to be missing here", "a `*` seems to be missing before `{token}`"),
     Kind("CH199", "wrong-statement", "this statement looks wrong", "this statement looks wrong at `{token}`"),
 )
 

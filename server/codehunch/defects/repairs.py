@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import Rewrite, Slot, slots
 from codehunch.defects.scopes import analyse
@@ -38,6 +39,10 @@ def repairs(unit: Unit, at: int, kind: str, found: Sequence[Slot] | None = None)
         return [Rewrite((Edit(Span(end, end), "()"),), (lexeme.span.start,), f"{lexeme.text}()")]
     if unit.definition is None:
         return []
+    if kind == "missing-star":
+        return forgotten_stars(unit.parsed, unit.definition, lexeme.span.start)
+    if kind == "missing-argument":
+        return forgotten_arguments(unit.parsed, unit.definition, analyse(unit.definition), lexeme.span.start)
     every = found if found is not None else slots(unit.parsed, unit.definition)
     others = [
         rewrite
@@ -46,6 +51,8 @@ def repairs(unit: Unit, at: int, kind: str, found: Sequence[Slot] | None = None)
         for rewrite in slot.rewrites
         if lexeme.span.start in rewrite.anchors
     ]
+    if kind == "wrong-literal":
+        return [*waiting_names(unit.parsed, unit.definition, analyse(unit.definition), lexeme.span.start), *others]
     if kind not in _NAMES:
         return others
     names = [*_spelt_alike(unit, at)]

@@ -15,7 +15,7 @@ from tree_sitter import Node
 
 from codehunch.defects.findings import Edit
 from codehunch.defects.scopes import Scopes, analyse
-from codehunch.syntax.parsing import ParsedSource
+from codehunch.syntax.parsing import ParsedSource, text_of
 from codehunch.syntax.spans import Span
 
 COMPARISONS = {
@@ -123,12 +123,13 @@ def moved(offset: int, edits: Sequence[Edit]) -> int:
     return offset + sum(len(e.content) - len(e.span) for e in edits if e.span.start < offset)
 
 
-def slots(parsed: ParsedSource, function: Node) -> list[Slot]:
-    """Every slot of a Python ``function_definition`` node, in no particular order.
+def slots(parsed: ParsedSource, function: Node, scopes: Scopes | None = None) -> list[Slot]:
+    """Every slot of a Python ``function_definition`` node, in no particular order. ``scopes`` are the function's, for
+    those who have them.
 
     A rewrite keeps the program parseable in the common case; who needs certainty parses the result.
     """
-    scopes = analyse(function)
+    scopes = scopes or analyse(function)
     found = list(_variables(parsed, scopes))
     facts = _Facts(parsed)
     stack: list[tuple[Node, Node | None]] = [(function, None)]
@@ -154,13 +155,10 @@ class _Facts:
         self.called_methods: list[Node] = []
         self.strings: list[Node] = []
 
-    def text(self, node: Node) -> str:
-        return (node.text or b"").decode("utf-8", "replace")
-
     def replace(self, kind: str, node: Node, options: Sequence[str]) -> Iterator[Slot]:
         """A slot that replaces the whole node by each of ``options``."""
         span = self.parsed.span(node)
-        own = self.text(node)
+        own = text_of(node)
         rewrites = tuple(
             Rewrite((Edit(span, option),), (span.start,), option) for option in dict.fromkeys(options) if option != own
         )
@@ -176,19 +174,19 @@ class _Facts:
     def deferred(self) -> Iterator[Slot]:
         """Slots whose alternatives are the other names of the same role in this function."""
         for owner, nodes in self.attributes.items():
-            names = [self.text(node) for node in nodes]
+            names = [text_of(node) for node in nodes]
             others = [
-                name for other, members in self.attributes.items() if other != owner for name in map(self.text, members)
+                name for other, members in self.attributes.items() if other != owner for name in map(text_of, members)
             ]
             for node in nodes:
                 yield from self.replace("wrong-attribute", node, [*names, *others[:4]])
         for role in (self.called_names, self.called_methods):
-            called = [self.text(node) for node in role]
+            called = [text_of(node) for node in role]
             for node in role:
-                yield from self.replace("wrong-call", node, [*CONFUSED_CALLS.get(self.text(node), ()), *called])
-        texts = [self.text(node) for node in self.strings]
+                yield from self.replace("wrong-call", node, [*CONFUSED_CALLS.get(text_of(node), ()), *called])
+        texts = [text_of(node) for node in self.strings]
         for node in self.strings:
-            own, inside = self.text(node), _in_formatted_string(node)
+            own, inside = text_of(node), _in_formatted_string(node)
             others = [t for t in texts if _bare(t) != _bare(own) and (not inside or _quoted_alike(t, own))]
             yield from self.replace("wrong-literal", node, others)
 
@@ -283,7 +281,7 @@ def _call(facts: _Facts, node: Node, parent: Node | None) -> Iterator[Slot]:
         (facts.called_methods if function.type == "attribute" else facts.called_names).append(name)
     positional = [child for child in arguments.named_children if child.type not in _NOT_POSITIONAL]
     for first, second in pairwise(positional):
-        one, two = facts.text(first), facts.text(second)
+        one, two = text_of(first), text_of(second)
         if one != two and len(one) < 60 and len(two) < 60 and _same_role(first, second):
             a, b = facts.parsed.span(first), facts.parsed.span(second)
             yield Slot(
@@ -305,7 +303,7 @@ def _same_role(first: Node, second: Node) -> bool:
 
 
 def _integer(facts: _Facts, node: Node, parent: Node | None) -> Iterator[Slot]:
-    text = facts.text(node)
+    text = text_of(node)
     if not text.isdecimal() or len(text) > 6:
         return
     value = int(text)
@@ -320,7 +318,7 @@ def _constant(facts: _Facts, node: Node, parent: Node | None) -> Iterator[Slot]:
 def _string(facts: _Facts, node: Node, parent: Node | None) -> Iterator[Slot]:
     if parent is None or parent.type == "expression_statement" or not node.children:
         return
-    opening = facts.text(node.children[0])
+    opening = text_of(node.children[0])
     if any(child.type == "interpolation" for child in node.children):
         prefix = opening.rstrip("\"'")
         if prefix.lower() == "f":
@@ -337,10 +335,10 @@ def _attribute(facts: _Facts, node: Node, parent: Node | None) -> Iterator[Slot]
         return
     called = parent is not None and parent.type == "call" and parent.children[0].id == node.id
     if not called:
-        facts.attributes.setdefault(facts.text(owner), []).append(name)
+        facts.attributes.setdefault(text_of(owner), []).append(name)
     stored = parent is not None and parent.type == "assignment" and parent.children[0].id == node.id
-    if facts.text(owner) == "self" and not called and not stored:
-        yield from facts.drop("missing-self", node, name, facts.text(name))
+    if text_of(owner) == "self" and not called and not stored:
+        yield from facts.drop("missing-self", node, name, text_of(name))
 
 
 def _return(facts: _Facts, node: Node, parent: Node | None) -> Iterator[Slot]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import attrs
 from tree_sitter import Node
 
+from codehunch.syntax.parsing import text_of
+
 _FUNCTION_LIKE = {"function_definition", "lambda"}
 _COMPREHENSIONS = {"list_comprehension", "set_comprehension", "dictionary_comprehension", "generator_expression"}
 _PARAMETER_LISTS = {"parameters", "lambda_parameters"}
@@ -75,7 +77,7 @@ def analyse(function: Node) -> Scopes:
         node, scope, role, called = stack.pop()
         kind = node.type
         if kind == "identifier":
-            name = (node.text or b"").decode("utf-8", "replace")
+            name = text_of(node)
             if role == "load":
                 loads.append(Load(node, name, len(bindings) + len(loads), scope, called))
             elif role in ("store", "parameter"):
@@ -87,10 +89,10 @@ def analyse(function: Node) -> Scopes:
             parents.append(outer)
             scope = len(parents) - 1
             if kind == "function_definition":
-                name_node = node.child_by_field_name("name")
-                if name_node is not None and name_node.text is not None:
-                    inner = name_node.text.decode("utf-8", "replace")
-                    bindings.append(Binding(inner, name_node.start_byte, len(bindings) + len(loads), outer, False))
+                named = node.child_by_field_name("name")
+                if named is not None:
+                    order = len(bindings) + len(loads)
+                    bindings.append(Binding(text_of(named), named.start_byte, order, outer, False))
             children = _in_evaluation_order(node)
             stack.extend(
                 (child, scope, "load", False) for child in reversed(children) if not _is_name_field(node, child)

@@ -11,7 +11,8 @@ from tree_sitter import Node
 
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import apply
-from codehunch.defects.surroundings import Around, Surroundings, standings, words_of
+from codehunch.defects.standings import standings
+from codehunch.defects.surroundings import Around, Surroundings, words_of
 from codehunch.syntax.functions import Function, function_nodes
 from codehunch.syntax.lexemes import Lexeme, lexemes_of
 from codehunch.syntax.parsing import ParsedSource, parse

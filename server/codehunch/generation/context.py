@@ -10,7 +10,7 @@ from tree_sitter import Node
 
 from codehunch.syntax.bodies import file_unit
 from codehunch.syntax.functions import Function, function_nodes
-from codehunch.syntax.parsing import ParsedSource
+from codehunch.syntax.parsing import ParsedSource, text_of
 from codehunch.syntax.spans import Span
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*|\d+")
@@ -60,13 +60,13 @@ class FileContext:
             node, prefix, top = stack.pop()
             if node.type in ("import_statement", "import_from_statement"):
                 if top:
-                    imports.update(dict.fromkeys(_imported(_text(node))))
+                    imports.update(dict.fromkeys(_imported(text_of(node))))
                 continue
             if node.type not in _DESCENDED:
                 continue
             if node.type in ("class_definition", "function_definition"):
                 name = node.child_by_field_name("name")
-                prefix = ".".join(filter(None, (prefix, _text(name) if name is not None else "")))
+                prefix = ".".join(filter(None, (prefix, text_of(name))))
                 top = False
                 if node.type == "class_definition":
                     classes[prefix] = self._class(prefix, node)
@@ -104,7 +104,7 @@ class FileContext:
                 first = child.named_children[0]
                 target = first.child_by_field_name("left") if first.type == "assignment" else None
                 if target is not None and target.type == "identifier":
-                    fields.append(_text(target))
+                    fields.append(text_of(target))
         header = " ".join(header.split()).rstrip(": ")
         return ClassContext(name, header, self.parsed.span(node), tuple(fields))
 
@@ -139,11 +139,7 @@ def _signature(name: str, node: Node) -> str:
         elif child.type == "typed_parameter" and child.named_children:
             child = child.named_children[0]
         if child.type in ("identifier", "list_splat_pattern", "dictionary_splat_pattern"):
-            names.append(_text(child))
+            names.append(text_of(child))
     if names and names[0] in ("self", "cls"):
         names = names[1:]
     return f"{name}({', '.join(names)})"
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")

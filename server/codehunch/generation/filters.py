@@ -16,7 +16,7 @@ from codehunch.generation.context import FileContext
 from codehunch.generation.layout import to_canonical
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.languages import grammar
-from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.parsing import ParsedSource, parse, text_of
 
 _CONTROL = re.compile(r"<(?:pad|s|/s|mask|unk|extra_\d+)>|[\x00-\x08\x0b-\x1f\x7f\ufffd]")
 _COMPILED_SIZE = 200_000
@@ -186,9 +186,7 @@ def names_of(text: str) -> frozenset[str]:
     """Every identifier a Python text uses as a name: not as an attribute, not as an argument's keyword."""
     captures = QueryCursor(_name_query()).captures(parse(text).tree.root_node)
     excluded = {node.id for node in captures.get("not", [])}
-    return frozenset(
-        (node.text or b"").decode("utf-8", "replace") for node in captures.get("name", []) if node.id not in excluded
-    )
+    return frozenset(text_of(node) for node in captures.get("name", []) if node.id not in excluded)
 
 
 def with_imports(body: str, missing: frozenset[str]) -> str | None:

@@ -19,7 +19,7 @@ from codehunch.generation.layout import to_canonical
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.docstrings import docstring_text
 from codehunch.syntax.functions import Function, function_nodes
-from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.parsing import ParsedSource, parse, text_of
 
 MOST_LINES, MOST_CHARS = 25, 1_100
 """Larger bodies are nobody's sibling."""
@@ -161,7 +161,7 @@ def fitted(asked: Asked, sample: Sample) -> str:
     while stack:
         node = stack.pop()
         if node.type == "identifier":
-            old = (node.text or b"").decode("utf-8", "replace")
+            old = text_of(node)
             new = _with_words(old, words)
             if old in asked.parameters and new not in asked.parameters:
                 new = old
@@ -199,7 +199,7 @@ def parameter_names(definition: Node) -> tuple[str, ...]:
         while node is not None and node.type != "identifier":
             node = node.child_by_field_name("name") or next(iter(node.named_children), None)
         if node is not None and child.type != "comment":
-            names.append((node.text or b"").decode("utf-8", "replace"))
+            names.append(text_of(node))
     return tuple(names)
 
 

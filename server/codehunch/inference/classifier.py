@@ -48,7 +48,7 @@ class Classifier:
         self._temperature = manifest.defects.temperature
         spec = manifest.encoding
         tokenizer = Tokenizer.from_file(str(bundle.path / spec.tokenizer))
-        self.encoder = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.standings)
+        self.encoder = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.told)
         session = open_session(bundle, manifest.defects.graph, placement or Placement(threads), _INPUTS, _OUTPUTS)
         self._runner = BatchRunner(session, _OUTPUTS, dict(zip(_INPUTS, (self.encoder.pad, 0, 0), strict=True)))
         ids = range(min(tokenizer.get_vocab_size(), PROBED_IDS))

@@ -24,6 +24,9 @@ _HEADER_TOKENS = 64
 """Tokens of the function's opening that every later window repeats."""
 STANDINGS_FROM = 4096
 """Identifiers are numbered below it; functions have a few hundred at most."""
+_COARSER = 1
+"""What a model is told in the place of a standing that came after it: that the function binds the name, which all of
+those say more exactly."""
 _CACHE_SIZE = 20_000
 """Lexemes whose tokens are remembered, several large files' worth. Names never end: without a bound near what is in
 use, memory grows for days."""
@@ -53,8 +56,8 @@ class LexicalEncoder:
     tokens written in the source are encoded as ordinary text.
     """
 
-    def __init__(self, tokenizer: Tokenizer, window: int = 512, stride: int = 128, standings: bool = False) -> None:
-        """``standings``: whether the model is told how names stand in their file."""
+    def __init__(self, tokenizer: Tokenizer, window: int = 512, stride: int = 128, standings: int = 0) -> None:
+        """``standings``: how many ways for a name to stand in its file the model knows; without any it is not told."""
         if not 2 * _HEADER_TOKENS + stride < window:
             raise ValueError(f"window {window} is too small for stride {stride} and {_HEADER_TOKENS} header tokens")
         tokenizer.encode_special_tokens = True
@@ -96,7 +99,8 @@ class LexicalEncoder:
             pieces.append(self._mark_ids.get(lexeme.kind) or self.token_ids(lexeme.text))
             identities.append(names.setdefault(lexeme.text, len(names) + 1) if lexeme.kind in _IDENTIFIER_KINDS else 0)
         if standings and self.standings:
-            pairs = zip(identities, standings, strict=True)
+            known = (each if each < self.standings else _COARSER for each in standings)
+            pairs = zip(identities, known, strict=True)
             identities = [identity % STANDINGS_FROM + standing * STANDINGS_FROM for identity, standing in pairs]
         lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
         ends = np.cumsum(lengths)

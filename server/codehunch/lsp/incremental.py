@@ -16,9 +16,10 @@ from typing import Protocol
 
 import attrs
 
+from codehunch.defects.bindings import of_section
 from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
-from codehunch.defects.surroundings import Surroundings, merged, of_section, words_of
+from codehunch.defects.surroundings import Surroundings, merged, words_of
 from codehunch.lsp.parcels import Parcel, packed
 from codehunch.syntax.common import common_prefix, common_suffix
 from codehunch.syntax.ignores import Suppressions, find_suppressions

@@ -10,7 +10,7 @@ import attrs
 from tree_sitter import Node
 
 from codehunch.syntax.languages import language_named
-from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.parsing import ParsedSource, parse, text_of
 from codehunch.syntax.sections import cut_at, inner_indent, section_starts
 from codehunch.syntax.spans import Span
 
@@ -222,7 +222,7 @@ def _function(parsed: ParsedSource, node: Node, outer: Node, qualified: str, pla
         docstring=parsed.span(docstring) if docstring is not None else None,
         body=body_span,
         nesting=place.nesting,
-        decorators=tuple(_text(child)[1:].strip() for child in outer.children if child.type == "decorator"),
+        decorators=tuple(text_of(child)[1:].strip() for child in outer.children if child.type == "decorator"),
         is_async=any(child.type == "async" for child in node.children),
         enclosing_class=place.class_name,
         broken=node.has_error,
@@ -243,9 +243,5 @@ def docstring_node(body: Node | None) -> Node | None:
         parts = [string]
     else:
         return None
-    prefixes = {_text(part.children[0]).rstrip("\"'").lower() for part in parts if part.children}
+    prefixes = {text_of(part.children[0]).rstrip("\"'").lower() for part in parts if part.children}
     return string if prefixes <= {"", "r", "u"} else None
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")

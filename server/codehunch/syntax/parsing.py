@@ -64,3 +64,8 @@ def parse(source: SourceText | str, language: str = "python") -> ParsedSource:
     if b"\r" in data:
         data = _LONE_RETURN.sub(b"\n", data)
     return ParsedSource(source, language, parser(language).parse(data), data)
+
+
+def text_of(node: Node | None) -> str:
+    """What stands at a node; nothing at none."""
+    return (node.text or b"").decode("utf-8", "replace") if node is not None else ""

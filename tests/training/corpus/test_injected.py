@@ -57,6 +57,11 @@ SEEDS = [
             one.write(two.read())
         return max(values, default=n)
     """,
+    """
+    def hand_on(self, name, default, *args, **kwargs):
+        self.before(*args)
+        return self.inner.get(name, default, *args, strict=True, **kwargs)
+    """,
 ]
 
 

@@ -54,9 +54,10 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     described = {"architecture": "DefectModel", "config": model.config.to_dict()}
     # Looks at a few places of every function, whatever the model that knows nothing makes of them.
     evolved = attrs.evolve(spec, graph="model.onnx", candidate=0.3, confidence={})
+    told = attrs.evolve(shipped.manifest.encoding, standings=True, standings_known=len(Standing))
     manifest = attrs.evolve(
         shipped.manifest, id="small", version="1", defects=evolved, quantization=quantization, metrics={},
-        provenance={"model": described}, encoding=attrs.evolve(shipped.manifest.encoding, standings=True),
+        provenance={"model": described}, encoding=told,
     )  # fmt: skip
     write_bundle(out, manifest)
     return out

@@ -151,12 +151,19 @@ def _comparison(near: Evidence, changes: Sequence[Change], words: Words) -> Evid
     return "function"
 
 
+def _argument(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
+    """A forgotten argument shows where a parameter is otherwise never used."""
+    given = [name for change in changes for item in change.new for name in free_names(item)]
+    return "function" if near == "function" and any(words.free[name] == 1 for name in given) else _weaker(near)
+
+
+def _star(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
+    """The function's own ``*args`` handed on without a star."""
+    return near if all(new.last.text in words.bound for _, new in _pairs(changes)) else _weaker(near)
+
+
 def _call(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    """A misspelt or confused name; or a forgotten argument, which shows where a parameter is otherwise never used."""
-    added = [change for change in changes if not change.old]
-    if added:
-        given = [name for change in added for item in change.new for name in free_names(item)]
-        return "function" if near == "function" and any(words.free[name] == 1 for name in given) else _weaker(near)
+    """A misspelt or confused name."""
     if any(not change.new for change in changes):
         return _weaker(near)
     if _all_slipped(changes, words):
@@ -198,9 +205,11 @@ def _missing_return(near: Evidence, changes: Sequence[Change], words: Words) -> 
 def _literal(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
     """A literal where a parameter waits to be used, or a misspelling of a word the function spells right elsewhere."""
     function = changes[0].path[0]
+    handed = any(item.type in ("keyword_argument", "argument_list") for item in changes[0].path[-2:])
     for old, new in _pairs(changes):
         if new.type == "identifier":
-            if old.type == "none" or words.free[new.text] != 1 or not _is_plain(new.text):
+            waits = words.free[new.text] == 1 and old.type != "none"
+            if not (waits or (handed and new.text in words.bound)) or not _is_plain(new.text):
                 return _weaker(near)
         elif old.type != "string" or not _misspells(old.text, new.text, function):
             return "file"
@@ -238,14 +247,12 @@ _RANGES = (b"range", b"xrange", b"randint")
 
 
 def _statement(near: Evidence, changes: Sequence[Change], words: Words) -> Evidence:
-    """A literal where a local name waits, or the function's own ``*args`` handed on without a star."""
+    """A literal where a local name waits."""
     for change in changes:
         if len(change.old) != 1 or len(change.new) != 1:
             return _weaker(near)
         old, new = change.old[0], change.new[0]
-        starred = new.type in ("list_splat", "dictionary_splat") and new.last.text in words.bound
-        literal = new.type == "identifier" and new.text in words.bound and old.type in _LITERALS
-        if not starred and not literal:
+        if new.type != "identifier" or new.text not in words.bound or old.type not in _LITERALS:
             return _weaker(near)
     return "function"
 
@@ -266,6 +273,8 @@ _JUDGES = {
     "variable-misuse": _variable,
     "wrong-attribute": _attribute,
     "wrong-call": _call,
+    "missing-argument": _argument,
+    "missing-star": _star,
     "missing-call": _knowledge,
     "missing-return": _missing_return,
     "missing-raise": _missing_raise,

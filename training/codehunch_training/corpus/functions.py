@@ -13,7 +13,7 @@ from tree_sitter import Node
 
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.functions import docstring_node
-from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.parsing import ParsedSource, parse, text_of
 from codehunch_training.corpus.licences import licence_of_declaration, licence_of_text
 from codehunch_training.corpus.paths import is_document, is_test, is_vendored
 from codehunch_training.corpus.quality import file_problem
@@ -213,7 +213,3 @@ def docstring_of(node: Node) -> str:
     except (SyntaxError, ValueError):
         return ""
     return inspect.cleandoc(value) if isinstance(value, str) else ""
-
-
-def text_of(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")

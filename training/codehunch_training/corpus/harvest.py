@@ -12,7 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from codehunch.defects.surroundings import Around, surroundings_of, words_of
+from codehunch.defects.bindings import surroundings_of
+from codehunch.defects.surroundings import Around, words_of
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse

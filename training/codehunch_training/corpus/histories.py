@@ -17,7 +17,9 @@ from typing import Any
 import attrs
 from tree_sitter import Node
 
-from codehunch.defects import surroundings
+from codehunch.defects.bindings import surroundings_of
+from codehunch.defects.surroundings import Around
+from codehunch.defects.surroundings import words_of as words_in
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch_training.corpus.classify import classify
@@ -146,7 +148,7 @@ def _rows(repository: Repository, commit: Commit, file: FileChange, fix: Fix, li
 
     def row(parsed: ParsedSource, node: Node, cut: Snippet, **values: object) -> DefectRow:
         owner = enclosing_class_of(node)
-        around = surroundings.Around(files[id(parsed)], owner or None).narrowed(surroundings.words_of(cut.text))
+        around = Around(files[id(parsed)], owner or None).narrowed(words_in(cut.text))
         return identified(
             DefectRow(
                 project=repository.project,
@@ -166,7 +168,7 @@ def _rows(repository: Repository, commit: Commit, file: FileChange, fix: Fix, li
         )
 
     edits = text_edits(buggy.text, fixed.text)
-    files = {id(parsed): surroundings.surroundings_of(parsed.text) for parsed in (fix.before, fix.after)}
+    files = {id(parsed): surroundings_of(parsed.text) for parsed in (fix.before, fix.after)}
     yield row(
         fix.before,
         fix.old,

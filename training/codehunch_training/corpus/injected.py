@@ -16,7 +16,9 @@ from typing import Any
 
 import attrs
 
+from codehunch.defects.arguments import argument_slots
 from codehunch.defects.rewrites import Rewrite, Slot, apply, moved, slots
+from codehunch.defects.scopes import analyse
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch_training.corpus.folder import CorpusError, read_manifest, read_rows
 from codehunch_training.corpus.injection import definition, inner_definition
@@ -51,7 +53,8 @@ def candidates_of(parsed: ParsedSource) -> list[Slot]:
     if node is None or node.has_error:
         return []
     inner = inner_definition(node)
-    found = [*slots(parsed, inner), *removal_slots(parsed, inner)]
+    scopes = analyse(inner)
+    found = [*slots(parsed, inner, scopes), *argument_slots(parsed, inner, scopes), *removal_slots(parsed, inner)]
     return [slot for slot in found if not _means_the_same(parsed.text, slot)]
 
 

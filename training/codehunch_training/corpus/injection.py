@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 
 import attrs
 from tree_sitter import Node
 
+from codehunch.defects.arguments import argument_slots
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import Rewrite, Slot, apply, moved, slots
-from codehunch.defects.surroundings import Around, Standing, standings, words_of
+from codehunch.defects.scopes import Scopes, analyse
+from codehunch.defects.standings import standings
+from codehunch.defects.surroundings import Around, Standing, words_of
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import ParsedSource, parse
-from codehunch_training.corpus.misspelling import strange_name
+from codehunch.syntax.spans import Span
+from codehunch_training.corpus.misspelling import misspelling, strange_name
 
 KIND_WEIGHTS: Mapping[str, float] = {
     "variable-misuse": 5.0,
@@ -33,6 +38,8 @@ KIND_WEIGHTS: Mapping[str, float] = {
     "missing-self": 0.4,
     "missing-f-prefix": 0.5,
     "missing-call-parentheses": 0.5,
+    "missing-argument": 1.5,
+    "missing-star": 0.4,
 }
 """How often each kind is drawn, in the order of frequency that mined histories show: variable misuse
 first by far, then attributes, comparisons and negations."""
@@ -55,6 +62,8 @@ class Injected:
 
 
 _NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
+_LATER = 0.4
+"""Of variables that become such a name, those that become one that is bound further down."""
 _STRANGE = 0.25
 """How many names of the kinds above become ones that the function does not have. Of real bugs with a wrong name that a
 function gives away, a quarter is misspelt or bound nowhere."""
@@ -107,19 +116,40 @@ def draw(
 
 
 def with_strange_names(
-    chosen: Sequence[tuple[Slot, Rewrite]], text: str, rng: random.Random
+    chosen: Sequence[tuple[Slot, Rewrite]], parsed: ParsedSource, scopes: Scopes, rng: random.Random
 ) -> list[tuple[Slot, Rewrite]]:
-    """What was drawn, with names that stand nowhere in the function for some of those that do."""
+    """What was drawn, with names that stand nowhere in the function for some of those that do, or that get their value
+    only later."""
+    text = parsed.text
     known = words_of(text)
     found = []
     for slot, rewrite in chosen:
         span = rewrite.edits[0].span
         if slot.kind in _NAMES and span.of(text).isidentifier() and rng.random() < _STRANGE:
-            name = strange_name(span.of(text), rng, slot.kind == "variable-misuse")
-            if name is not None and name not in known:
+            later = (
+                _bound_later(parsed, scopes, span) if slot.kind == "variable-misuse" and rng.random() < _LATER else []
+            )
+            name = rng.choice(later) if later else strange_name(span.of(text), rng, slot.kind == "variable-misuse")
+            if name is not None and (later or name not in known):
                 rewrite = attrs.evolve(rewrite, edits=(Edit(span, name),), label=name)
+        elif slot.kind == "wrong-literal" and rng.random() < _STRANGE:
+            word = span.of(text)[1:-1]
+            # That a key is misspelt shows where the function spells it right elsewhere.
+            if len(word) > 4 and word.isidentifier() and len(re.findall(rf"\b{word}\b", text)) > 1:
+                slip = f"{text[span.start]}{misspelling(word, rng)}{text[span.end - 1]}"
+                rewrite = attrs.evolve(rewrite, edits=(Edit(span, slip),), label=slip)
         found.append((slot, rewrite))
     return found
+
+
+def _bound_later(parsed: ParsedSource, scopes: Scopes, span: Span) -> list[str]:
+    """Names of the scope around that are bound behind the place which reads another one."""
+    for load in scopes.loads:
+        if parsed.offset(load.node.start_byte) == span.start:
+            visible = scopes.visible(load)
+            same = (binding for binding in scopes.bindings if binding.scope == load.scope)
+            return sorted({each.name for each in same if each.order > load.order} - visible.keys() - {load.name})
+    return []
 
 
 def forget_binding(parsed: ParsedSource, node: Node, around: Around, rng: random.Random) -> Injected | None:
@@ -153,7 +183,10 @@ def inject(parsed: ParsedSource, node: Node, count: int, rng: random.Random) -> 
     ``parsed`` holds one function (``node``: its definition). The result always differs from the
     original and never holds a syntax error the original did not have.
     """
-    chosen = with_strange_names(draw(slots(parsed, inner_definition(node)), count, rng), parsed.text, rng)
+    inner = inner_definition(node)
+    scopes = analyse(inner)
+    candidates = [*slots(parsed, inner, scopes), *argument_slots(parsed, inner, scopes)]
+    chosen = with_strange_names(draw(candidates, count, rng), parsed, scopes, rng)
     if not chosen:
         return None
     edits = [edit for _, rewrite in chosen for edit in rewrite.edits]

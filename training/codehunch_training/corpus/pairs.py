@@ -11,7 +11,7 @@ from typing import Any
 from tree_sitter import Node
 
 from codehunch.syntax.functions import docstring_node
-from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.parsing import ParsedSource, parse, text_of
 from codehunch_training.corpus.blocks import python_blocks
 from codehunch_training.corpus.functions import Files, docstring_of, imports_of, signature_of, sources
 from codehunch_training.corpus.prose import is_code, is_english, is_noise, without_doctests, words_in
@@ -163,7 +163,7 @@ def _comment_block(children: list[Node], index: int) -> tuple[str, list[Node]]:
     """The words of consecutive comment lines and what follows them."""
     parts: list[str] = []
     while index < len(children) and children[index].type == "comment":
-        parts.append((children[index].text or b"").decode("utf-8", "replace").lstrip("#").strip())
+        parts.append(text_of(children[index]).lstrip("#").strip())
         index += 1
         if index < len(children) and children[index].start_point.row != children[index - 1].start_point.row + 1:
             break

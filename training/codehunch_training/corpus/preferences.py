@@ -15,7 +15,9 @@ from typing import Any
 
 import attrs
 
+from codehunch.defects.arguments import argument_slots
 from codehunch.defects.rewrites import Slot, slots
+from codehunch.defects.scopes import analyse
 from codehunch.syntax.common import common_prefix, common_suffix
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.edits import apply_edits
@@ -106,7 +108,9 @@ def _slot_behind(row: DefectRow) -> tuple[Slot, int, str] | None:
     inner = inner_definition(node)
     wanted, now, before = _squeezed(row.text), _squeezed(fixed), _squeezed_before(fixed)
     same = common_prefix(wanted, now), common_suffix(wanted, now)
-    for slot in (*slots(parsed, inner), *removal_slots(parsed, inner)):
+    scopes = analyse(inner)
+    every = (*slots(parsed, inner, scopes), *argument_slots(parsed, inner, scopes), *removal_slots(parsed, inner))
+    for slot in every:
         for index, rewrite in enumerate(slot.rewrites):
             start = before[min(edit.span.start for edit in rewrite.edits)]
             end = before[max(edit.span.end for edit in rewrite.edits)]

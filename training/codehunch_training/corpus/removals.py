@@ -13,7 +13,7 @@ from tree_sitter import Node
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import Rewrite, Slot
 from codehunch.syntax.functions import docstring_node
-from codehunch.syntax.parsing import ParsedSource
+from codehunch.syntax.parsing import ParsedSource, text_of
 from codehunch.syntax.spans import Span
 
 _PLAIN = {"identifier", "attribute"}
@@ -62,7 +62,7 @@ def _unwrapped(parsed: ParsedSource, call: Node) -> Iterator[Slot]:
         return
     given = arguments.named_children
     if function.type == "identifier" and len(given) == 1 and given[0].type in _PLAIN and arguments.child_count == 3:
-        if (function.text or b"").decode("utf-8", "replace") not in _NEVER_WRAPPED:
+        if text_of(function) not in _NEVER_WRAPPED:
             cut = [(call.start_byte, given[0].start_byte), (given[0].end_byte, call.end_byte)]
             yield _slot(parsed, "missing-call", given[0].start_byte, cut)
     elif function.type == "attribute" and not given and function.children[0].type in _PLAIN:
@@ -124,7 +124,7 @@ def _kind_of_removal(node: Node) -> str | None:
         if inner.type == "call":
             function = inner.child_by_field_name("function")
             name = (function.children[-1] if function is not None and function.children else function) or inner
-            text = (name.text or b"").decode("utf-8", "replace")
+            text = text_of(name)
             return None if text in ("print", "debug", "info", "warning", "warn", "error", "log") else "missing-call"
     return "wrong-statement"
 

@@ -34,8 +34,8 @@ def token_for_token(change: Change, old: Item, new: Item) -> Verdict:
     if {old.type, new.type} & _LITERALS and {old.type, new.type} & _NAMES:
         if old.type == "identifier":
             return Verdict("variable-misuse", here) if new.type != "string" else rewritten(change)
-        if change.path[-1].type == "keyword_argument" or old.type == "string":
-            return rewritten(change)
+        if old.type == "string" and reads_as_prose(old.text):
+            raise NotADefect("message text")
         return Verdict("wrong-literal", here)
     return rewritten(change)
 
@@ -210,5 +210,11 @@ def _attribute(change: Change, old: Item, new: Item) -> Verdict | None:
     return None
 
 
-SHAPES = (_negation, _keyword_prefix, _self, _call, _off_by_one, _augmented, _literal_prefix, _attribute)
+def _star(change: Change, old: Item, new: Item) -> Verdict | None:
+    if change.parent.type == "argument_list" and new.type in ("list_splat", "dictionary_splat"):
+        return Verdict("missing-star", (range_of(old.first),)) if new.children[-1].key == old.key else None
+    return None
+
+
+SHAPES = (_negation, _keyword_prefix, _star, _self, _call, _off_by_one, _augmented, _literal_prefix, _attribute)
 """Tried in this order on pieces of more than one token; the first that knows the edit names its kind."""

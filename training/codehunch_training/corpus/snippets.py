@@ -9,7 +9,7 @@ import attrs
 from tree_sitter import Node
 
 from codehunch.syntax.functions import docstring_node
-from codehunch.syntax.parsing import ParsedSource
+from codehunch.syntax.parsing import ParsedSource, text_of
 
 
 @attrs.frozen
@@ -110,7 +110,7 @@ def qualified_name_of(node: Node) -> str:
     while current is not None:
         if current.type in ("function_definition", "class_definition"):
             name = current.child_by_field_name("name")
-            names.append((name.text or b"").decode("utf-8", "replace") if name is not None else "")
+            names.append(text_of(name))
         current = current.parent
     return ".".join(reversed(names))
 

@@ -25,7 +25,7 @@ def inserted(change: Change, words: FileWords) -> Verdict:
             raise NotADefect("large edit")
         holder = change.path[-2] if len(change.path) > 1 else change.parent
         if holder.type == "call":
-            return Verdict("wrong-call", (range_of(holder.children[0].last),))
+            return Verdict("missing-argument", (range_of(holder.children[0].last),))
     return rewritten(change)
 
 

@@ -16,7 +16,7 @@ from tree_sitter import Node
 from codehunch.defects.scopes import analyse
 from codehunch.syntax.functions import docstring_node, function_nodes
 from codehunch.syntax.lexemes import LexemeKind, lexemes_of
-from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.parsing import ParsedSource, parse, text_of
 from codehunch.syntax.spans import Span
 
 _RECEIVERS = {"self", "cls", "_", "__class__"}
@@ -93,7 +93,7 @@ def _bound(parsed: ParsedSource, function: Node) -> Iterator[str]:
             for child in node.children_by_field_name("declarator"):
                 name = _declared(child)
                 if name is not None and name.text is not None:
-                    yield name.text.decode("utf-8", "replace")
+                    yield text_of(name)
 
 
 def _declared(node: Node | None) -> Node | None:

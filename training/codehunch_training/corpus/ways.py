@@ -14,7 +14,7 @@ import attrs
 from tree_sitter import Node
 
 from codehunch.syntax.functions import docstring_node
-from codehunch.syntax.parsing import ParsedSource
+from codehunch.syntax.parsing import ParsedSource, text_of
 
 Edits = list[tuple[int, int, str]]
 """``(start, end, replacement)`` in code points; they do not overlap."""
@@ -65,7 +65,7 @@ def rename(subject: Subject, rng: random.Random) -> Edits:
 
 def all_names(subject: Subject) -> set[str]:
     """Every identifier of a function."""
-    return {_text(node) for node, _ in _walk(subject.function) if node.type == "identifier"}
+    return {text_of(node) for node, _ in _walk(subject.function) if node.type == "identifier"}
 
 
 def local_names(subject: Subject) -> dict[str, list[Node]]:
@@ -78,7 +78,7 @@ def local_names(subject: Subject) -> dict[str, list[Node]]:
     for node, parent in _walk(subject.function):
         if node.type != "identifier":
             continue
-        name = _text(node)
+        name = text_of(node)
         if parent.type == "attribute" and parent.children[-1].id == node.id:
             continue
         if parent.type == "keyword_argument" and parent.children[0].id == node.id:
@@ -148,7 +148,7 @@ def reorder(subject: Subject, rng: random.Random) -> Edits:
     if not found:
         return []
     one, two = rng.choice(found)
-    return [(*subject.span(one), _text(two)), (*subject.span(two), _text(one))]
+    return [(*subject.span(one), text_of(two)), (*subject.span(two), text_of(one))]
 
 
 def _independent(one: Node, two: Node) -> bool:
@@ -174,7 +174,7 @@ def _plain_assignment(statement: Node) -> tuple[str, set[str]] | None:
         return None
     if any(child.type in ("/", "//", "%", "<<", ">>", "@") for child in inside):
         return None  # These can raise, and then the order shows.
-    return _text(left), {_text(child) for child in inside if child.type == "identifier"}
+    return text_of(left), {text_of(child) for child in inside if child.type == "identifier"}
 
 
 def equivalent(subject: Subject, rng: random.Random) -> Edits:
@@ -194,23 +194,23 @@ def _other_form(subject: Subject, node: Node) -> Edits:
         # Operands without effects only: the order in which they are evaluated changes.
         if {left.type, right.type} <= {"identifier", "integer"}:
             return [
-                (*subject.span(left), _text(right)),
+                (*subject.span(left), text_of(right)),
                 (*subject.span(sign), _MIRRORED[sign.type]),
-                (*subject.span(right), _text(left)),
+                (*subject.span(right), text_of(left)),
             ]
     if node.type == "not_operator" and node.named_child_count == 1:
         inner = node.named_children[0]
         if inner.type == "parenthesized_expression":
             inner = inner.named_children[0] if inner.named_child_count == 1 else inner
         if inner.type == "comparison_operator" and len(inner.children) == 3 and inner.children[1].type in ("is", "in"):
-            left, sign, right = (_text(child) for child in inner.children)
+            left, sign, right = (text_of(child) for child in inner.children)
             return [(*subject.span(node), f"{left} {'is not' if sign == 'is' else 'not in'} {right}")]
     if (
         node.type == "augmented_assignment"
         and children[0].type == "identifier"
         and children[2].type in ("integer", "float")
     ):
-        name, sign, amount = (_text(child) for child in children)
+        name, sign, amount = (text_of(child) for child in children)
         return [(*subject.span(node), f"{name} = {name} {sign[:-1]} {amount}")]
     parent = node.parent
     stored = parent is not None and parent.type == "assignment" and parent.child_by_field_name("right") == node
@@ -243,8 +243,8 @@ def token_noise(subject: Subject, rng: random.Random) -> Edits:
         return []
     node = rng.choice(leaves[3:])
     start, end = subject.span(node)
-    way = rng.randrange(3)
-    return [(start, end, "" if way == 0 else f"{_text(node)} {_text(node)}" if way == 1 else _text(rng.choice(leaves)))]
+    own = text_of(node)
+    return [(start, end, rng.choice(("", f"{own} {own}", text_of(rng.choice(leaves)))))]
 
 
 def _walk(root: Node) -> Iterator[tuple[Node, Node]]:
@@ -279,7 +279,3 @@ def _statements(function: Node) -> Sequence[Node]:
             if alone and node.type != "comment" and (holder is None or node.id != holder.id):
                 found.append(node)
     return found
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")

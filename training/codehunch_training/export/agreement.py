@@ -31,7 +31,7 @@ def compare_defects(bundle: Bundle, checkpoint: Path, sources: Sequence[Source])
     assert spec.defects is not None
     reads = spec.encoding
     tokenizer = Tokenizer.from_file(str(bundle.path / reads.tokenizer))
-    encoder = LexicalEncoder(tokenizer, reads.window, reads.stride, reads.standings)
+    encoder = LexicalEncoder(tokenizer, reads.window, reads.stride, reads.told)
     models: dict[str, Any] = {
         "bundle": GraphModel(bundle.path / spec.defects.graph),
         "checkpoint": DefectModel.from_pretrained(checkpoint).eval(),

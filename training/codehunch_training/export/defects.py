@@ -131,7 +131,13 @@ def export(
         languages=("python",),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         license="Apache-2.0",
-        encoding=InputSpec("lexical", window=recipe["window"], stride=recipe["stride"], standings=recipe["standings"]),
+        encoding=InputSpec(
+            "lexical",
+            window=recipe["window"],
+            stride=recipe["stride"],
+            standings=model.config.standings > 0,
+            standings_known=model.config.standings,
+        ),
         defects=DefectSpec(
             labels=labels,
             sequence_labels=labels,

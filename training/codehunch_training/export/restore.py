@@ -26,7 +26,8 @@ from transformers import PreTrainedModel
 import codehunch
 from codehunch.bundles.bundle import Bundle, load_bundle, replace_file
 from codehunch.bundles.manifest import Manifest
-from codehunch.defects.surroundings import Around, Standing, surroundings_of
+from codehunch.defects.bindings import surroundings_of
+from codehunch.defects.surroundings import Around
 from codehunch.defects.units import Unit
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.corpus.harvest import harvest
@@ -82,7 +83,7 @@ def _description(bundle: Bundle, difference: float) -> dict[str, Any]:
         "languages": list(manifest.languages),
         "window": manifest.encoding.window,
         "stride": manifest.encoding.stride,
-        "standings": manifest.encoding.standings,
+        "standings": manifest.encoding.told,
     }
     if manifest.defects is not None:
         facts |= {"labels": list(manifest.defects.labels or manifest.defects.sequence_labels)}
@@ -143,7 +144,7 @@ def _default_defects(manifest: Manifest, recipe: Mapping[str, Any], tokenizer: T
             num_attention_heads=recipe["heads"],
             intermediate_size=recipe["intermediate_size"],
             token_labels=list(manifest.defects.labels),
-            standings=len(Standing) if manifest.encoding.standings else 0,
+            standings=manifest.encoding.told,
         )
     )
 
@@ -362,7 +363,7 @@ def _pairs(
         return
     if spec.kind == "lexical":
         unit = Unit(text, 0, Around(surroundings_of(text)))
-        encoder = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.standings)
+        encoder = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.told)
         window = encoder.encode(unit.lexemes, unit.standings)[0]
         feed = {"input_ids": window.input_ids[None], "identifier_ids": window.identifier_ids[None]}
     else:

@@ -79,7 +79,7 @@ class DefectLearner:
         self.model: nn.Module = DefectModel.from_pretrained(checkpoint)
         self.labels = spec.defects.labels
         tokenizer, reads = Tokenizer.from_file(str(checkpoint / "tokenizer.json")), spec.encoding
-        self.encoder = LexicalEncoder(tokenizer, reads.window, reads.stride, reads.standings)
+        self.encoder = LexicalEncoder(tokenizer, reads.window, reads.stride, reads.told)
         self.index = label_index(self.labels)
         self._general_kept = data.general[: kept_aside(len(data.general))]
         data = attrs.evolve(data, general=data.general[len(self._general_kept) :])

@@ -14,7 +14,8 @@ from typing import Any
 
 import attrs
 
-from codehunch.defects.surroundings import Around, surroundings_of, words_of
+from codehunch.defects.bindings import surroundings_of
+from codehunch.defects.surroundings import Around, words_of
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codehunch.defects.surroundings import Around, standings
+from codehunch.defects.standings import standings
+from codehunch.defects.surroundings import Around
 from codehunch.inference.encoding import LexicalEncoder, Window
 from codehunch.syntax.lexemes import Lexeme, lexemes_of
 from codehunch.syntax.parsing import parse
@@ -55,8 +56,14 @@ class Mixture:
     """Share of the lexemes that are masked and to be predicted, as in masked language modelling."""
 
 
+EARLIER = {"missing-argument": "wrong-call", "missing-star": "variable-misuse"}
+"""What models call a kind that came after them."""
+
+
 def label_index(labels: Sequence[str]) -> dict[str, int]:
-    return {name: index for index, name in enumerate(labels)}
+    """Kind name to label number, of kinds that came later too."""
+    index = {name: number for number, name in enumerate(labels)}
+    return {later: index[name] for later, name in EARLIER.items() if name in index} | index
 
 
 def make_examples(

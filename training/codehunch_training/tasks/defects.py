@@ -15,7 +15,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -38,7 +38,7 @@ from codehunch_training.corpus.sources import is_test
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.evaluation.defects import localisation
 from codehunch_training.models.encoder import DefectConfig, DefectModel
-from codehunch_training.tasks.defect_data import Known, Mixture, batches, label_index, read_histories, stream
+from codehunch_training.tasks.defect_data import EARLIER, Known, Mixture, batches, label_index, read_histories, stream
 
 MASKED_ALONE = 0.15
 """As in masked language modelling (Devlin et al. 2019)."""
@@ -98,6 +98,11 @@ class Recipe:
     seed: int = 0
 
     @property
+    def told(self) -> int:
+        """How many standings the model is told of."""
+        return len(Standing) if self.standings else 0
+
+    @property
     def held_out(self) -> frozenset[str]:
         """Projects of which nothing is trained on."""
         return frozenset((*self.validation_projects, *self.calibration_projects))
@@ -137,7 +142,7 @@ class Run:
         torch.set_num_threads(recipe.threads)
         self.training, self.validation = split(functions, recipe)
         self.tokenizer = self._tokenizer()
-        self.encoder = LexicalEncoder(self.tokenizer, recipe.window, recipe.stride, recipe.standings)
+        self.encoder = LexicalEncoder(self.tokenizer, recipe.window, recipe.stride, recipe.told)
         self.index = label_index(TOKEN_LABELS)
         self.model = self._model()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -153,10 +158,7 @@ class Run:
     def _model(self) -> DefectModel:
         recipe = self.recipe
         if self.start is not None:
-            model = started(self.start, len(Standing) if recipe.standings else 0)
-            if tuple(model.config.token_labels) != TOKEN_LABELS:
-                raise ValueError(f"{self.start}: its labels are not today's; train from nothing instead")
-            return model
+            return started(self.start, recipe.told)
         return DefectModel(
             DefectConfig(
                 vocab_size=self.tokenizer.get_vocab_size(),
@@ -165,7 +167,7 @@ class Run:
                 num_attention_heads=recipe.heads,
                 intermediate_size=recipe.intermediate_size,
                 token_labels=list(TOKEN_LABELS),
-                standings=len(Standing) if recipe.standings else 0,
+                standings=recipe.told,
             )
         )
 
@@ -292,16 +294,34 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         return self.of(0, 1) if info is None else self.of(info.id, info.num_workers)
 
 
-def started(folder: Path, standings: int) -> DefectModel:
-    """The model of a folder, with as many standings; one that knew none begins by heeding none."""
+def started(folder: Path, standings: int, labels: Sequence[str] = TOKEN_LABELS) -> DefectModel:
+    """The model of a folder, made to know so many standings and these labels. It begins by judging as before: standings
+    that refine a local name count as that, or as nothing where it knew none, and kinds that it did not tell apart are
+    left unlikely. Raises ValueError where its labels are not the first of these."""
     model = DefectModel.from_pretrained(folder)
-    if model.config.standings != standings:
-        wanted = DefectModel(DefectConfig(**{**model.config.to_dict(), "standings": standings}))
-        missing, _ = wanted.load_state_dict(model.state_dict(), strict=False)
-        if missing:
-            nn.init.zeros_(wanted.standings.weight)
-        model = wanted
-    return model
+    known, named = model.config.standings, tuple(model.config.token_labels)
+    if named != tuple(labels[: len(named)]) or any(EARLIER.get(new) not in named for new in labels[len(named) :]):
+        raise ValueError(f"{folder}: its labels are not today's; train from nothing instead")
+    if known == standings and named == tuple(labels):
+        return model
+    state = model.state_dict()
+    weight = state.pop("standings.weight", torch.zeros(1, model.config.hidden_size))
+    if standings:
+        numbers = torch.arange(standings)
+        state["standings.weight"] = weight[torch.where(numbers < known, numbers, min(int(Standing.LOCAL), known))]
+    like = [named.index(label if label in named else EARLIER[label]) for label in labels]
+    for name in ("token_out", "sequence_out"):
+        state[f"{name}.weight"] = state[f"{name}.weight"][like]
+        state[f"{name}.bias"] = state[f"{name}.bias"][like]
+        state[f"{name}.bias"][len(named) :] -= _UNLIKELY
+    changed = {**model.config.to_dict(), "standings": standings, "token_labels": list(labels)}
+    wanted = DefectModel(DefectConfig(**changed))
+    wanted.load_state_dict(state)
+    return wanted
+
+
+_UNLIKELY = 3.0
+"""Nats that the bias of a new kind starts below that of the one it was told apart from."""
 
 
 def optimizers(model: DefectModel, recipe: Recipe) -> list[torch.optim.Optimizer]:

@@ -1,0 +1,115 @@
+"""What the lines of a text bind, whether or not they parse: for what is half typed, and for members wherever a method
+stores them."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections import Counter
+from collections.abc import Collection
+
+from codehunch.defects.surroundings import Class, Standing, Surroundings, words_of
+from codehunch.syntax.sections import inner_indent
+
+PROPERTY = re.compile(r"property\b|\.(?:setter|getter|deleter)\b", re.IGNORECASE)
+"""In the decorator of a method that is used like a field."""
+_WORD = re.compile(r"[^\W\d]\w*")
+_BASE = re.compile(r"\w+(?:\.\w+)*")
+_FUNCTION = re.compile(r"^(?:async[ \t]+)?def\b", re.MULTILINE)
+_METHOD = re.compile(r"^[ \t]+(?:async[ \t]+)?def\b", re.MULTILINE)
+_IMPORT = re.compile(r"from[ \t]+[\w.]+[ \t]+import\b|import\b")
+_CLASS = re.compile(r"^class[ \t]+(?P<name>\w+)[ \t]*(?:\((?P<bases>[^()\n]*)\))?", re.MULTILINE)
+_LINES = re.compile(
+    r"^(?P<indent>[ \t]*)(?:(?P<word>(?:async[ \t]+)?def|class)[ \t]+(?P<defined>\w+)"
+    r"|(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+\(?(?P<imported>[\w.,* \t]+)"
+    r"|(?P<stored>[(\[*]*\w[\w,*()\[\] \t]*?)[ \t]*(?:(?::[^=\n]*)?=(?!=)|:[ \t]*\w)"
+    r"|(?:for[ \t]|if[ \t(]+(?=\w+[ \t]*:=)|[^\n]*?[ \t]as[ \t])(?P<named>[\w,*()\[\] \t]*))",
+    re.MULTILINE,
+)
+_GLOBALS = re.compile(r"^[ \t]+global[ \t]+([\w, \t]+)", re.MULTILINE)
+_OPENS = re.compile(r"\bglobals\(\)|\bexec\(|\bvars\(\)")
+_OPENS_CLASS = re.compile(
+    r"\bdef __getattr(?:ibute)?__\b|\bsetattr\((?:self|cls)\b|\b(?:self|cls)\.__dict__|\bvars\(self\)"
+)
+_MEMBER = re.compile(r"\b(?:self|cls)\.(\w+)")
+_STORES = re.compile(
+    r"(?:^|[:;])[ \t]*(?P<targets>[^\n=#'\"]*?\b(?:self|cls)\.[^\n=#'\"]*?)(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)"
+    r"|(?:^|[:;])[ \t]*(?:self|cls)\.(?P<typed>\w+)[ \t]*:"
+    r"|\b(?:as|for)[ \t]+(?:self|cls)\.(?P<named>\w+)",
+    re.MULTILINE,
+)
+"""Where lines store into members. Calls in a target are no targets, but what they name is seldom a mistake."""
+
+
+def of_lines(text: str) -> Surroundings:
+    """What a broken section binds as far as its lines tell: statements at its own level, at that of a class it opens
+    with, and all in a block that is neither class nor function."""
+    names: dict[str, Standing] = {}
+    members: dict[str, Standing] = {}
+    opens, block = _CLASS.search(text), _FUNCTION.search(text) is None
+    inner = inner_indent(text) if opens else None
+    if listed := _IMPORT.match(text):
+        names.update(dict.fromkeys(words_of(text[listed.end() :]) - {"as", "import"}, Standing.IMPORT))
+    for line in _LINES.finditer(text):
+        if not line["indent"] or (block and not opens):
+            for name, standing in _bound_by(line, False):
+                names.setdefault(name, standing)
+        elif opens and (inner is None or line["indent"] == inner):
+            for name, standing in _bound_by(line, True):
+                members.setdefault(name, standing)
+    # In broken code anything can stand where a name should.
+    names, members = ({n: s for n, s in known.items() if not keyword.iskeyword(n)} for known in (names, members))
+    classes = {}
+    if opens:
+        listed_bases = [base.strip() for base in (opens["bases"] or "").split(",") if base.strip()]
+        bases = tuple(base for base in listed_bases if _BASE.fullmatch(base))
+        closed = len(bases) == len(listed_bases) and not opens_class(text)
+        classes[opens["name"]] = Class(members | members_in_lines(text, members), bases, closed)
+    return with_globals(text, names, classes, False)
+
+
+def _bound_by(line: re.Match[str], in_class: bool) -> list[tuple[str, Standing]]:
+    """The names that one match of ``_LINES`` binds."""
+    if line["word"] == "class":
+        return [(line["defined"], Standing.FIELD if in_class else Standing.CLASS)]
+    if line["word"]:
+        coroutine = line["word"].startswith("async")
+        standing = Standing.COROUTINE if coroutine else Standing.FUNCTION
+        if in_class:
+            standing = Standing.COROUTINE_METHOD if coroutine else Standing.METHOD
+            standing = Standing.PROPERTY if PROPERTY.search(_decorator_above(line)) else standing
+        return [(line["defined"], standing)]
+    if line["imported"]:
+        parts = [(" as " in part, _WORD.findall(part)) for part in line["imported"].split(",")]
+        return [(words[-1 if renamed else 0], Standing.IMPORT) for renamed, words in parts if words]
+    held = Standing.FIELD if in_class else Standing.VARIABLE
+    return [(name, held) for name in _WORD.findall(line["stored"] or line["named"])]
+
+
+def _decorator_above(line: re.Match[str]) -> str:
+    above = line.string[: line.start()].rstrip("\n").rpartition("\n")[2]
+    return above if above.lstrip().startswith("@") else ""
+
+
+def with_globals(text: str, names: dict[str, Standing], classes: dict[str, Class], opened: bool) -> Surroundings:
+    """What a section binds at its own level, and what its functions bind there by ``global`` and ``globals()``."""
+    named = [name.strip() for line in _GLOBALS.findall(text) for name in line.split(",")]
+    return Surroundings(
+        dict.fromkeys(named, Standing.VARIABLE) | names, classes, opened or _OPENS.search(text) is not None
+    )
+
+
+def opens_class(text: str) -> bool:
+    """Whether a class may have members that no line of it names."""
+    return _OPENS_CLASS.search(text) is not None
+
+
+def members_in_lines(text: str, known: Collection[str]) -> dict[str, Standing]:
+    """Members that the lines of a class store into, but for those that are known; and those that two of its methods
+    use: nobody makes the same mistake twice, and a base from elsewhere or a class that it is mixed into has them."""
+    uses = Counter(name for method in _METHOD.split(text) for name in set(_MEMBER.findall(method)))
+    found = [name for name, methods in uses.items() if methods > 1]
+    for store in _STORES.finditer(text):
+        targets = store["targets"]
+        found += _MEMBER.findall(targets) if targets else [store["typed"] or store["named"]]
+    return {name: Standing.FIELD for name in found if name not in known}

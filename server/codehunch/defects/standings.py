@@ -1,0 +1,74 @@
+"""How every name of a function stands in its file: what the model is told beside the text.
+
+What the name means is still its own to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tree_sitter import Node
+
+from codehunch.defects.assignment import unassigned
+from codehunch.defects.bindings import BLOCKS, identifiers, imported_names
+from codehunch.defects.scopes import analyse
+from codehunch.defects.surroundings import Around, Standing
+from codehunch.syntax.lexemes import Lexeme, LexemeKind
+from codehunch.syntax.parsing import ParsedSource, text_of
+
+
+def standings(lexemes: Sequence[Lexeme], parsed: ParsedSource, definition: Node, around: Around) -> list[Standing]:
+    """How each lexeme of a function stands. ``definition`` is its ``function_definition`` node."""
+    file, class_name = around.surroundings, around.class_name
+    own, early = bound_names(definition), {parsed.offset(byte): how for byte, how in unassigned(definition).items()}
+    body, name = definition.child_by_field_name("body"), definition.child_by_field_name("name")
+    body_start = parsed.offset(body.start_byte) if body is not None else 0
+    name_start = parsed.offset(name.start_byte) if name is not None else -1
+    found: list[Standing] = []
+    importing = False
+    for at, lexeme in enumerate(lexemes):
+        standing = Standing.UNKNOWN
+        kind = lexeme.kind
+        if not lexeme.text:
+            importing = False
+        elif kind is LexemeKind.OTHER:
+            # Not in ``raise ... from`` and ``yield from``, which stand within a line.
+            importing = importing or (lexeme.text in ("import", "from") and (not at or not lexemes[at - 1].text))
+        elif kind is LexemeKind.NAME and not importing and lexeme.span.start != name_start:
+            local = early.get(lexeme.span.start, Standing.LOCAL)
+            standing = local if lexeme.text in own else file.of_name(lexeme.text)
+            if standing is Standing.UNBOUND and class_name is not None:
+                member = file.of_member(class_name, lexeme.text)
+                if Standing.METHOD <= member <= Standing.FIELD:
+                    standing = member if lexeme.span.start < body_start else Standing.UNBOUND_MEMBER
+        elif kind is LexemeKind.ATTRIBUTE and at >= 2 and (at < 3 or lexemes[at - 3].text != "."):
+            owner = lexemes[at - 2]
+            if owner.text in ("self", "cls"):
+                if class_name is not None and class_name in file.classes:
+                    standing = file.of_member(class_name, lexeme.text)
+            elif owner.kind is LexemeKind.NAME and owner.text in file.classes and owner.text not in own:
+                standing = file.of_member(owner.text, lexeme.text)
+        found.append(standing)
+    return found
+
+
+def bound_names(definition: Node) -> frozenset[str]:
+    """Names that a function, or one inside it, binds: parameters, assignments, imports, classes, patterns."""
+    parent = definition.parent
+    decorated = parent is not None and parent.type == "decorated_definition"
+    decorators = [child for child in parent.children if child.type == "decorator"] if parent and decorated else []
+    found = {binding.name for node in (definition, *decorators) for binding in analyse(node).bindings}
+    stack = [definition]
+    while stack:
+        node = stack.pop()
+        if node.type in ("import_statement", "import_from_statement"):
+            found.update(imported_names(node))
+        elif node.type == "class_definition":
+            found.add(text_of(node.child_by_field_name("name")))
+        elif node.type == "case_pattern":
+            found.update(identifiers(node))
+        elif node.type == "except_clause":  # ``except Error, error:`` of Python 2.
+            found.update(text_of(child) for child in node.children[3:] if child.type == "identifier")
+        if node.type in BLOCKS or node.type in ("function_definition", "class_definition", "decorated_definition"):
+            stack.extend(node.named_children)
+    return frozenset(found)

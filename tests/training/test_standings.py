@@ -1,0 +1,166 @@
+"""Models that are told how names stand in their file, and the mistakes they learn it from."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from tokenizers import Tokenizer
+
+from codehunch.defects.spelling import misspelt
+from codehunch.defects.surroundings import Standing
+from codehunch.inference.encoding import STANDINGS_FROM, LexicalEncoder
+from codehunch.syntax.parsing import parse
+from codehunch_training.corpus.around import around_of
+from codehunch_training.corpus.harvest import read_functions, write_functions
+from codehunch_training.corpus.injection import definition, forget_binding, inject
+from codehunch_training.corpus.misspelling import misspelling, strange_name
+from codehunch_training.corpus.rows import to_line
+from codehunch_training.evaluation.defects import read
+from codehunch_training.export.calibration import threshold_for, threshold_over_projects
+from codehunch_training.models.encoder import DefectConfig, DefectModel
+from codehunch_training.tasks.defect_data import EARLIER, label_index, make_examples
+from codehunch_training.tasks.defects import TOKEN_LABELS, Recipe, started, train
+
+WORDS = "count total size width height depth left right upper lower first last index offset limit start".split()
+HELPERS = ("combine", "arrange", "compute", "measure", "collect")
+RECIPE = Recipe(
+    steps=260,
+    batch_tokens=1024,
+    learning_rate=4e-3,
+    dense_until=0.0,
+    hidden_size=48,
+    layers=2,
+    heads=2,
+    intermediate_size=96,
+    vocabulary=420,
+    window=320,
+    stride=32,
+    tests=1.0,
+    validation_projects=("held",),
+    validation_functions=40,
+    checkpoint_minutes=10,
+)
+OLD_LABELS = tuple(label for label in TOKEN_LABELS if label not in EARLIER)
+
+
+@pytest.mark.parametrize("known", [0, 16])
+def test_an_old_model_begins_as_it_was(known: int, tmp_path: Path) -> None:
+    """What it knew it still knows: it heeds no standing that is new to it, and no new kind outweighs an old one."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    knew = DefectModel(DefectConfig(300, standings=known, token_labels=list(OLD_LABELS), **sizes)).eval()
+    knew.save_pretrained(tmp_path)
+    learns = started(tmp_path, len(Standing)).eval()
+    assert (learns.config.standings, tuple(learns.config.token_labels)) == (len(Standing), TOKEN_LABELS)
+    ids = torch.randint(8, 100, (2, 20))
+    same, standing = torch.randint(0, 9, (2, 20)), torch.randint(0, len(Standing), (2, 20))
+    coarse = torch.where(standing < known, standing, min(known, int(Standing.LOCAL)))
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    with torch.inference_mode():
+        before = knew(**inputs, identifier_ids=same + coarse * STANDINGS_FROM).token_logits
+        after = learns(**inputs, identifier_ids=same + standing * STANDINGS_FROM).token_logits
+    torch.testing.assert_close(before, after[..., : len(OLD_LABELS)])
+    for new, old in EARLIER.items():
+        assert (after[..., TOKEN_LABELS.index(new)] < before[..., OLD_LABELS.index(old)]).all()
+
+
+def test_labels_of_another_table_are_refused(tmp_path: Path) -> None:
+    DefectModel(DefectConfig(300, token_labels=["clean", "buggy"], num_hidden_layers=1)).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="train from nothing instead"):
+        started(tmp_path, 0)
+
+
+def test_a_model_hears_how_names_stand(tmp_path: Path) -> None:
+    """The same function is right where its file binds a name and wrong where it does not; only the file tells."""
+    rng = random.Random(0)
+    package = tmp_path / "training"
+    package.mkdir()
+    for number in range(160):
+        uses = "\n\n".join(
+            f"def f{at}({a}, {b}):\n    {c} = {name}({a}, {b})\n    return {c}\n"
+            for at in range(4)
+            for a, b, c in [rng.sample(WORDS, 3)]
+            for name in [rng.choice(HELPERS)]
+        )
+        (package / f"m{number}.py").write_text(f"from helpers import {', '.join(HELPERS)}\n\n{uses}")
+    write_functions([("training", package)], tmp_path / "all.jsonl.gz", 5)
+    rows = list(read_functions(tmp_path / "all.jsonl.gz"))
+    held = [attrs.evolve(row, project="held") for row in rows[:30]]
+    with gzip.open(tmp_path / "functions.jsonl.gz", "wt") as sink:
+        sink.writelines(f"{to_line(row)}\n" for row in (*rows[30:], *held))
+    recipe = RECIPE
+    train(recipe, tmp_path / "functions.jsonl.gz", tmp_path / "run")
+    model = DefectModel.from_pretrained(tmp_path / "run" / "model").eval()
+    encoder = LexicalEncoder(
+        Tokenizer.from_file(str(tmp_path / "run" / "tokenizer.json")),
+        recipe.window,
+        recipe.stride,
+        standings=len(Standing),
+    )
+    wins = 0
+    for row in held:
+        parsed = parse(row.text)
+        node, around = definition(parsed), around_of(row.around)
+        assert node is not None
+        assert around is not None
+        made = forget_binding(parsed, node, around, rng)
+        assert made is not None
+        assert made.text == row.text
+        assert all(row.text[at:].startswith(tuple(HELPERS)) for at in made.labels)
+        wrong = make_examples(row.text, made.labels, {}, encoder, label_index(TOKEN_LABELS), around=made.around)
+        right = make_examples(row.text, {}, {}, encoder, label_index(TOKEN_LABELS), around=around)
+        (_, one), (_, two) = read(model, [*wrong, *right], encoder.pad)
+        place = int(np.flatnonzero(wrong[0].token_labels > 0)[0])
+        wins += bool(one[place, 0] < two[place, 0])
+    assert wins >= 25
+
+
+def test_names_that_people_write_by_mistake() -> None:
+    rng = random.Random(0)
+    slips = {misspelling("message", rng) for _ in range(200)} - {"message"}
+    assert len(slips) > 10
+    assert all(misspelt("message", slip, 1) for slip in slips)
+    found = {strange_name("new_items", rng, True) for _ in range(300)}
+    assert {"items", "new", "new_item"} <= found
+    assert {strange_name("i", rng, False) for _ in range(50)} == {None}
+    later = "def f(first, other):\n    use(first)\n    behind = other\n    return behind, 'behind', 'nothing'\n"
+    parsed = parse(later)
+    node = definition(parsed)
+    assert node is not None
+    changed = {made.text for _ in range(400) if (made := inject(parsed, node, 1, rng)) is not None}
+    assert later.replace("use(first)", "use(behind)") in changed  # It has no value there.
+    assert any(text.count("behind") == 2 and "'nothing'" in text and "'behind'" not in text for text in changed)
+    text = "def f(message, other):\n    return message.strip() + other.message + message\n"
+    parsed = parse(text)
+    node = definition(parsed)
+    assert node is not None
+    for _ in range(200):
+        made = inject(parsed, node, 1, rng)
+        assert made is not None
+        for at in made.labels:
+            assert made.text[at:] != text[at:]
+
+
+def test_the_budget_holds_in_nearly_all_draws_of_projects() -> None:
+    rng = np.random.default_rng(0)
+    lines = rng.integers(1000, 9000, 20)
+    counts = np.round(rng.gamma(1.0, 2.0, 20) * lines / 1000).astype(int)
+    projects = np.repeat(np.arange(20), counts)
+    scores = rng.random(len(projects))
+    for budget in (0.3, 1.0):
+        least = threshold_over_projects(scores, projects, lines, budget)
+        assert least > threshold_for(scores, int(lines.sum()), budget)
+        shown = np.bincount(projects[scores >= least], minlength=20)
+        rates = [1000 * shown[at].sum() / lines[at].sum() for at in rng.integers(0, 20, (2000, 20))]
+        assert 0.9 < np.mean(np.array(rates) <= budget) <= 1.0
+    assert threshold_over_projects(scores, projects, lines, 1000.0) == scores.min()
+    assert threshold_over_projects(np.array([]), np.array([], dtype=int), lines, 1.0) == 0.5

@@ -75,6 +75,8 @@ def test_all_that_is_forgotten_can_be_put_back() -> None:
         ("def f(a, **kw):\n    g(a, kw)\n", "kw", "missing-star", []),  # The parameter itself, not the argument.
         ("def f(a, b):\n    g(b=0)\n    h(a)\n", "0", "wrong-literal", ["g(b=b)"]),
         ("def f(a, b):\n    g(a, None, b=b)\n", "None", "wrong-literal", []),
+        ("def f(a):\n    a.get('quite')\n    a.quiet\n", "'", "wrong-literal", ["a.get('quiet')"]),
+        ("def f(a):\n    a.get('quite', 'no')\n", "'", "wrong-literal", ["a.get('no', 'no')"]),
     ],
 )
 def test_repairs(text: str, token: str, kind: str, expected: list[str]) -> None:

@@ -28,6 +28,8 @@ from codehunch.syntax.parsing import text_of
 
 _DEEPEST = 60
 """Statements nested deeper are read as if all was bound there: nobody writes that, and the stack is finite."""
+_MOST_NAMES = 500
+"""Local names of a function that is followed: what is known at each statement grows with them."""
 _COMPREHENSIONS = frozenset(
     "list_comprehension set_comprehension dictionary_comprehension generator_expression".split()
 )
@@ -89,7 +91,7 @@ class _Flow:
         self._raised: list[_State | None] = []
         """Of each ``try`` around, the paths on which an exception leaves it."""
         self._depth = 0
-        if body is not None and self._local:
+        if body is not None and 0 < len(self._local) <= _MOST_NAMES:
             self._block(body, _State(parameters, parameters))
 
     def _block(self, block: Node | None, state: _State | None) -> _State | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 import numpy as np
@@ -135,6 +135,7 @@ class Detector:
         parsed = parse(source, language)
         functions = find_functions(parsed)
         whole = [f for f in functions if not f.nesting and not f.broken and len(f.body)]
+        found: Iterable[Finding]
         if self._spec.token_head:
             if not self.knows_files or language != "python" or surroundings is ALONE:
                 surroundings = None
@@ -142,7 +143,7 @@ class Detector:
                 surroundings = surroundings_of(source.text)
             units = [cut(parsed, function, surroundings) for function in whole]
             read = zip(units, self.check_units(units, cancelled), strict=True)
-            found = iter([_in_file(each, unit, functions) for unit, findings in read for each in findings])
+            found = [_in_file(each, unit, functions) for unit, findings in read for each in findings]
         else:
             found = self._functions(parsed, whole, cancelled)
         least = self._spec.thresholds[options.sensitivity]

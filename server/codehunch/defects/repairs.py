@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
@@ -52,10 +51,11 @@ def repairs(unit: Unit, at: int, kind: str, found: Sequence[Slot] | None = None)
         if lexeme.span.start in rewrite.anchors
     ]
     if kind == "wrong-literal":
-        return [*waiting_names(unit.parsed, unit.definition, analyse(unit.definition), lexeme.span.start), *others]
+        waiting = waiting_names(unit.parsed, unit.definition, analyse(unit.definition), lexeme.span.start)
+        return [*waiting, *_respelt(unit, at), *others]
     if kind not in _NAMES:
         return others
-    names = [*_spelt_alike(unit, at)]
+    names = _spelt_alike(unit, at)
     if kind == "variable-misuse" and not others:
         names += _in_sight(unit, lexeme)
     spelt = [_replaced(lexeme, name) for name in dict.fromkeys(names)]
@@ -71,11 +71,22 @@ def _spelt_alike(unit: Unit, at: int) -> list[str]:
     own = unit.lexemes[at]
     if own.kind not in (LexemeKind.NAME, LexemeKind.ATTRIBUTE):
         return []
-    here = Counter(lexeme.text for lexeme in unit.lexemes if lexeme.kind in _NAME_KINDS)
+    here = (lexeme.text for lexeme in unit.lexemes if lexeme.kind in _NAME_KINDS)
     common = _METHODS if own.kind is LexemeKind.ATTRIBUTE else ()
     if own.text in common:
         return []
     return [name for name in dict.fromkeys((*here, *common)) if misspelt(own.text, name)]
+
+
+def _respelt(unit: Unit, at: int) -> list[Rewrite]:
+    """A string that is one misspelt word, as the function spells that word elsewhere. It is known by its quote."""
+    start = unit.lexemes[at].span.start
+    content = unit.lexemes[at + 1] if at + 1 < len(unit.lexemes) else None
+    if content is None or content.kind is not LexemeKind.STRING or not content.text.isidentifier():
+        return []
+    words = (each.text for each in unit.lexemes if each.kind in (*_NAME_KINDS, LexemeKind.STRING))
+    alike = [word for word in dict.fromkeys(words) if misspelt(content.text, word) and word.isidentifier()]
+    return [Rewrite((Edit(content.span, word),), (start,), word) for word in alike]
 
 
 def _in_sight(unit: Unit, lexeme: Lexeme) -> list[str]:

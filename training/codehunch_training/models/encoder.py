@@ -167,15 +167,15 @@ class DefectModel(PreTrainedModel):
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor, identifier_ids: Tensor) -> Tensor:
         """Hidden states [batch, tokens, hidden]."""
-        known = self.config.standings
-        if known:
+        told = self.config.standings > 0
+        if told:
             standing = torch.div(identifier_ids, STANDINGS_FROM, rounding_mode="trunc")
             identifier_ids = identifier_ids - standing * STANDINGS_FROM
         slots = self.config.identifier_slots - 1
         order = torch.where(identifier_ids > 0, (identifier_ids - 1) % slots + 1, torch.zeros_like(identifier_ids))
         uses, ranks = occurrences(identifier_ids)
         x = self.words(input_ids) + self.identifiers(order) + self.uses(uses) + self.ranks(ranks)
-        if known:
+        if told:
             x = x + self.standings(standing)
         kept = attention_mask[:, None, None, :].to(x.dtype)
         mask = (1.0 - kept) * -1e4

@@ -24,6 +24,7 @@ from codehunch_training.corpus.harvest import read_functions, write_functions
 from codehunch_training.corpus.injection import definition, forget_binding, inject
 from codehunch_training.corpus.misspelling import misspelling, strange_name
 from codehunch_training.corpus.rows import to_line
+from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.evaluation.defects import read
 from codehunch_training.export.calibration import threshold_for, threshold_over_projects
 from codehunch_training.models.encoder import DefectConfig, DefectModel
@@ -71,6 +72,15 @@ def test_an_old_model_begins_as_it_was(known: int, tmp_path: Path) -> None:
     torch.testing.assert_close(before, after[..., : len(OLD_LABELS)])
     for new, old in EARLIER.items():
         assert (after[..., TOKEN_LABELS.index(new)] < before[..., OLD_LABELS.index(old)]).all()
+
+
+def test_an_old_model_learns_new_kinds_by_their_old_names(tmp_path: Path) -> None:
+    text = "def f(a, *rest):\n    return g(a, rest)\n"
+    encoder = LexicalEncoder(learn_vocabulary([text] * 20, 300), 320, 32)
+    for labels, expected in ((OLD_LABELS, "variable-misuse"), (TOKEN_LABELS, "missing-star")):
+        (example,) = make_examples(text, {text.index("rest)\n"): "missing-star"}, {}, encoder, label_index(labels))
+        assert labels[example.token_labels.max()] == expected
+        assert len(example.kinds) == len(labels)
 
 
 def test_labels_of_another_table_are_refused(tmp_path: Path) -> None:

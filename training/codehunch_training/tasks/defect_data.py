@@ -110,7 +110,7 @@ def make_examples(
         token_labels = np.where(labelled, by_lexeme[np.maximum(owner, 0)], IGNORED)
         if hidden:
             token_labels[np.isin(owner, list(hidden))] = IGNORED
-        kinds = np.zeros(len(index), dtype=np.float32)
+        kinds = np.zeros(1 + max(index.values()), dtype=np.float32)
         present = np.unique(token_labels[token_labels > 0])
         if len(present):
             kinds[present] = 1.0 / len(present)

@@ -85,7 +85,7 @@ def test_a_missing_return_is_found_on_its_token_and_mended(bundle: Bundle) -> No
 MISSPELT = """def total(shelves):
     result = 0
     for shelf in shelves:
-        result += shelf.area()
+        result += shelf.width
     return resutl
 """
 

@@ -88,6 +88,7 @@ def model(bundle: Bundle, server: ModelServer, **changes: float) -> RemoteModel:
     return RemoteModel(Endpoint(server.url, **{**QUICK, **changes}), model_name(bundle, "model.onnx"))  # type: ignore[arg-type]
 
 
+LABELS = len(default_bundle("defects").manifest.defects.labels)
 FEED = {name: np.ones((1, 8), dtype=np.int64) for name in ("input_ids", "attention_mask", "identifier_ids")}
 
 
@@ -110,7 +111,7 @@ def test_what_may_pass_is_tried_again(bundle: Bundle, plain: ModelServer, faults
     client.tensors()
     plain.faults += faults
     logits, tokens = client.run(None, FEED)
-    assert (logits.shape, tokens.shape, logits.dtype) == ((1, 17), (1, 8, 17), np.float32)
+    assert (logits.shape, tokens.shape, logits.dtype) == ((1, LABELS), (1, 8, LABELS), np.float32)
 
 
 def test_pauses_are_random_and_grow(bundle: Bundle, plain: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +172,7 @@ def test_a_failing_server_is_one_clean_error(
     assert plain.url in str(caught.value)
     assert "\n" not in str(caught.value)
     assert plain.inferences == requests
-    assert client.run(["logits"], FEED)[0].shape == (1, 17), "the next call is served"
+    assert client.run(["logits"], FEED)[0].shape == (1, LABELS), "the next call is served"
 
 
 @pytest.mark.parametrize("fault", [wait(20.0), drip], ids=["silent", "dripping"])
@@ -305,7 +306,7 @@ def test_tls_is_verified(
     endpoint = Endpoint(plain.url.replace("http:", "https:"), timeout=5.0, pause=0.001)
     client = RemoteModel(endpoint, model_name(bundle, "model.onnx"))
     if complaint is None:
-        assert client.run(["logits"], FEED)[0].shape == (1, 17)
+        assert client.run(["logits"], FEED)[0].shape == (1, LABELS)
     else:
         with pytest.raises(RemoteError, match=complaint):
             client.run(["logits"], FEED)

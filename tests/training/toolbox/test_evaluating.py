@@ -57,7 +57,8 @@ def test_both_heads_of_the_joint_model(corpora: Path, codebert: Path, quick: Qui
     found = evaluate([run.folder], corpora / "twins", split="valid")
     metrics = found.tree["metrics"]
     prefix = "" if len(found.predictions.labels) == 2 else "any_defect_"
-    assert metrics[f"{prefix}roc_auc"] == pytest.approx(run.metrics["roc_auc"], abs=1e-5)
+    # In other batches two functions that are all but equal may change places.
+    assert metrics[f"{prefix}roc_auc"] == pytest.approx(run.metrics["roc_auc"], abs=5e-3)
     assert metrics["pair_ranked"] == pytest.approx(run.metrics["paired"], abs=0.02)
     assert {"line_top_1", "token_ifa", "warnings_per_kloc", "misses_at_0.5_percent_false_alarms"} <= set(metrics)
     assert "kind" in found.tree["breakdowns"]

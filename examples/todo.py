@@ -12,8 +12,8 @@ def is_empty(items):
 
 
 class Stack:
-    def __init__(self, *items):
-        self.items = [each for each in items if each is not None]
+    def __init__(self):
+        self.items = list(())
 
     def push(self, item):
         """Add an item to the top of the stack."""

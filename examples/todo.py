@@ -13,7 +13,7 @@ def is_empty(items):
 
 class Stack:
     def __init__(self):
-        self.items = list(())
+        self.items = list[object]()
 
     def push(self, item):
         """Add an item to the top of the stack."""

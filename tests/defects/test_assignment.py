@@ -69,6 +69,12 @@ def test_deep_and_broken_code_is_read() -> None:
     deep = "def f():\n" + "".join(levels) + " " * 400 + "x = 1\n"
     assert early(deep + "    use(x)\n") == [("x", False)]
     assert early("def f():\n    x = (\n    use(x\n") is not None
+    chain = " = ".join(f"v{number}" for number in range(2000))
+    assert early(f"def f():\n    {chain}\n") == []
+    assert early(f"def f():\n    late = {' = '.join(['a'] * 2000)} = late\n") == [("late", True)]
+    assert early("def f():\n    use(" + "(a := " * 1500 + "late" + ")" * 1500 + ", a)\n    late = 1\n") == [
+        ("late", True)
+    ]
 
 
 NAMES = ("x", "y")

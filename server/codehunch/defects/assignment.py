@@ -131,7 +131,7 @@ class _Flow:
         target = node.child_by_field_name("left")
         state = self._read(node.child_by_field_name("right"), state)
         head = self._again(node, state)
-        return self._loop(node, self._bind(target, head), head)
+        return self._loop(node, self._bind(target, head) if target is not None else head, head)
 
     def _while(self, node: Node, state: _State) -> _State | None:
         condition = node.child_by_field_name("condition")
@@ -234,12 +234,17 @@ class _Flow:
 
     def _read(self, top: Node | None, state: _State) -> _State:
         """The state after an expression or a simple statement, its reads noted."""
-        stack: list[Node | str] = [top] if top is not None else []
+        # A stack of its own: people nest a few assignments, programs that write programs thousands. A target in a tuple
+        # is bound when it comes up, ``None`` ends the names of a comprehension.
+        stack: list[Node | tuple[Node] | None] = [top] if top is not None else []
         shadowed: list[frozenset[str]] = []
         while stack:
             node = stack.pop()
-            if isinstance(node, str):
+            if node is None:
                 shadowed.pop()
+                continue
+            if isinstance(node, tuple):
+                state = self._bind(node[0], state)
                 continue
             kind = node.type
             if kind == "identifier":
@@ -248,15 +253,11 @@ class _Flow:
                     perhaps = name in state.some
                     self.found[node.start_byte] = Standing.PERHAPS_UNASSIGNED if perhaps else Standing.UNASSIGNED
             elif kind in ("assignment", "augmented_assignment", "named_expression"):
-                # The value comes first: it is read at once, for what it binds counts in the target.
-                target = node.child_by_field_name("name" if kind == "named_expression" else "left")
-                if kind == "augmented_assignment":
-                    state = self._read(target, state)
-                value = node.child_by_field_name("value" if kind == "named_expression" else "right")
-                inside = frozenset().union(*shadowed) if shadowed else frozenset[str]()
-                state = self._read_apart(value, state, inside)
-                if kind != "assignment" or value is not None:
-                    state = self._bind(target, state)
+                named = kind == "named_expression"
+                target = node.child_by_field_name("name" if named else "left")
+                value = node.child_by_field_name("value" if named else "right")
+                if target is not None and value is not None:
+                    stack.extend([(target,), value, *([target] if kind == "augmented_assignment" else [])])
             elif kind in ("import_statement", "import_from_statement"):
                 state = state.bound(imported_names(node))
             elif kind in DEFINITIONS:
@@ -266,7 +267,7 @@ class _Flow:
                 clauses = [child for child in node.named_children if child.type == "for_in_clause"]
                 targets = [clause.child_by_field_name("left") for clause in clauses]
                 shadowed.append(frozenset(name for each in targets if each is not None for name in identifiers(each)))
-                stack.append("")
+                stack.append(None)
                 # Targets and conditions come before the element.
                 stack.extend([*node.named_children[:1], *reversed(node.named_children[1:])])
             elif kind == "conditional_expression":
@@ -285,16 +286,9 @@ class _Flow:
                 stack.extend(reversed(node.named_children))
         return state
 
-    def _read_apart(self, node: Node | None, state: _State, shadowed: frozenset[str]) -> _State:
-        local, self._local = self._local, self._local - shadowed
-        try:
-            return self._read(node, state)
-        finally:
-            self._local = local
-
-    def _bind(self, target: Node | None, state: _State) -> _State:
+    def _bind(self, target: Node, state: _State) -> _State:
         """The state after an assignment to a target; what else stands in it is read."""
-        stack = [target] if target is not None else []
+        stack = [target]
         while stack:
             node = stack.pop()
             if node.type == "identifier":

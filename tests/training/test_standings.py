@@ -21,7 +21,7 @@ from codehunch.inference.encoding import STANDINGS_FROM, LexicalEncoder
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.around import around_of
 from codehunch_training.corpus.harvest import read_functions, write_functions
-from codehunch_training.corpus.injection import definition, forget_binding, inject
+from codehunch_training.corpus.injection import definition, forget_assignment, forget_binding, inject
 from codehunch_training.corpus.misspelling import misspelling, strange_name
 from codehunch_training.corpus.rows import to_line
 from codehunch_training.corpus.vocabulary import learn_vocabulary
@@ -132,6 +132,33 @@ def test_a_model_hears_how_names_stand(tmp_path: Path) -> None:
         place = int(np.flatnonzero(wrong[0].token_labels > 0)[0])
         wins += bool(one[place, 0] < two[place, 0])
     assert wins >= 25
+
+
+def test_a_forgotten_assignment_leaves_reads_without_a_value() -> None:
+    rng = random.Random(0)
+
+    def forgotten(body: str, names: str = "{}") -> set[tuple[str, tuple[str, ...]]]:
+        parsed = parse(f"def f(first):\n    {body}\n")
+        node, around = definition(parsed), around_of(f"[null, {names}, {{}}, false]")
+        assert node is not None
+        assert around is not None
+        found = set()
+        for _ in range(20):
+            made = forget_assignment(parsed, node, around, rng)
+            if made is not None:
+                wrong = tuple(made.text[at:].partition("\n")[0] for at in sorted(made.labels))
+                found.add((made.text.partition("\n")[2].strip(), wrong))
+        return found
+
+    counted = "count = 0\n    count += 1\n    print(first)\n    return count"
+    assert forgotten(counted) == {("count += 1\n    print(first)\n    return count", ("count += 1",))}
+    assert forgotten("print(first); last = first\n    return last") == {("print(first); return last", ("last",))}
+    assert forgotten("if first:\n        last = first\n    return last") == set()  # Nothing would be left of the block.
+    # The file has an ``a``: nothing shows that it is not the one that is meant.
+    assert forgotten("a = first; b = first\n    return b, a", '{"a": 6}') == {("a = first; return b, a", ("b, a",))}
+    assert forgotten("first = first or 1\n    return first") == set()  # It still has a value.
+    assert forgotten("def g():\n        a = 1\n        return a\n    return g") == set()
+    assert forgotten("return first") == set()
 
 
 def test_names_that_people_write_by_mistake() -> None:

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 
 import attrs
 
-FEATURES = ("bias", "suspicion", "sequence", "unmended", "margin", "relief", "options")
-"""Weights every fitted bundle carries, in this order; beside them one per kind, named by ``kind_feature``."""
+FEATURES = (
+    "bias", "suspicion", "sequence", "unmended", "margin", "relief", "options", "named", "agreed", "repeated",
+)  # fmt: skip
+"""Weights that are fitted, in this order; beside them one per kind, named by ``kind_feature``. Those that a bundle does
+not carry are 0: the last three are younger than some."""
 _LIMIT = 1e-6
 
 
@@ -28,6 +31,12 @@ class Evidence:
     """Rewrites tried: the best of many is good by chance more easily than the best of one."""
     kind: str = ""
     """The likeliest kind: some look alike in clean code far more often than others."""
+    named: float = 0.5
+    """That the token is wrong in just this way: a suspicion shared by several kinds is worth less."""
+    agreed: float = 0.5
+    """That the function has a defect of this kind."""
+    repeated: int = 1
+    """How often the function has the token, this place included: who writes it twice means it."""
 
 
 def kind_feature(kind: str) -> str:
@@ -47,6 +56,9 @@ def features(evidence: Evidence) -> dict[str, float]:
         "margin": before - _logit(evidence.mended) if evidence.mended is not None else 0.0,
         "relief": whole - _logit(evidence.sequence_mended) if evidence.sequence_mended is not None else 0.0,
         "options": math.log1p(evidence.options),
+        "named": _logit(evidence.named),
+        "agreed": _logit(evidence.agreed),
+        "repeated": math.log(max(1, evidence.repeated)),
         kind_feature(evidence.kind): 1.0,
     }
 

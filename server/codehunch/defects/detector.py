@@ -61,17 +61,26 @@ def inspect(
         places.extend(suspicious_places(unit, reading, threshold))
     found = []
     for place, trials in zip(places, try_rewrites(places, classifier, cancelled), strict=True):
-        best = next((trial for trial in trials if not trial.spreads), None)
-        evidence = Evidence(
-            suspicion=float(place.reading.suspicion[place.at]),
-            sequence=float(1 - place.reading.sequence[0]),
-            mended=best.suspicion if best is not None else None,
-            sequence_mended=best.sequence if best is not None else None,
-            options=len(trials),
-            kind=likely_kinds(place.reading, place.at, classifier.labels)[0],
-        )
-        found.append(Inspected(place, tuple(trials), evidence))
+        found.append(Inspected(place, tuple(trials), _evidence_of(place, trials, classifier.labels)))
     return found
+
+
+def _evidence_of(place: Place, trials: Sequence[Trial], labels: Sequence[str]) -> Evidence:
+    best = next((trial for trial in trials if not trial.spreads), None)
+    reading, at = place.reading, place.at
+    kind = likely_kinds(reading, at, labels)[0]
+    text = place.unit.lexemes[at].text
+    return Evidence(
+        suspicion=float(reading.suspicion[at]),
+        sequence=float(1 - reading.sequence[0]),
+        mended=best.suspicion if best is not None else None,
+        sequence_mended=best.sequence if best is not None else None,
+        options=len(trials),
+        kind=kind,
+        named=float(reading.tokens[at, labels.index(kind)]),
+        agreed=float(reading.sequence[labels.index(kind)]),
+        repeated=sum(lexeme.text == text for lexeme in place.unit.lexemes),
+    )
 
 
 def mending_trials(item: Inspected, candidate: float) -> list[Trial]:

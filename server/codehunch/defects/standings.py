@@ -11,6 +11,7 @@ from tree_sitter import Node
 
 from codehunch.defects.assignment import unassigned
 from codehunch.defects.bindings import BLOCKS, identifiers, imported_names
+from codehunch.defects.liveness import unread
 from codehunch.defects.scopes import analyse
 from codehunch.defects.surroundings import Around, Standing
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
@@ -20,7 +21,9 @@ from codehunch.syntax.parsing import ParsedSource, text_of
 def standings(lexemes: Sequence[Lexeme], parsed: ParsedSource, definition: Node, around: Around) -> list[Standing]:
     """How each lexeme of a function stands. ``definition`` is its ``function_definition`` node."""
     file, class_name = around.surroundings, around.class_name
-    own, early = bound_names(definition), {parsed.offset(byte): how for byte, how in unassigned(definition).items()}
+    own = bound_names(definition)
+    told = dict.fromkeys(unread(definition), Standing.UNREAD) | unassigned(definition)
+    flow = {parsed.offset(byte): standing for byte, standing in told.items()}
     body, name = definition.child_by_field_name("body"), definition.child_by_field_name("name")
     body_start = parsed.offset(body.start_byte) if body is not None else 0
     name_start = parsed.offset(name.start_byte) if name is not None else -1
@@ -35,7 +38,7 @@ def standings(lexemes: Sequence[Lexeme], parsed: ParsedSource, definition: Node,
             # Not in ``raise ... from`` and ``yield from``, which stand within a line.
             importing = importing or (lexeme.text in ("import", "from") and (not at or not lexemes[at - 1].text))
         elif kind is LexemeKind.NAME and not importing and lexeme.span.start != name_start:
-            local = early.get(lexeme.span.start, Standing.LOCAL)
+            local = flow.get(lexeme.span.start, Standing.LOCAL)
             standing = local if lexeme.text in own else file.of_name(lexeme.text)
             if standing is Standing.UNBOUND and class_name is not None:
                 member = file.of_member(class_name, lexeme.text)

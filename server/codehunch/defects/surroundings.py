@@ -46,6 +46,8 @@ class Standing(IntEnum):
     """A local name that no path has given a value before."""
     PERHAPS_UNASSIGNED = 17
     """One that some path has not."""
+    UNREAD = 18
+    """A local name where it gets a value that nothing reads."""
 
 
 @attrs.frozen

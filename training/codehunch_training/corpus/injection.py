@@ -17,7 +17,7 @@ from codehunch.defects.standings import standings
 from codehunch.defects.surroundings import Around, Standing, words_of
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.lexemes import lexemes_of
-from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.parsing import ParsedSource, parse, text_of
 from codehunch.syntax.spans import Span
 from codehunch_training.corpus.misspelling import misspelling, strange_name
 
@@ -170,6 +170,51 @@ def forget_binding(parsed: ParsedSource, node: Node, around: Around, rng: random
     return Injected(parsed.text, parsed, node, uses[name], {}, left)
 
 
+def forget_assignment(parsed: ParsedSource, node: Node, around: Around, rng: random.Random) -> Injected | None:
+    """The same function without one of its assignments, where that leaves reads of the name without a value."""
+    statements = _plain_assignments(inner_definition(node))
+    if not statements:
+        return None
+    name, gone = rng.choice(statements)
+    following, before = gone.next_named_sibling, gone.prev_named_sibling
+    start, end = parsed.offset(gone.start_byte), parsed.offset(gone.end_byte)
+    if following is not None:
+        end = parsed.offset(following.start_byte)
+    elif before is not None:
+        start = parsed.offset(before.end_byte)
+    else:
+        return None
+    changed = parse(parsed.text[:start] + parsed.text[end:])
+    found = definition(changed)
+    if found is None or (changed.tree.root_node.has_error and not parsed.tree.root_node.has_error):
+        return None
+    lexemes = lexemes_of(changed, found)
+    told = standings(lexemes, changed, inner_definition(found), around)
+    labels = {
+        lexeme.span.start: "variable-misuse"
+        for lexeme, standing in zip(lexemes, told, strict=True)
+        if lexeme.text == name and standing in _WITHOUT_VALUE
+    }
+    return Injected(changed.text, changed, found, labels, {}) if labels else None
+
+
+def _plain_assignments(function: Node) -> list[tuple[str, Node]]:
+    """Statements ``name = value`` of a function itself, the first of each name."""
+    found: dict[str, Node] = {}
+    stack = [function.child_by_field_name("body")]
+    while stack:
+        node = stack.pop()
+        if node is None or node.type in ("function_definition", "class_definition"):
+            continue
+        only = node.named_children[0] if node.type == "expression_statement" and node.named_child_count else None
+        left = only.child_by_field_name("left") if only is not None and only.type == "assignment" else None
+        if left is not None and left.type == "identifier" and only is not None and only.child_by_field_name("right"):
+            found.setdefault(text_of(left), node)
+        stack.extend(reversed(node.named_children))
+    return list(found.items())
+
+
+_WITHOUT_VALUE = (Standing.UNASSIGNED, Standing.PERHAPS_UNASSIGNED, Standing.UNBOUND)
 _FORGETTABLE = (Standing.IMPORT, Standing.FUNCTION, Standing.COROUTINE, Standing.CLASS, Standing.VARIABLE)
 
 

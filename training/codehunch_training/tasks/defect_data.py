@@ -22,6 +22,7 @@ from codehunch_training.corpus.around import Source, around_of
 from codehunch_training.corpus.injection import (
     Injected,
     definition,
+    forget_assignment,
     forget_binding,
     inject,
     inner_definition,
@@ -165,7 +166,8 @@ def corrupt(text: str, mixture: Mixture, rng: random.Random, around: Around | No
         available = len(slots(parsed, inner_definition(node)))
         count = max(1, round(rng.uniform(0.02, mixture.rate) * available))
     elif around is not None and rng.random() < FORGOTTEN:
-        forgotten = forget_binding(parsed, node, around, rng)
+        forget = forget_assignment if rng.random() < OWN else forget_binding
+        forgotten = forget(parsed, node, around, rng)
         if forgotten is not None:
             return forgotten
     return inject(parsed, node, count, rng)
@@ -182,8 +184,10 @@ class Known:
     """What is known of its file, as ``FunctionRow.around``."""
 
 
-FORGOTTEN = 0.06
-"""Of the readings with one defect, those whose file has lost what a name was bound by."""
+FORGOTTEN = 0.08
+"""Of the readings with one defect, those that have lost what a name was bound by."""
+OWN = 0.35
+"""Of those, the ones that have lost it in the function itself, not in its file."""
 ALONE = 0.1
 """Of all readings, those that are told nothing of the file."""
 

@@ -21,7 +21,8 @@ _KINDS = 2
 _REWRITES = 12
 """Rewrites tried per lexeme and kind."""
 _SPREAD = 0.1
-"""How much suspicion a rewrite may add anywhere else before it counts as moving the defect, not mending it."""
+"""How much suspicion a rewrite may add anywhere else before it can count as moving the defect, not mending it: where it
+adds more, what stands there afterwards must be less than half of what was mended."""
 
 
 _NEVER = frozenset(")]},.:;=") | {"->"}
@@ -107,8 +108,12 @@ def _trial(place: Place, kind: str, rewrite: Rewrite, changed: Unit, reading: Re
     after = reading.suspicion
     here = max((float(after[at]) for at in touched), default=0.0)
     elsewhere = np.delete(after, sorted(touched)).max(initial=0.0)
-    before_elsewhere = np.delete(place.reading.suspicion, place.at).max(initial=0.0)
-    return Trial(kind, rewrite, here, float(1 - reading.sequence[0]), bool(elsewhere > before_elsewhere + _SPREAD))
+    before, before_elsewhere = (
+        place.reading.suspicion[place.at],
+        np.delete(place.reading.suspicion, place.at).max(initial=0.0),
+    )
+    spreads = bool(elsewhere > max(before_elsewhere + _SPREAD, before / 2))
+    return Trial(kind, rewrite, here, float(1 - reading.sequence[0]), spreads)
 
 
 def _touched(changed: Unit, edits: Sequence[Edit], anchors: Sequence[int]) -> set[int]:

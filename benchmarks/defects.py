@@ -155,6 +155,7 @@ def main(
     visible: Annotated[bool, typer.Option(help="Only bugs that can be seen from the function.")] = True,
     by_kind: Annotated[str, typer.Option(help="Sensitivity of the table by kind.")] = "medium",
     limit: Annotated[int, typer.Option(help="Cases at most; 0 for all.")] = 0,
+    listed: Annotated[bool, typer.Option("--listed", help="Show every warning on twins and neighbours too.")] = False,
 ) -> None:
     """Print the tables."""
     console = Console(width=150)
@@ -169,6 +170,25 @@ def main(
     console.print(kinds(chosen, seen, spec.thresholds[by_kind], by_kind))
     console.print(aucs(chosen, seen))
     console.print(localisation(chosen, seen))
+    if listed:
+        console.print(on_clean_code(chosen, detector, spec.thresholds))
+
+
+def on_clean_code(chosen: list[Case], detector: Detector, thresholds: dict[str, float]) -> Table:
+    """Warnings where no fix was made, for eyes to judge: history calls clean what nobody has mended yet."""
+    table = Table("from", "in", "project", "function", "warning", "line")
+    rows = [
+        (role, row)
+        for case in chosen
+        for role, row in (("twin", case.fixed), *(("neighbour", r) for r in case.untouched))
+    ]
+    for role, row in rows:
+        for finding in detector.check_units([unit_of(row)])[0]:
+            level = next((name for name in LEVELS if finding.confidence >= thresholds[name]), None)
+            if level is not None:
+                line = row.text.split("\n")[SourceText(row.text).row_of(finding.span.start)].strip()
+                table.add_row(level, role, row.project, row.name, finding.message, line)
+    return table
 
 
 def with_interval(chosen: list[Case], measure: Callable[[Rows], float], form: str = "{:.1%}") -> str:

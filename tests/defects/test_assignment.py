@@ -43,6 +43,10 @@ def early(text: str) -> list[tuple[str, bool]]:
         ("match a:\n        case [first]: pass\n        case _: first = 1\n    use(first)", []),
         ("match a:\n        case [first]: pass\n    use(first)", [("first", False)]),
         ("total += 1", [("total", True)]),
+        ("for each in a: total += each\n    return total", [("total", True), ("total", True)]),
+        ("for each in a:\n        if b: total = 0\n        total += each", [("total", False)]),
+        ("while a:\n        total += 1\n    else: total = 0\n    use(total)", [("total", False)]),
+        ("try: total += 1\n    except E: use(total)", [("total", True), ("total", True)]),
         ("x: int\n    use(x)\n    x = 1", [("x", True)]),
         ("x = 1\n    del x\n    use(x)", [("x", True)]),
         ("del a['x']\n    use(a)", []),
@@ -84,13 +88,16 @@ def program(rng: random.Random, depth: int, indent: str, lines: list[str], loop:
     """Random statements that bind and read two names; ``use`` lines are numbered by where they stand."""
     for _ in range(rng.randrange(1, 4)):
         name = rng.choice(NAMES)
-        kind = rng.choice(("bind", "use", "use", "if", "for", "while", "try", "del", "leave", "with", "maybe"))
+        kind = rng.choice(("bind", "use", "use", "if", "for", "while", "try", "del", "leave", "with", "maybe", "more"))
         if depth == 0 and kind in ("if", "for", "while", "try", "with"):
             kind = "use"
         if kind == "bind":
             lines.append(f"{indent}{name} = 1")
         elif kind == "maybe":
             lines.append(f"{indent}{name} = risky()")
+        elif kind == "more":
+            # ``coin``: read right after a store, CPython 3.11 blames the line of the store.
+            lines.append(f"{indent}coin; {name} += seen.append(({len(lines)}, {name})) or 1")
         elif kind == "use":
             lines.append(f"{indent}seen.append(({len(lines)}, {name}))")
         elif kind == "del":

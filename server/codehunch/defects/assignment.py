@@ -230,7 +230,8 @@ class _Flow:
 
     def _again(self, node: Node, state: _State) -> _State:
         """A state where any part of a node may have run before."""
-        return _State(state.some | self._local.intersection(bound_in(node)), state.every.difference(unbound_in(node)))
+        fresh = self._local.intersection(bound_in(node, first=True))
+        return _State(state.some | fresh, state.every.difference(unbound_in(node)))
 
     def _read(self, top: Node | None, state: _State) -> _State:
         """The state after an expression or a simple statement, its reads noted."""
@@ -256,8 +257,14 @@ class _Flow:
                 named = kind == "named_expression"
                 target = node.child_by_field_name("name" if named else "left")
                 value = node.child_by_field_name("value" if named else "right")
-                if target is not None and value is not None:
-                    stack.extend([(target,), value, *([target] if kind == "augmented_assignment" else [])])
+                if target is None or value is None:
+                    continue
+                if kind != "augmented_assignment":
+                    stack.extend([(target,), value])
+                elif target.type == "identifier" and text_of(target) not in state.some:
+                    stack.extend([value, target])  # What cannot be read does not get that far.
+                else:
+                    stack.extend([(target,), value, target])
             elif kind in ("import_statement", "import_from_statement"):
                 state = state.bound(imported_names(node))
             elif kind in DEFINITIONS:

@@ -269,6 +269,7 @@ _REASONS = {
     Standing.MISSING: " (its class does not define it)",
     Standing.UNASSIGNED: " (it has no value here yet)",
     Standing.PERHAPS_UNASSIGNED: " (not every path gives it a value)",
+    Standing.UNREAD: " (nothing reads this value)",
 }
 
 

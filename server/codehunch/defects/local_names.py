@@ -12,8 +12,9 @@ from codehunch.syntax.parsing import text_of
 DEFINITIONS = frozenset("function_definition class_definition decorated_definition".split())
 
 
-def bound_in(top: Node) -> Iterator[str]:
-    """Names that statements below a node bind in the same function."""
+def bound_in(top: Node, first: bool = False) -> Iterator[str]:
+    """Names that statements below a node bind in the same function; with ``first`` only those that can be bound there
+    without having a value before, which ``x += 1`` needs."""
     stack = [top]
     while stack:
         node = stack.pop()
@@ -25,7 +26,8 @@ def bound_in(top: Node) -> Iterator[str]:
         if kind == "lambda":
             continue
         if kind in ("assignment", "augmented_assignment", "for_statement"):
-            if kind == "for_statement" or node.child_by_field_name("right") is not None:
+            counts = kind == "for_statement" or node.child_by_field_name("right") is not None
+            if counts and not (first and kind == "augmented_assignment"):
                 yield from targets_of(node.child_by_field_name("left"))
         elif kind == "named_expression":
             yield from targets_of(node.child_by_field_name("name"))

@@ -37,7 +37,7 @@ from codehunch.syntax.spans import Span
 
 MAX_LINES, MAX_CHARS = 25, 1100
 MAX_FILE = 250_000
-MAX_FILES = 250
+MAX_FILES = 450
 """Files of a package that are read: their functions find each other."""
 SKIPPED_PARTS = {
     "test", "tests", "testing", "idlelib", "lib2to3", "turtledemo", "site-packages", "_vendor", "vendor", "vendored",
@@ -379,7 +379,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--held-out", nargs="*", default=[], help="names of the packages kept for validation")
     parser.add_argument("--benchmarks", nargs="*", default=[], type=Path, help="JSON lines never to overlap with")
-    parser.add_argument("--limit", type=int, default=3000, help="most examples of one package")
+    parser.add_argument("--limit", type=int, default=6000, help="most examples of one package")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()

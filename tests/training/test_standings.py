@@ -151,7 +151,7 @@ def test_a_forgotten_assignment_leaves_reads_without_a_value() -> None:
         return found
 
     counted = "count = 0\n    count += 1\n    print(first)\n    return count"
-    assert forgotten(counted) == {("count += 1\n    print(first)\n    return count", ("count += 1",))}
+    assert forgotten(counted) == {("count += 1\n    print(first)\n    return count", ("count += 1", "count"))}
     assert forgotten("print(first); last = first\n    return last") == {("print(first); return last", ("last",))}
     assert forgotten("if first:\n        last = first\n    return last") == set()  # Nothing would be left of the block.
     # The file has an ``a``: nothing shows that it is not the one that is meant.

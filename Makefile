@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without --no-compile half of the installation would go into compiling modules of torch that nothing imports.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 DEMO_FILE := examples/todo.py
-DEMO_LINE := 11
+DEMO_LINE := 37
 
 .PHONY: help demo test test-editors lint docs format clean
 

@@ -1,4 +1,8 @@
-"""Functions that are only described so far: `codehunch generate` writes their bodies."""
+"""Functions that are only described so far: `codehunch generate` writes their bodies.
+
+Where a function like it stands nearby, as with `save_notes`, the body is fitted from that one; the others show what
+the small model does alone.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +24,14 @@ class Stack:
 
     def pop(self):
         """Remove the top item of the stack and return it."""
+
+
+def save_tasks(tasks, path):
+    """Write the tasks to a file, one task a line."""
+    with open(path, "w", encoding="utf-8") as file:
+        for task in tasks:
+            file.write(f"{task.title}: {task.owner}\n")
+
+
+def save_notes(notes, path):
+    """Write the notes to a file, one note a line."""

@@ -8,8 +8,6 @@ called unread is never read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tree_sitter import Node
 
 from codehunch.defects.bindings import TARGETS, identifiers
@@ -113,7 +111,7 @@ class _Liveness:
                     gone.add(text_of(each))
             read = read.union(*(reads_of(each) for each in others))
             value = value.child_by_field_name("right")
-        return live - gone | read | _reads(value)
+        return live - gone | read | reads_of(value)
 
     def _if(self, node: Node, live: frozenset[str]) -> frozenset[str]:
         after, passed = live, live
@@ -122,9 +120,9 @@ class _Liveness:
                 passed = self._block(clause.child_by_field_name("body"), after)
             else:
                 taken = self._block(clause.child_by_field_name("consequence"), after)
-                passed = passed | taken | _reads(clause.child_by_field_name("condition"))
+                passed = passed | taken | reads_of(clause.child_by_field_name("condition"))
         taken = self._block(node.child_by_field_name("consequence"), after)
-        return passed | taken | _reads(node.child_by_field_name("condition"))
+        return passed | taken | reads_of(node.child_by_field_name("condition"))
 
     def _loop(self, node: Node, live: frozenset[str]) -> frozenset[str]:
         alternative = node.child_by_field_name("alternative")
@@ -135,8 +133,8 @@ class _Liveness:
         self._ends.pop()
         if node.type == "for_statement":
             inside = self._store(node.child_by_field_name("left"), inside)
-            return done | inside | _reads(node.child_by_field_name("right"))
-        return done | inside | _reads(node.child_by_field_name("condition"))
+            return done | inside | reads_of(node.child_by_field_name("right"))
+        return done | inside | reads_of(node.child_by_field_name("condition"))
 
     def _try(self, node: Node, live: frozenset[str]) -> frozenset[str]:
         handlers = [c for c in node.named_children if c.type in ("except_clause", "except_group_clause")]
@@ -236,14 +234,10 @@ def _split(target: Node | None) -> tuple[list[Node], list[Node]]:
     return plain, others
 
 
-def _reads(node: Node | None) -> frozenset[str]:
-    return reads_of(node) if node is not None else _NOTHING
-
-
-def reads_of(top: Node) -> frozenset[str]:
+def reads_of(top: Node | None) -> frozenset[str]:
     """Every name below a node but attributes, keywords and the targets of its assignments."""
     found: set[str] = set()
-    stack = [top]
+    stack = [top] if top is not None else []
     while stack:
         node = stack.pop()
         kind = node.type
@@ -254,8 +248,8 @@ def reads_of(top: Node) -> frozenset[str]:
         elif kind == "keyword_argument":
             stack.append(node.children[-1])
         elif kind in ("assignment", "for_statement"):
-            stack.extend(_split(node.child_by_field_name("left"))[1])
             left = node.child_by_field_name("left")
+            stack.extend(_split(left)[1])
             stack.extend(child for child in node.named_children if left is None or child.id != left.id)
         else:
             stack.extend(node.named_children)
@@ -264,17 +258,15 @@ def reads_of(top: Node) -> frozenset[str]:
 
 def _captured(body: Node) -> frozenset[str]:
     """Names that functions and classes inside read whenever they like."""
-    return frozenset(name for node in _scopes_in(body) for name in identifiers(node))
-
-
-def _scopes_in(body: Node) -> Iterator[Node]:
-    stack: list[Node] = list(body.named_children)
+    found: set[str] = set()
+    stack = list(body.named_children)
     while stack:
         node = stack.pop()
         if node.type in _SCOPES:
-            yield node
+            found.update(identifiers(node))
         else:
             stack.extend(node.named_children)
+    return frozenset(found)
 
 
 def _parameter_name(node: Node) -> Node | None:

@@ -11,6 +11,8 @@ from codehunch.defects.assignment import unassigned
 from codehunch.defects.surroundings import Standing
 from codehunch.syntax.parsing import parse
 
+from .programs import program
+
 
 def early(text: str) -> list[tuple[str, bool]]:
     """Every early read, with whether no path at all has bound the name."""
@@ -81,50 +83,19 @@ def test_deep_and_broken_code_is_read() -> None:
     ]
 
 
-NAMES = ("x", "y")
+KINDS = ("use", "use", "bind", "if", "for", "while", "try", "del", "leave", "suppress", "risk", "more")
 
 
-def program(rng: random.Random, depth: int, indent: str, lines: list[str], loop: bool = False) -> None:
-    """Random statements that bind and read two names; ``use`` lines are numbered by where they stand."""
-    for _ in range(rng.randrange(1, 4)):
-        name = rng.choice(NAMES)
-        kind = rng.choice(("bind", "use", "use", "if", "for", "while", "try", "del", "leave", "with", "maybe", "more"))
-        if depth == 0 and kind in ("if", "for", "while", "try", "with"):
-            kind = "use"
-        if kind == "bind":
-            lines.append(f"{indent}{name} = 1")
-        elif kind == "maybe":
-            lines.append(f"{indent}{name} = risky()")
-        elif kind == "more":
-            # ``coin``: read right after a store, CPython 3.11 blames the line of the store.
-            lines.append(f"{indent}coin; {name} += seen.append(({len(lines)}, {name})) or 1")
-        elif kind == "use":
-            lines.append(f"{indent}seen.append(({len(lines)}, {name}))")
-        elif kind == "del":
-            lines.append(f"{indent}del {name}")
-        elif kind == "leave":
-            lines.append(f"{indent}if coin(): {rng.choice(('break', 'continue')) if loop else 'return'}")
-        elif kind == "with":
-            lines.append(f"{indent}with suppress(ValueError):")
-            program(rng, depth - 1, indent + "    ", lines, loop)
-        elif kind in ("for", "while"):
-            lines.append(f"{indent}for {name} in coins():" if kind == "for" else f"{indent}while coin():")
-            program(rng, depth - 1, indent + "    ", lines, True)
-            if rng.random() < 0.3:
-                lines.append(f"{indent}else:")
-                program(rng, depth - 1, indent + "    ", lines, loop)
-        else:
-            heads = {"if": ("if coin():", ["else:"]), "try": ("try:", ["except ValueError as e:", "else:", "finally:"])}
-            head, others = heads[kind]
-            lines.append(indent + head)
-            program(rng, depth - 1, indent + "    ", lines, loop)
-            first = kind == "try"
-            for other in others:
-                # A try has a handler here: without one an ``else`` would be no Python.
-                if first or rng.random() < 0.4:
-                    lines.append(indent + other)
-                    program(rng, depth - 1, indent + "    ", lines, loop and other != "finally:")
-                first = False
+def statement(kind: str, name: str, line: int) -> str:
+    """One that binds or reads a name; reads are numbered by where they stand."""
+    return {
+        "use": f"seen.append(({line}, {name}))",
+        "bind": f"{name} = 1",
+        "del": f"del {name}",
+        "risk": f"{name} = risky()",
+        # ``coin``: read right after a store, CPython 3.11 blames the line of the store.
+        "more": f"coin; {name} += seen.append(({line}, {name})) or 1",
+    }[kind]
 
 
 def runs(text: str, rng: random.Random) -> tuple[set[int], set[int]]:
@@ -146,7 +117,7 @@ def runs(text: str, rng: random.Random) -> tuple[set[int], set[int]]:
         seen: list[tuple[int, object]] = []
         scope = {
             "seen": seen, "coin": lambda: rng.random() < 0.5, "risky": risky, "suppress": suppress,
-            "coins": lambda: range(rng.randrange(3)), "x": 1, "y": 1,
+            "coins": lambda line: range(rng.randrange(3)), "x": 1, "y": 1,
         }  # fmt: skip
         exec(compiled, scope)
         try:
@@ -169,8 +140,7 @@ def test_random_programs_read_as_they_run(seed: int) -> None:
     rng = random.Random(seed)
     called = {True: 0, False: 0}
     for _ in range(25):
-        lines: list[str] = []
-        program(rng, 3, "    ", lines)
+        lines = program(rng, 3, statement, KINDS)
         text = "def f():\n" + "\n".join(lines) + "\n"
         parsed = parse(text)
         found: dict[int, bool] = {}

@@ -10,6 +10,8 @@ import pytest
 from codehunch.defects.liveness import unread
 from codehunch.syntax.parsing import parse
 
+from .programs import program
+
 
 def unread_in(text: str) -> list[str]:
     """Every name that gets a value nothing reads, with its line; the header is line 0."""
@@ -45,6 +47,8 @@ def unread_in(text: str) -> list[str]:
         ("while a:\n        x = 1\n        break\n    return x", []),
         ("while a:\n        x = 1\n        continue", ["x:2"]),
         ("for _ in a:\n        x = 1\n        if b: break\n    else: x = 2\n    return x", ["_:1"]),
+        ("while a:\n        if b: break\n        x = 1\n    else: x = 2\n    return x", []),
+        ("try:\n        for y in a: b(y); x = y\n    except E: return x", []),
         ("try: x = a()\n    except E: return x", ["x:1"]),
         ("try: x = a(); b()\n    except E: return x", []),
         ("x = 1\n    try: x = a()\n    except E: pass\n    return x", []),
@@ -90,53 +94,17 @@ def test_deep_and_broken_code_is_read() -> None:
     assert unread_in(f"def f(a):\n    if a: x = 1\n{clauses}    return x\n") == []
 
 
-NAMES = ("x", "y")
+KINDS = ("bind", "bind", "use", "both", "if", "for", "while", "try", "leave", "suppress", "risk", "handle")
 
 
-def program(rng: random.Random, depth: int, indent: str, lines: list[str], loop: bool = False) -> None:
-    """Random statements: every value is the number of the line that gave it, every read is noted."""
-    for _ in range(rng.randrange(1, 4)):
-        name, other = rng.choice(NAMES), rng.choice(NAMES)
-        kind = rng.choice(
-            ("bind", "bind", "use", "both", "if", "for", "while", "try", "leave", "with", "risk", "handle")
-        )
-        if depth == 0 and kind in ("if", "for", "while", "try", "with", "handle"):
-            kind = "bind"
-        here = len(lines)
-        if kind == "bind":
-            lines.append(f"{indent}{name} = {here}")
-        elif kind == "both":
-            lines.append(f"{indent}{name} = noted({other}, {here})")
-        elif kind == "risk":
-            lines.append(f"{indent}{name} = risky({here})")
-        elif kind == "use":
-            lines.append(f"{indent}noted({name}, 0)")
-        elif kind == "leave":
-            lines.append(f"{indent}if coin(): {rng.choice(('break', 'continue', 'return')) if loop else 'return'}")
-        elif kind in ("with", "handle"):
-            lines.append(f"{indent}with {'suppress(ValueError)' if kind == 'with' else f'handle({here}) as {name}'}:")
-            program(rng, depth - 1, indent + "    ", lines, loop)
-        elif kind in ("for", "while"):
-            lines.append(f"{indent}for {name} in coins({here}):" if kind == "for" else f"{indent}while coin():")
-            program(rng, depth - 1, indent + "    ", lines, True)
-            if rng.random() < 0.3:
-                lines.append(f"{indent}else:")
-                program(rng, depth - 1, indent + "    ", lines, loop)
-        else:
-            heads = {
-                "if": ("if coin():", ["elif coin():", "else:"]),
-                "try": ("try:", ["except ValueError:", "else:", "finally:"]),
-            }
-            head, others = heads[kind]
-            lines.append(indent + head)
-            program(rng, depth - 1, indent + "    ", lines, loop)
-            first = kind == "try"
-            for each in others:
-                # A try has a handler here: without one an ``else`` would be no Python.
-                if first or rng.random() < 0.4:
-                    lines.append(indent + each)
-                    program(rng, depth - 1, indent + "    ", lines, loop and each != "finally:")
-                first = False
+def statement(kind: str, name: str, line: int) -> str:
+    """One whose value is the number of its line, or that notes what it reads."""
+    return {
+        "bind": f"{name} = {line}",
+        "use": f"noted({name}, 0)",
+        "both": f"{name} = noted({'xy'[line % 2]}, {line})",
+        "risk": f"{name} = risky({line})",
+    }[kind]
 
 
 def reads_of_runs(text: str, rng: random.Random) -> set[int]:
@@ -176,8 +144,7 @@ def test_random_programs_read_no_value_that_is_called_unread(seed: int) -> None:
     rng = random.Random(seed)
     called = checked = 0
     for _ in range(25):
-        lines: list[str] = []
-        program(rng, 3, "    ", lines)
+        lines = program(rng, 3, statement, KINDS)
         text = "def f(x, y):\n" + "\n".join(lines) + "\n"
         parsed = parse(text)
         found = {parsed.data[:at].count(b"\n") - 1 for at in unread(parsed.tree.root_node.named_children[0])}

@@ -127,7 +127,8 @@ class _Liveness:
     def _loop(self, node: Node, live: frozenset[str]) -> frozenset[str]:
         alternative = node.child_by_field_name("alternative")
         done = self._block(alternative.child_by_field_name("body"), live) if alternative is not None else live
-        again = done | reads_of(node)
+        # The next round may leave the loop in its midst, by ``break`` or an exception.
+        again = (done | live | reads_of(node)).union(*self._caught)
         self._ends.append((live, again))
         inside = self._block(node.child_by_field_name("body"), again)
         self._ends.pop()

@@ -53,7 +53,9 @@ from codehunch_training.export.calibration import Judged, fitted_weights, judge,
 from codehunch_training.models.encoder import DefectModel
 from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, LEFT_OUT, read_recipe
 from codehunch_training.tasks.defect_data import Example, label_index, make_examples
-from codehunch_training.tasks.defects import TOKEN_LABELS, Recipe, train
+from codehunch_training.tasks.defect_model import TOKEN_LABELS
+from codehunch_training.tasks.defect_recipe import Recipe
+from codehunch_training.tasks.defects import train
 
 SMALL = {"hidden_size": 128, "layers": 4, "heads": 4, "intermediate_size": 352}
 LARGE = {"hidden_size": 256, "layers": 6, "heads": 4, "intermediate_size": 704}

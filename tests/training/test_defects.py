@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import shutil
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +24,20 @@ from codehunch.inference.encoding import LexicalEncoder
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.text import SourceText
+from codehunch_training.corpus.around import source_of
 from codehunch_training.corpus.harvest import read_functions, write_functions
 from codehunch_training.corpus.injection import definition, inject
-from codehunch_training.corpus.rows import FunctionRow
+from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
 from codehunch_training.export.defects import export, recalibrated
 from codehunch_training.export.defects import measured as measured_again
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
 from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
-from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples
-from codehunch_training.tasks.defects import (
-    MASKED_ALONE,
-    TOKEN_LABELS,
-    Batches,
-    Recipe,
-    Run,
-    mixture_at,
-    rate_at,
-    train,
-    with_share_of_tests,
-)
+from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples, stream
+from codehunch_training.tasks.defect_model import TOKEN_LABELS
+from codehunch_training.tasks.defect_recipe import MASKED_ALONE, Recipe, mixture_at, rate_at
+from codehunch_training.tasks.defects import Batches, Run, train, with_share_of_tests
 
 WORDS = [
     "count",
@@ -193,6 +188,25 @@ def assert_consistent(held: dict[str, Any], functions: int, card: str) -> None:
         assert f"## {heading}" in card
 
 
+def test_hard_negatives_are_read_as_they_are(functions: Path, tmp_path: Path) -> None:
+    rows = list(read_functions(functions))
+    doubts = tmp_path / "doubts.jsonl.gz"
+    with gzip.open(doubts, "wt", encoding="utf-8") as sink:
+        sink.writelines(f"{to_line(row)}\n" for row in (*rows[:20], *rows[-20:]))
+    recipe = attrs.evolve(TINY, steps=3, dense_until=0.0, doubted=1.0)
+    summary = train(recipe, functions, tmp_path / "run", doubts=doubts)
+    assert summary["hard_negatives"] == sum(row.project == "training" for row in (*rows[:20], *rows[-20:]))
+    assert doubts.name in summary["data"]
+    run = Run(recipe, functions, tmp_path / "run", doubts=doubts)
+    mixture = Mixture(clean=0.0, dense=1.0, doubted=1.0)
+    sources = [source_of(row) for row in run.training]
+    made = stream(sources, run.encoder, run.index, lambda: mixture, random.Random(0), doubts=run.doubts)
+    read = list(islice(made, 60))
+    clean = [not (example.token_labels > 0).any() for example in read]
+    assert clean[::2] == [True] * 30
+    assert sum(clean[1::2]) < 5
+
+
 def test_a_stopped_run_goes_on(functions: Path, tmp_path: Path) -> None:
     first = Run(attrs.evolve(TINY, steps=6), functions, tmp_path)
     first.train()
@@ -305,7 +319,7 @@ def test_threshold_keeps_the_budget(scores: list[float], lines: int, budget: flo
         (0.1, {"masked": 0.0}, Mixture(clean=0.1, dense=0.9)),
         (0.1, {"pretrain_until": 0.3}, Mixture(clean=1.0, dense=0.0, masked=MASKED_ALONE)),
         (0.3, {"pretrain_until": 0.3}, Mixture(clean=0.1, dense=0.9, masked=0.12)),
-        (0.9, {"mined": 0.5}, Mixture(clean=0.3, dense=0.15, mined=0.5)),
+        (0.9, {"mined": 0.5, "doubted": 0.1}, Mixture(clean=0.3, dense=0.15, mined=0.5, doubted=0.1)),
     ],
 )
 def test_stretches_of_a_run(done: float, changes: dict[str, float], expected: Mixture) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from codehunch_training.corpus.docstrings import (
+    KINDS,
     Duplicates,
     benchmark_grams,
     build,
@@ -21,7 +23,6 @@ from codehunch_training.corpus.docstrings import (
 pytest.importorskip("tokenizers")
 from codehunch.generation.prompt import EOS, MARKERS, PAD, SPECIAL_TOKENS
 from codehunch_training.tasks.generation_data import (
-    KINDS,
     Examples,
     Sampler,
     collate,
@@ -148,7 +149,7 @@ def test_duplicates() -> None:
     assert duplicates.seen("return  b")
 
 
-def build_corpus(tmp_path: Path, benchmarks: list[Path]) -> Path:
+def build_corpus(tmp_path: Path, benchmarks: list[Path], kinds: Sequence[str] = KINDS) -> Path:
     for name in ("alpha", "beta", "_vendor"):
         folder = tmp_path / "packages" / name / name
         folder.mkdir(parents=True)
@@ -158,7 +159,7 @@ def build_corpus(tmp_path: Path, benchmarks: list[Path]) -> Path:
     (tmp_path / "packages" / "alpha" / "celery" / "module.py").write_text(SOURCE.replace("names", "reserved_names"))
     out = tmp_path / "out"
     packages = [tmp_path / "packages" / name for name in ("alpha", "beta")]
-    build(packages, out, {"beta"}, benchmarks, limit=100, seed=0, workers=1)
+    build(packages, out, {"beta"}, benchmarks, limit=100, seed=0, workers=1, kinds=kinds)
     return out
 
 
@@ -173,6 +174,13 @@ def test_packages_are_split_and_duplicates_stay_held_out(tmp_path: Path) -> None
     stats = json.loads((out / "stats.json").read_text())
     assert stats["held_out"] == ["beta"]
     assert len(stats["fingerprint"]) == 64
+
+
+@pytest.mark.parametrize("kind", ["docstring", "sentence"])
+def test_what_trains_can_be_of_one_kind(kind: str, tmp_path: Path) -> None:
+    out = build_corpus(tmp_path, [], [kind])
+    assert {row["kind"] for row in read_rows(out / "train.jsonl.gz")} == {kind}
+    assert {row["kind"] for row in read_rows(out / "valid.jsonl.gz")} == set(KINDS)
 
 
 def test_benchmark_text_is_left_out(tmp_path: Path) -> None:

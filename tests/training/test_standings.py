@@ -21,15 +21,18 @@ from codehunch.inference.encoding import STANDINGS_FROM, LexicalEncoder
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.around import around_of
 from codehunch_training.corpus.harvest import read_functions, write_functions
-from codehunch_training.corpus.injection import definition, forget_assignment, forget_binding, inject
+from codehunch_training.corpus.injection import Injected, definition, forget_assignment, forget_binding, inject
 from codehunch_training.corpus.misspelling import misspelling, strange_name
-from codehunch_training.corpus.rows import to_line
+from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.evaluation.defects import read
 from codehunch_training.export.calibration import threshold_for, threshold_over_projects
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 from codehunch_training.tasks.defect_data import EARLIER, label_index, make_examples
-from codehunch_training.tasks.defects import TOKEN_LABELS, Recipe, started, train
+from codehunch_training.tasks.defect_model import TOKEN_LABELS, started
+from codehunch_training.tasks.defect_recipe import Recipe
+from codehunch_training.tasks.defects import train
+from codehunch_training.tasks.doubts import EARNED, doubts
 
 WORDS = "count total size width height depth left right upper lower first last index offset limit start".split()
 HELPERS = ("combine", "arrange", "compute", "measure", "collect")
@@ -89,10 +92,15 @@ def test_labels_of_another_table_are_refused(tmp_path: Path) -> None:
         started(tmp_path, 0)
 
 
-def test_a_model_hears_how_names_stand(tmp_path: Path) -> None:
-    """The same function is right where its file binds a name and wrong where it does not; only the file tells."""
+Taught = tuple[DefectModel, LexicalEncoder, list[FunctionRow]]
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    """A model that has learned from files which have lost an import, how it reads, and functions it has not seen."""
     rng = random.Random(0)
-    package = tmp_path / "training"
+    folder = tmp_path_factory.mktemp("taught")
+    package = folder / "training"
     package.mkdir()
     for number in range(160):
         uses = "\n\n".join(
@@ -102,36 +110,67 @@ def test_a_model_hears_how_names_stand(tmp_path: Path) -> None:
             for name in [rng.choice(HELPERS)]
         )
         (package / f"m{number}.py").write_text(f"from helpers import {', '.join(HELPERS)}\n\n{uses}")
-    write_functions([("training", package)], tmp_path / "all.jsonl.gz", 5)
-    rows = list(read_functions(tmp_path / "all.jsonl.gz"))
+    write_functions([("training", package)], folder / "all.jsonl.gz", 5)
+    rows = list(read_functions(folder / "all.jsonl.gz"))
     held = [attrs.evolve(row, project="held") for row in rows[:30]]
-    with gzip.open(tmp_path / "functions.jsonl.gz", "wt") as sink:
+    with gzip.open(folder / "functions.jsonl.gz", "wt") as sink:
         sink.writelines(f"{to_line(row)}\n" for row in (*rows[30:], *held))
-    recipe = RECIPE
-    train(recipe, tmp_path / "functions.jsonl.gz", tmp_path / "run")
-    model = DefectModel.from_pretrained(tmp_path / "run" / "model").eval()
-    encoder = LexicalEncoder(
-        Tokenizer.from_file(str(tmp_path / "run" / "tokenizer.json")),
-        recipe.window,
-        recipe.stride,
-        standings=len(Standing),
-    )
+    train(RECIPE, folder / "functions.jsonl.gz", folder / "run")
+    model = DefectModel.from_pretrained(folder / "run" / "model").eval()
+    tokenizer = Tokenizer.from_file(str(folder / "run" / "tokenizer.json"))
+    return model, LexicalEncoder(tokenizer, RECIPE.window, RECIPE.stride, standings=len(Standing)), held
+
+
+def without_import(row: FunctionRow, rng: random.Random) -> Injected:
+    """The function in a file that has lost the import it needs."""
+    parsed = parse(row.text)
+    node, around = definition(parsed), around_of(row.around)
+    assert node is not None
+    assert around is not None
+    made = forget_binding(parsed, node, around, rng)
+    assert made is not None
+    assert made.text == row.text
+    assert all(row.text[at:].startswith(tuple(HELPERS)) for at in made.labels)
+    return made
+
+
+def test_a_model_hears_how_names_stand(taught: Taught) -> None:
+    """The same function is right where its file binds a name and wrong where it does not; only the file tells."""
+    model, encoder, held = taught
+    rng = random.Random(0)
     wins = 0
     for row in held:
-        parsed = parse(row.text)
-        node, around = definition(parsed), around_of(row.around)
-        assert node is not None
-        assert around is not None
-        made = forget_binding(parsed, node, around, rng)
-        assert made is not None
-        assert made.text == row.text
-        assert all(row.text[at:].startswith(tuple(HELPERS)) for at in made.labels)
+        made = without_import(row, rng)
         wrong = make_examples(row.text, made.labels, {}, encoder, label_index(TOKEN_LABELS), around=made.around)
-        right = make_examples(row.text, {}, {}, encoder, label_index(TOKEN_LABELS), around=around)
+        right = make_examples(row.text, {}, {}, encoder, label_index(TOKEN_LABELS), around=around_of(row.around))
         (_, one), (_, two) = read(model, [*wrong, *right], encoder.pad)
         place = int(np.flatnonzero(wrong[0].token_labels > 0)[0])
         wins += bool(one[place, 0] < two[place, 0])
     assert wins >= 25
+
+
+def test_doubts_are_those_that_clean_code_does_not_earn(taught: Taught) -> None:
+    model, encoder, held = taught
+    rng = random.Random(1)
+    found = list(doubts(model, encoder, held, 0.0, pool=7))
+    assert [each.row for each in found if each is not None] == held
+    clean = [each.suspicion for each in found if each is not None]
+    assert all(each is None for each in doubts(model, encoder, held, max(clean) + 0.01))
+    # The same functions where nothing binds the name they call: doubted more, but rightly.
+    changed = [without_import(row, rng).around for row in held]
+    unbound = [
+        attrs.evolve(row, around=around.to_json() if around else "") for row, around in zip(held, changed, strict=True)
+    ]
+    examples = [
+        make_examples(row.text, {}, {}, encoder, label_index(TOKEN_LABELS), around=around_of(row.around))
+        for row in unbound
+    ]
+    peaks = [float((1 - each[1:-1, 0]).max()) for _, each in read(model, [e[0] for e in examples], encoder.pad)]
+    assert np.mean(peaks) > np.mean(clean)
+    level = float(np.median(peaks))
+    kept = [each for each in doubts(model, encoder, unbound, level) if each is not None]
+    assert len(kept) < len(held) / 4
+    assert not {each.standing for each in kept} & EARNED
 
 
 def test_a_forgotten_assignment_leaves_reads_without_a_value() -> None:

@@ -16,7 +16,7 @@ import random
 import re
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ from codehunch.syntax.functions import Function, find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
 
+KINDS = ("docstring", "comment", "sentence", "signature")
+"""Where an example begins: a docstring, a comment, a docstring's first sentence alone, or nothing but the signature."""
 MAX_LINES, MAX_CHARS = 25, 1100
 MAX_FILE = 250_000
 MAX_FILES = 450
@@ -296,7 +298,9 @@ def _grams(text: str, size: int) -> set[int]:
     return {zlib.crc32(" ".join(found[i : i + size]).encode()) for i in range(len(found) - size + 1)}
 
 
-def package_examples(package: Path, limit: int, seed: int, baseline: bool = False) -> list[dict[str, Any]]:
+def package_examples(
+    package: Path, limit: int, seed: int, baseline: bool = False, kinds: Container[str] = KINDS
+) -> list[dict[str, Any]]:
     """At most ``limit`` examples of one package, files in a seeded order so that a cut is a sample."""
     files = python_files(package)
     random.Random(f"{seed}/{package.name}").shuffle(files)
@@ -308,7 +312,8 @@ def package_examples(package: Path, limit: int, seed: int, baseline: bool = Fals
             with contextlib.suppress(OSError):
                 index.update(str(path), (1, 1), path.read_bytes())
         for path in files:
-            rows.extend(examples_of(path, str(path.relative_to(package)), package.name, baseline, index.similar))
+            found = examples_of(path, str(path.relative_to(package)), package.name, baseline, index.similar)
+            rows.extend(row for row in found if row["kind"] in kinds)
             if len(rows) >= limit:
                 break
         index.close()
@@ -316,7 +321,14 @@ def package_examples(package: Path, limit: int, seed: int, baseline: bool = Fals
 
 
 def build(
-    packages: list[Path], out: Path, held_out: set[str], benchmarks: list[Path], limit: int, seed: int, workers: int
+    packages: list[Path],
+    out: Path,
+    held_out: set[str],
+    benchmarks: list[Path],
+    limit: int,
+    seed: int,
+    workers: int,
+    kinds: Sequence[str] = KINDS,
 ) -> dict[str, Any]:
     """Write ``train.jsonl.gz``, ``valid.jsonl.gz`` and ``stats.json`` under ``out``; returns the statistics."""
     out.mkdir(parents=True, exist_ok=True)
@@ -326,7 +338,8 @@ def build(
     digest = hashlib.sha256()
     # Held-out packages come first: what both hold stays out of training.
     packages = sorted(packages, key=lambda path: (path.name not in held_out, path.name))
-    jobs = [(path, limit, seed, path.name in held_out) for path in packages]
+    # What is held out is of every kind: the losses of two runs are compared on it.
+    jobs = [(path, limit, seed, held := path.name in held_out, KINDS if held else kinds) for path in packages]
     with (
         gzip.open(out / "train.jsonl.gz", "wt", compresslevel=3) as train,
         gzip.open(out / "valid.jsonl.gz", "wt", compresslevel=3) as valid,
@@ -380,10 +393,13 @@ def main() -> None:
     parser.add_argument("--held-out", nargs="*", default=[], help="names of the packages kept for validation")
     parser.add_argument("--benchmarks", nargs="*", default=[], type=Path, help="JSON lines never to overlap with")
     parser.add_argument("--limit", type=int, default=6000, help="most examples of one package")
+    parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="kinds of examples to train on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    stats = build(args.packages, args.out, set(args.held_out), args.benchmarks, args.limit, args.seed, args.workers)
+    stats = build(
+        args.packages, args.out, set(args.held_out), args.benchmarks, args.limit, args.seed, args.workers, args.kinds
+    )
     print(json.dumps(stats, indent=1))
 
 

@@ -33,7 +33,8 @@ def read(
             batch = collate([examples[i] for i in chosen], pad)
             inputs = {name: batch[name].to(model.device) for name in ("input_ids", "attention_mask", "identifier_ids")}
             output = model(**inputs)
-            whole, each = output.logits.softmax(-1).cpu().numpy(), output.token_logits.softmax(-1).cpu().numpy()
+            # Under autocast the logits have half the bits, and NumPy has no such type.
+            whole, each = (logits.float().softmax(-1).cpu().numpy() for logits in (output.logits, output.token_logits))
             for row, i in enumerate(chosen):
                 found[i] = whole[row], each[row, : len(examples[i].window)]
             at = end

@@ -6,6 +6,7 @@ recipe within its time budget, ``export`` to an int8 bundle with parity, calibra
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import tomllib
@@ -16,15 +17,21 @@ from typing import Annotated, Any
 import attrs
 import cattrs
 import typer
+from rich.console import Console
+from rich.progress import track
+from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import load_bundle
+from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.corpus.harvest import read_functions, write_functions
-from codehunch_training.corpus.rows import FunctionRow
+from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.export.defects import export as export_bundle
 from codehunch_training.export.defects import measured as measure_bundle
 from codehunch_training.export.defects import recalibrated
-from codehunch_training.tasks.defects import Recipe
+from codehunch_training.models.encoder import DefectModel
+from codehunch_training.tasks.defect_recipe import Recipe
 from codehunch_training.tasks.defects import train as train_run
+from codehunch_training.tasks.doubts import doubts as doubts_of
 
 DEFAULT_RECIPE = Path(__file__).parent.parent / "recipes" / "defects-default.toml"
 LEFT_OUT = ("arrow", "boltons", "cachetools", "invoke", "mistune", "pexpect", "tenacity", "webargs")
@@ -66,19 +73,49 @@ def harvest(
 
 
 @app.command()
+def doubt(
+    model: Annotated[
+        Path, typer.Argument(help="Folder of a model, as a run or `codehunch bundles restore` leaves it.")
+    ],
+    functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
+    out: Annotated[Path, typer.Argument(help="File of hard negatives to write, NAME.jsonl.gz, for `train --doubts`.")],
+    recipe: Annotated[Path, typer.Option(help="Recipe file: what it holds out is not read.")] = DEFAULT_RECIPE,
+    at_least: Annotated[float, typer.Option(help="Suspicion from which a function counts.")] = 0.1,
+    limit: Annotated[int, typer.Option(help="Functions to read, drawn by chance.")] = 100_000,
+    seed: int = 0,
+) -> None:
+    """Collect clean functions that a model warns about."""
+    held_out = read_recipe(recipe).held_out
+    rows = [row for row in read_functions(functions) if row.project not in held_out]
+    rows = random.Random(seed).sample(rows, min(limit, len(rows)))
+    loaded = DefectModel.from_pretrained(model)
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    encoder = LexicalEncoder(tokenizer, standings=loaded.config.standings)
+    found = track(doubts_of(loaded, encoder, rows, at_least), "functions", len(rows), console=Console(stderr=True))
+    count = 0
+    with gzip.open(out, "wt", encoding="utf-8", compresslevel=4) as sink:
+        for each in found:
+            if each is not None:
+                count += 1
+                sink.write(to_line(each.row) + "\n")
+    typer.echo(json.dumps({"read": len(rows), "doubted": count}))
+
+
+@app.command()
 def train(
     functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
     out: Annotated[Path, typer.Argument(help="Run folder; an unfinished run in it is resumed.")],
     histories: Annotated[Path | None, typer.Option(help="Mined bug fixes, rows.jsonl.gz.")] = None,
     recipe: Annotated[Path, typer.Option(help="Recipe file.")] = DEFAULT_RECIPE,
     start: Annotated[Path | None, typer.Option(help="Folder of a model and its tokenizer to begin from.")] = None,
+    doubts: Annotated[Path | None, typer.Option(help="Hard negatives, as `doubt` writes them.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Wall-clock budget; the recipe's own otherwise.")] = None,
 ) -> None:
     """Train, or go on with a run that was stopped. Ctrl-C saves."""
     settings = read_recipe(recipe)
     if minutes is not None:
         settings = attrs.evolve(settings, minutes=minutes)
-    typer.echo(json.dumps(train_run(settings, functions, out, histories, start), indent=1))
+    typer.echo(json.dumps(train_run(settings, functions, out, histories, start, doubts), indent=1))
 
 
 @app.command()

@@ -53,6 +53,8 @@ class Mixture:
     rate: float = 0.3
     mined: float = 0.0
     """How often a group of mined history is read beside a function."""
+    doubted: float = 0.0
+    """How often a clean function that an earlier model warned about is read beside a function."""
     masked: float = 0.0
     """Share of the lexemes that are masked and to be predicted, as in masked language modelling."""
 
@@ -224,15 +226,19 @@ def stream(
     mixture: Callable[[], Mixture],
     rng: random.Random,
     histories: Sequence[tuple[Known, ...]] = (),
+    doubts: Sequence[Source] = (),
 ) -> Iterator[Example]:
     """Endless examples in a new order every epoch. A single-defect reading is followed by its clean twin
     half of the time: telling the two apart is what the model is for. ``histories`` are mixed in at the
-    mixture's rate, two rows of a group at a time."""
+    mixture's rate, two rows of a group at a time, and so are ``doubts``: hard negatives, read as they are."""
     order = list(range(len(sources)))
     while True:
         rng.shuffle(order)
         for at in order:
             now = mixture()
+            if doubts and rng.random() < now.doubted:
+                doubt = rng.choice(doubts)
+                yield from make_examples(doubt.text, {}, {}, encoder, index, around=around_of(doubt.around))
             if histories and rng.random() < now.mined:
                 group = rng.choice(histories)
                 for known in rng.sample(group, min(2, len(group))):

@@ -9,16 +9,15 @@ time on any machine, and a killed run goes on from its last checkpoint.
 from __future__ import annotations
 
 import json
-import math
 import platform
 import random
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import torch
@@ -27,116 +26,40 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from codehunch.bundles.bundle import sha256_of
-from codehunch.defects.kinds import KINDS
-from codehunch.defects.surroundings import Standing
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.corpus.around import source_of
 from codehunch_training.corpus.harvest import read_functions
-from codehunch_training.corpus.injection import KIND_WEIGHTS
 from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.corpus.sources import is_test
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.evaluation.defects import localisation
 from codehunch_training.models.encoder import DefectConfig, DefectModel
-from codehunch_training.tasks.defect_data import EARLIER, Known, Mixture, batches, label_index, read_histories, stream
-
-MASKED_ALONE = 0.15
-"""As in masked language modelling (Devlin et al. 2019)."""
-
-TOKEN_LABELS: tuple[str, ...] = ("clean", *(kind.name for kind in KINDS if kind.name in KIND_WEIGHTS))
-
-
-@attrs.frozen
-class Recipe:
-    """Everything a run depends on besides its data."""
-
-    minutes: float = 60.0
-    """Time of training, evaluation not counted."""
-    clock: Literal["wall", "processor"] = "wall"
-    """What ``minutes`` are: with ``processor``, runs on one busy core get the same work (one thread, no workers)."""
-    steps: int = 0
-    """Optimiser steps instead of wall time, for runs that must be equal on any machine; 0: ``minutes`` counts."""
-    batch_tokens: int = 4096
-    optimizer: str = "muon"
-    """``muon`` (Jordan et al. 2024: orthogonalised momentum for the hidden matrices, AdamW for the
-    rest) or ``adamw``."""
-    learning_rate: float = 2e-3
-    warmup: float = 0.03
-    """Share of the budget in which the learning rate rises; it falls along a cosine to 2 % after that."""
-    weight_decay: float = 0.05
-    clip: float = 1.0
-    dense_until: float = 0.6
-    """Share of the budget spent on dense corruption."""
-    masked: float = 0.12
-    """In that stretch, the share of the lexemes that are masked and to be predicted."""
-    pretrain_until: float = 0.0
-    """Share of the budget before it in which lexemes are masked (``MASKED_ALONE`` of them) and nothing is wrong."""
-    mined: float = 0.2
-    """In the annealing, how often rows of mined histories are read beside a function."""
-    hidden_size: int = 256
-    layers: int = 6
-    heads: int = 4
-    intermediate_size: int = 704
-    vocabulary: int = 10_000
-    window: int = 512
-    stride: int = 128
-    standings: bool = True
-    """Whether the model is told how names stand in their file (``codehunch.defects.surroundings``)."""
-    tests: float = 0.2
-    """Share of the functions that may be tests: people write them, but they are much alike."""
-    validation_projects: tuple[str, ...] = ()
-    """Never trained on: they measure, here and in the bundle."""
-    calibration_projects: tuple[str, ...] = ()
-    """Never trained on: they fit the bundle's confidence and thresholds."""
-    validation_functions: int = 600
-    checkpoint_minutes: float = 5.0
-    threads: int = 1
-    workers: int = 0
-    """Processes that make batches beside the one that trains; one core makes some 30,000 tokens a second."""
-    compile: bool = False
-    """``torch.compile`` the layers: worth its minute of compilation on a GPU."""
-    seed: int = 0
-
-    @property
-    def told(self) -> int:
-        """How many standings the model is told of."""
-        return len(Standing) if self.standings else 0
-
-    @property
-    def held_out(self) -> frozenset[str]:
-        """Projects of which nothing is trained on."""
-        return frozenset((*self.validation_projects, *self.calibration_projects))
-
-
-def mixture_at(done: float, recipe: Recipe) -> Mixture:
-    """The corruption mixture after the share ``done`` of the budget."""
-    if done < recipe.pretrain_until:
-        return Mixture(clean=1.0, dense=0.0, masked=MASKED_ALONE)
-    return (
-        Mixture(clean=0.1, dense=0.9, masked=recipe.masked)
-        if done < recipe.dense_until
-        else Mixture(clean=0.3, dense=0.15, mined=recipe.mined)
-    )
-
-
-def rate_at(done: float, recipe: Recipe) -> float:
-    """The learning rate after the share ``done`` of the budget."""
-    if done < recipe.warmup:
-        return recipe.learning_rate * max(done / recipe.warmup, 0.01)
-    falling = (done - recipe.warmup) / (1 - recipe.warmup)
-    return recipe.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, falling))))
+from codehunch_training.tasks.defect_data import Known, Mixture, batches, label_index, read_histories, stream
+from codehunch_training.tasks.defect_model import TOKEN_LABELS, optimizers, started
+from codehunch_training.tasks.defect_recipe import Recipe, mixture_at, rate_at
 
 
 class Run:
     """A training run in a folder: model, optimiser, clock; everything a checkpoint holds."""
 
     def __init__(
-        self, recipe: Recipe, functions: Path, out: Path, histories: Path | None = None, start: Path | None = None
+        self,
+        recipe: Recipe,
+        functions: Path,
+        out: Path,
+        histories: Path | None = None,
+        start: Path | None = None,
+        doubts: Path | None = None,
     ) -> None:
         self.recipe, self.out, self.start = recipe, out, start
         self.histories: list[tuple[Known, ...]] = []
         if histories is not None:
             self.histories = read_histories(histories, TOKEN_LABELS, recipe.held_out)
+        self.doubts = [
+            source_of(row)
+            for row in (read_functions(doubts) if doubts is not None else ())
+            if row.project not in recipe.held_out
+        ]
         out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
         torch.set_num_threads(recipe.threads)
@@ -276,14 +199,14 @@ class Batches(IterableDataset[dict[str, Tensor]]):
 
     def __init__(self, run: Run) -> None:
         self.sources = [source_of(row) for row in run.training]
-        self.encoder, self.index, self.histories = run.encoder, run.index, run.histories
+        self.encoder, self.index, self.histories, self.doubts = run.encoder, run.index, run.histories, run.doubts
         self.recipe, self.step, self.done = run.recipe, run.step, run.share_done
 
     def of(self, worker: int, workers: int) -> Iterator[dict[str, Tensor]]:
         # The step in the seed: a resumed run does not read again what it has read.
         rng = random.Random(f"{self.recipe.seed}:{self.step}" + (f":{worker}" if workers > 1 else ""))
         sources = self.sources[worker::workers]
-        examples = stream(sources, self.encoder, self.index, self._mixture, rng, self.histories)
+        examples = stream(sources, self.encoder, self.index, self._mixture, rng, self.histories, self.doubts)
         return batches(examples, self.recipe.batch_tokens, self.encoder.pad, rng)
 
     def _mixture(self) -> Mixture:
@@ -292,54 +215,6 @@ class Batches(IterableDataset[dict[str, Tensor]]):
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         info = get_worker_info()
         return self.of(0, 1) if info is None else self.of(info.id, info.num_workers)
-
-
-def started(folder: Path, standings: int, labels: Sequence[str] = TOKEN_LABELS) -> DefectModel:
-    """The model of a folder, made to know so many standings and these labels. It begins by judging as before: standings
-    that refine a local name count as that, or as nothing where it knew none, and kinds that it did not tell apart are
-    left unlikely. Raises ValueError where its labels are not the first of these."""
-    model = DefectModel.from_pretrained(folder)
-    known, named = model.config.standings, tuple(model.config.token_labels)
-    if named != tuple(labels[: len(named)]) or any(EARLIER.get(new) not in named for new in labels[len(named) :]):
-        raise ValueError(f"{folder}: its labels are not today's; train from nothing instead")
-    if known == standings and named == tuple(labels):
-        return model
-    state = model.state_dict()
-    weight = state.pop("standings.weight", torch.zeros(1, model.config.hidden_size))
-    if standings:
-        numbers = torch.arange(standings)
-        state["standings.weight"] = weight[torch.where(numbers < known, numbers, min(int(Standing.LOCAL), known))]
-    like = [named.index(label if label in named else EARLIER[label]) for label in labels]
-    for name in ("token_out", "sequence_out"):
-        state[f"{name}.weight"] = state[f"{name}.weight"][like]
-        state[f"{name}.bias"] = state[f"{name}.bias"][like]
-        state[f"{name}.bias"][len(named) :] -= _UNLIKELY
-    changed = {**model.config.to_dict(), "standings": standings, "token_labels": list(labels)}
-    wanted = DefectModel(DefectConfig(**changed))
-    wanted.load_state_dict(state)
-    return wanted
-
-
-_UNLIKELY = 3.0
-"""Nats that the bias of a new kind starts below that of the one it was told apart from."""
-
-
-def optimizers(model: DefectModel, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """One optimiser for everything, or Muon for the layers' matrices beside AdamW for the rest.
-    No decay on norms, biases and attention biases. Both share one learning rate."""
-    hidden = [p for p in model.layers.parameters() if p.ndim == 2] if recipe.optimizer == "muon" else []
-    taken = {id(p) for p in hidden}
-    matrices = [p for p in model.parameters() if p.ndim >= 2 and id(p) not in taken]
-    others = [p for p in model.parameters() if p.ndim < 2]
-    rest = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=recipe.learning_rate, betas=(0.9, 0.98))]
-    if hidden:
-        # match_rms_adamw scales updates to AdamW's size, so that one rate suits both (Liu et al. 2025).
-        muon = torch.optim.Muon(
-            hidden, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
-        )
-        found.append(muon)
-    return found
 
 
 def split(functions: Path, recipe: Recipe) -> tuple[list[FunctionRow], list[FunctionRow]]:
@@ -365,13 +240,19 @@ def with_share_of_tests(rows: list[FunctionRow], share: float, seed: int) -> lis
 
 
 def train(
-    recipe: Recipe, functions: Path, out: Path, histories: Path | None = None, start: Path | None = None
+    recipe: Recipe,
+    functions: Path,
+    out: Path,
+    histories: Path | None = None,
+    start: Path | None = None,
+    doubts: Path | None = None,
 ) -> dict[str, Any]:
     """Run or resume; returns the final metrics and writes ``run.json`` and the model beside the checkpoint.
 
     ``start``: a folder with a model and its tokenizer to begin from (sizes and vocabulary are then its own).
+    ``doubts``: clean functions that a model warned about, as ``tasks.doubts`` finds them.
     """
-    run = Run(recipe, functions, out, histories, start)
+    run = Run(recipe, functions, out, histories, start, doubts)
     resumed = run.resume()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: setattr(run, "stop", True))
@@ -384,10 +265,11 @@ def train(
         "started_from": sha256_of(start / "model.safetensors") if start is not None else None,
         "finished": run.done >= 1.0,
         "seed": recipe.seed,
-        "data": {path.name: sha256_of(path) for path in (functions, histories) if path is not None},
+        "data": {path.name: sha256_of(path) for path in (functions, histories, doubts) if path is not None},
         "functions": len(run.training),
         "projects": len({row.project for row in run.training}),
         "mined_groups": len(run.histories),
+        "hard_negatives": len(run.doubts),
         "steps": run.step,
         "tokens": run.tokens,
         "minutes": round(run.seconds / 60, 1),

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from codehunch.generation.prompt import EOS, PAD, encode_prompt, encode_text
-from codehunch_training.corpus.docstrings import prompt_of
+from codehunch_training.corpus.docstrings import KINDS, prompt_of
 
-KINDS = ("docstring", "comment", "sentence", "signature")
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Encoder ids ``(batch, source)`` and labels ``(batch, target)``, both padded with the pad id."""
 

@@ -29,7 +29,9 @@ class Reader:
     def __init__(self, before: dict[str, float], after: dict[str, float]) -> None:
         self._before, self._after = before, after
 
-    def read(self, functions: Sequence[Sequence[Lexeme]], cancelled: object, told: object) -> list[Reading]:
+    def read(
+        self, functions: Sequence[Sequence[Lexeme]], cancelled: object, told: object, within: object
+    ) -> list[Reading]:
         found = []
         for lexemes in functions:
             table = self._before if any(lexeme.text == "<" for lexeme in lexemes) else self._after

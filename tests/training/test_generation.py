@@ -83,7 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Bundle]:
     second = train(recipe, data, run, minutes=0.04, resume=True)
     assert second["steps"] > first["steps"] > 0
     assert second["tokens"] > first["tokens"]
-    bundle = export(run, data, folder / "bundle", "tiny-generation", prompts=4)
+    bundle = export(run, data, folder / "bundle", "tiny-generation", prompts=4, numbered="0.9.1")
     return data, run, bundle
 
 
@@ -93,6 +93,7 @@ def test_the_run_says_how_it_came_about(made: tuple[Path, Path, Bundle]) -> None
     assert facts["data"]["fingerprint"] == json.loads((data / "stats.json").read_text())["fingerprint"]
     assert facts["versions"]["torch"]
     assert facts["metrics"]["valid_loss"]["docstring"] > 0
+    assert bundle.manifest.version == "0.9.1"
     assert bundle.manifest.provenance["recipe"]["vocabulary"] == 500
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert rows[-1]["seconds"] >= 2.4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import attrs
 import numpy as np
@@ -20,6 +20,8 @@ _KINDS = 2
 """Kinds tried per lexeme, the likeliest first."""
 _REWRITES = 12
 """Rewrites tried per lexeme and kind."""
+_LEXEMES = 40_000
+"""Of the functions that are made to try one lexeme and kind: of a function of thousands of lines few are."""
 _SPREAD = 0.1
 """How much suspicion a rewrite may add anywhere else before it can count as moving the defect, not mending it: where it
 adds more, what stands there afterwards must be less than half of what was mended."""
@@ -54,11 +56,15 @@ class Trial:
 
 
 def read_units(
-    units: Sequence[Unit], classifier: Classifier, cancelled: Callable[[], bool] | None = None
+    units: Sequence[Unit],
+    classifier: Classifier,
+    cancelled: Callable[[], bool] | None = None,
+    within: Sequence[Collection[int]] = (),
 ) -> list[Reading]:
-    """What the model thinks of functions, told how their names stand where it wants to know."""
+    """What the model thinks of functions, told how their names stand where it wants to know. ``within``: the lexemes
+    of each that matter; none where all do."""
     told = [unit.standings for unit in units] if classifier.encoder.standings else ()
-    return classifier.read([unit.lexemes for unit in units], cancelled, told)
+    return classifier.read([unit.lexemes for unit in units], cancelled, told, within)
 
 
 def suspicious_places(unit: Unit, reading: Reading, threshold: float) -> list[Place]:
@@ -90,30 +96,35 @@ def try_rewrites(
         if id(unit) not in enumerated:
             enumerated[id(unit)] = slots(unit.parsed, unit.definition) if unit.definition is not None else []
         for kind in likely_kinds(place.reading, place.at, classifier.labels):
-            for rewrite in repairs(unit, place.at, kind, enumerated[id(unit)])[:_REWRITES]:
+            most = max(2, min(_REWRITES, _LEXEMES // len(unit.lexemes)))
+            for rewrite in repairs(unit, place.at, kind, enumerated[id(unit)])[:most]:
                 changed = unit.rewritten(rewrite.edits)
                 if changed is not None:
                     tried.append((number, kind, rewrite, changed))
-    readings = read_units([changed for *_, changed in tried], classifier, cancelled)
+    touched = [_touched(changed, rewrite.edits, rewrite.anchors) for _, _, rewrite, changed in tried]
+    # Where the rewrite only takes something away, what follows it is looked at.
+    within = [
+        found or {min(places[number].at, len(changed.lexemes) - 1)}
+        for (number, *_, changed), found in zip(tried, touched, strict=True)
+    ]
+    readings = read_units([changed for *_, changed in tried], classifier, cancelled, within)
     trials: list[list[Trial]] = [[] for _ in places]
-    for (number, kind, rewrite, changed), reading in zip(tried, readings, strict=True):
-        trials[number].append(_trial(places[number], kind, rewrite, changed, reading))
+    for (number, kind, rewrite, _), own, reading in zip(tried, touched, readings, strict=True):
+        trials[number].append(_trial(places[number], kind, rewrite, own, reading))
     for each in trials:
         each.sort(key=lambda trial: trial.suspicion)
     return trials
 
 
-def _trial(place: Place, kind: str, rewrite: Rewrite, changed: Unit, reading: Reading) -> Trial:
-    touched = _touched(changed, rewrite.edits, rewrite.anchors)
-    after = reading.suspicion
+def _trial(place: Place, kind: str, rewrite: Rewrite, touched: set[int], reading: Reading) -> Trial:
+    after, before = reading.suspicion, place.reading.suspicion
     here = max((float(after[at]) for at in touched), default=0.0)
     elsewhere = np.delete(after, sorted(touched)).max(initial=0.0)
-    before, before_elsewhere = (
-        place.reading.suspicion[place.at],
-        np.delete(place.reading.suspicion, place.at).max(initial=0.0),
-    )
-    spreads = bool(elsewhere > max(before_elsewhere + _SPREAD, before / 2))
-    return Trial(kind, rewrite, here, float(1 - reading.sequence[0]), spreads)
+    before_elsewhere = np.delete(before, place.at).max(initial=0.0)
+    spreads = bool(elsewhere > max(before_elsewhere + _SPREAD, before[place.at] / 2))
+    # The parts of a long function that the rewrite leaves alone were read before.
+    rest = [part.sequence[0] for part in place.reading.parts if not part.first <= place.at < part.last]
+    return Trial(kind, rewrite, here, float(1 - min([reading.sequence[0], *rest])), spreads)
 
 
 def _touched(changed: Unit, edits: Sequence[Edit], anchors: Sequence[int]) -> set[int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -20,6 +22,22 @@ from codehunch.syntax.lexemes import Lexeme
 
 _INPUTS = ("input_ids", "attention_mask", "identifier_ids")
 _OUTPUTS = ("logits", "token_logits")
+_REMEMBERED = 128
+"""Windows of long functions whose outputs are kept, some 5 MB. An edit, or a rewrite that is tried, leaves most of such
+a function's windows as they were."""
+Probabilities = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Of a window as a whole, [labels], and of each of its tokens, [tokens, labels]."""
+
+
+@attrs.frozen(eq=False)
+class Part:
+    """What a window says of the lexemes that it answers for."""
+
+    first: int
+    last: int
+    """Lexeme numbers, half open."""
+    sequence: NDArray[np.float32]
+    """[labels]"""
 
 
 @attrs.frozen(eq=False)
@@ -30,6 +48,8 @@ class Reading:
     """[lexemes, labels]: probabilities of each lexeme; label 0 is clean."""
     sequence: NDArray[np.float32]
     """[labels]: of the function as a whole; of its most suspicious window where it needed several."""
+    parts: tuple[Part, ...] = ()
+    """The windows that were read."""
 
     @property
     def suspicion(self) -> NDArray[np.float32]:
@@ -50,6 +70,7 @@ class Classifier:
         tokenizer = Tokenizer.from_file(str(bundle.path / spec.tokenizer))
         self.encoder = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.told)
         session = open_session(bundle, manifest.defects.graph, placement or Placement(threads), _INPUTS, _OUTPUTS)
+        self._remembered: OrderedDict[bytes, Probabilities] = OrderedDict()
         self._runner = BatchRunner(session, _OUTPUTS, dict(zip(_INPUTS, (self.encoder.pad, 0, 0), strict=True)))
         ids = range(min(tokenizer.get_vocab_size(), PROBED_IDS))
         self._runner.warm_up(dict(zip(_INPUTS, (ids, range(1, 2), range(4)), strict=True)), spec.window)
@@ -59,28 +80,67 @@ class Classifier:
         functions: Sequence[Sequence[Lexeme]],
         cancelled: Callable[[], bool] | None = None,
         standings: Sequence[Sequence[int]] = (),
+        within: Sequence[Collection[int]] = (),
     ) -> list[Reading]:
         """Read functions, each with the same result in any company. ``standings`` tells how the lexemes of each
-        stand in its file. Raises Cancelled when asked to stop between two runs of the graph."""
-        windows: list[tuple[int, Window]] = []
+        stand in its file; ``within`` has the lexemes of each that matter: of long functions only the windows that
+        answer for those are read, and the rest counts as clean. Raises Cancelled when asked to stop between two runs
+        of the graph."""
         told = standings or [()] * len(functions)
+        owners: dict[bytes, list[tuple[int, Window]]] = {}
+        long: set[bytes] = set()
         for number, (lexemes, own) in enumerate(zip(functions, told, strict=True)):
-            windows.extend((number, window) for window in self.encoder.encode(lexemes, own))
+            windows = self.encoder.encode(lexemes, own)
+            for window in windows:
+                first, last = window.core
+                if within and not any(first <= at < last for at in within[number]):
+                    continue
+                key = _key(window)
+                owners.setdefault(key, []).append((number, window))
+                if len(windows) > 1:
+                    long.add(key)
         tokens = [np.zeros((len(lexemes), len(self.labels)), dtype=np.float32) for lexemes in functions]
-        sequence: list[NDArray[np.float32] | None] = [None] * len(functions)
+        parts: list[list[Part]] = [[] for _ in functions]
         for each in tokens:
             each[:, 0] = 1.0  # A lexeme without tokens (none today) reads as clean.
-        for at, outputs in self._runner.run([_row(window) for _, window in windows], cancelled):
-            number, window = windows[at]
-            whole, each_token = (softmax(logits / self._temperature) for logits in outputs)
-            first, last = window.core
-            places = np.flatnonzero((window.lexemes >= first) & (window.lexemes < last))
-            tokens[number][window.lexemes[places]] = each_token[places]
-            before = sequence[number]
-            if before is None or whole[0] < before[0]:
-                sequence[number] = whole
+        for key, (whole, each_token) in self._outputs(owners, long, cancelled):
+            for number, window in owners[key]:
+                first, last = window.core
+                places = np.flatnonzero((window.lexemes >= first) & (window.lexemes < last))
+                tokens[number][window.lexemes[places]] = each_token[places]
+                parts[number].append(Part(first, last, whole))
         clean = np.eye(1, len(self.labels), dtype=np.float32)[0]
-        return [Reading(t, s if s is not None else clean) for t, s in zip(tokens, sequence, strict=True)]
+        return [
+            Reading(
+                each, min((part.sequence for part in read), key=lambda one: float(one[0]), default=clean), tuple(read)
+            )
+            for each, read in zip(tokens, parts, strict=True)
+        ]
+
+    def _outputs(
+        self,
+        owners: Mapping[bytes, Sequence[tuple[int, Window]]],
+        long: Container[bytes],
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[tuple[bytes, Probabilities]]:
+        """What the graph says of every window, each read once; windows of ``long`` functions are remembered."""
+        known = [key for key in owners if key in self._remembered]
+        for key in known:
+            self._remembered.move_to_end(key)
+            yield key, self._remembered[key]
+        fresh = [key for key in owners if key not in self._remembered]
+        for at, outputs in self._runner.run([_row(owners[key][0][1]) for key in fresh], cancelled):
+            whole, each_token = (softmax(logits / self._temperature) for logits in outputs)
+            if fresh[at] in long:
+                self._remembered[fresh[at]] = whole, each_token
+                if len(self._remembered) > _REMEMBERED:
+                    self._remembered.popitem(last=False)
+            yield fresh[at], (whole, each_token)
+
+
+def _key(window: Window) -> bytes:
+    """Equal for windows that the graph cannot tell apart."""
+    return hashlib.blake2b(window.input_ids.tobytes() + window.identifier_ids.tobytes(), digest_size=16).digest()
 
 
 def _row(window: Window) -> dict[str, NDArray[np.int64]]:

@@ -107,9 +107,17 @@ class LexicalEncoder:
         total = int(ends[-1]) if len(ends) else 0
         if total + 2 <= self.window:
             return (self._window(pieces, identities, range(len(pieces)), (0, len(pieces))),)
-        return tuple(self._windows(pieces, identities, ends))
+        lines = np.array([at + 1 for at, lexeme in enumerate(lexemes) if lexeme.kind is LexemeKind.NEWLINE], np.int64)
+        return tuple(self._windows(pieces, identities, ends, lines))
 
-    def _windows(self, pieces: list[tuple[int, ...]], identities: list[int], ends: NDArray[np.int64]) -> list[Window]:
+    def _windows(
+        self,
+        pieces: list[tuple[int, ...]],
+        identities: list[int],
+        ends: NDArray[np.int64],
+        lines: NDArray[np.int64],
+    ) -> list[Window]:
+        """``ends`` [lexemes] are the tokens up to and with each lexeme, ``lines`` the lexemes up to each line's end."""
         header = int(np.searchsorted(ends, _HEADER_TOKENS, side="right"))
         header_tokens = int(ends[header - 1]) if header else 0
         windows: list[Window] = []
@@ -119,6 +127,10 @@ class LexicalEncoder:
             before = int(ends[start - 1]) if start else 0
             end = max(start + 1, int(np.searchsorted(ends, before + room, side="right")))
             last = end >= count
+            if not last:
+                # To a line's end, where one is near: then windows that follow an edit stay the same, token by token.
+                line = int(lines[at - 1]) if (at := int(np.searchsorted(lines, end, side="right"))) else 0
+                end = line if line and int(ends[end - 1] - ends[line - 1]) < self.stride // 2 else end
             # The stretch near the window's end lacks its right context: the next window answers for it.
             settled = (
                 count if last else max(answered + 1, int(np.searchsorted(ends, int(ends[end - 1]) - self.stride // 2)))

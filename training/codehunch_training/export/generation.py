@@ -229,7 +229,7 @@ def held_out_prompts(data: Path, tokenizer: Tokenizer, limit: int, count: int) -
     return [encode_prompt(tokenizer, prompt_of(row), limit) for row in chosen]
 
 
-def export(run: Path, data: Path, out: Path, identifier: str, prompts: int = 60) -> Bundle:
+def export(run: Path, data: Path, out: Path, identifier: str, prompts: int = 60, numbered: str = "1") -> Bundle:
     """Make a bundle under ``out`` from a run folder of ``tasks.generation`` and its data folder."""
     facts = json.loads((run / "run.json").read_text())
     recipe = facts["recipe"]
@@ -254,7 +254,7 @@ def export(run: Path, data: Path, out: Path, identifier: str, prompts: int = 60)
     versions = {name: version(name) for name in ("onnx", "onnxruntime", "optimum-onnx")}
     manifest = Manifest(
         id=identifier,
-        version="1",
+        version=numbered,
         task="generation",
         languages=("python",),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -284,9 +284,10 @@ def main(
     out: Annotated[Path, typer.Argument(help="Folder of the new bundle.")],
     identifier: Annotated[str, typer.Option("--id", help="The bundle's name.")] = "python-generation",
     prompts: Annotated[int, typer.Option(help="Held-out prompts the parity is measured on.")] = 60,
+    numbered: Annotated[str, typer.Option("--version", help="Version of the bundle.")] = "1",
 ) -> None:
     """Export, quantise and measure a trained generation model."""
-    bundle = export(run, data, out, identifier, prompts)
+    bundle = export(run, data, out, identifier, prompts, numbered)
     print(json.dumps(bundle.manifest.parity, indent=1))
     print(f"{bundle.size / 1e6:.1f} MB in {out}")
 

@@ -11,30 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 
 from codehunch.bundles.bundle import Bundle, write_bundle
 from codehunch.bundles.manifest import DefectSpec, EmbeddingSpec, GenerationSpec, InputSpec, Manifest
 from codehunch_training.export import graphs, quantisation, thresholds
 from codehunch_training.export.blocks import round_table
 from codehunch_training.export.card import CARD_NAME, render_card
+from codehunch_training.export.fitting import calibrated
 from codehunch_training.export.padding import without_mask
 from codehunch_training.export.parity import Bounds, GraphModel, ParityError, gate, measure_encoder, measure_generation
 from codehunch_training.export.quantisation import SCHEMES, Precision, Scheme
-from codehunch_training.export.subject import ExportError, Say, Subject, recorded, standard_library
+from codehunch_training.export.subject import ExportError, Say, Subject, recorded
 from codehunch_training.export.writers import add_cache_feeds, decoder_feeds, reference_of, variant_of
 
 WEIGHTS = "weights.onnx_data"
 SENSITIVITY_FEEDS = 16
 """Examples a graph is run on to decide what stays in floats."""
 ATTEMPTS = 3
-CLEAN_FUNCTIONS = 400
-CLEAN_LINES = 3000
-"""With fewer clean lines among the held-out rows, a third of a warning per 1,000 cannot be counted; functions of the
-standard library stand in where the model reads Python."""
 
 
 @attrs.frozen
@@ -75,7 +70,7 @@ def write(subject: Subject, out: Path, options: Options, say: Say = lambda _: No
         bundle = write_bundle(folder, manifest)
         if manifest.defects is not None:
             say("fitting temperature and thresholds")
-            manifest = _calibrated(subject, bundle, manifest)
+            manifest = calibrated(subject, bundle, manifest)
         (folder / CARD_NAME).write_text(render_card(manifest), encoding="utf-8")
         write_bundle(folder, manifest)
         _swap(folder, out)
@@ -323,80 +318,6 @@ def generation_spec(subject: Subject) -> GenerationSpec:
         prefix=subject.prefix,
         end_token_ids=subject.ends,
     )
-
-
-def _calibrated(subject: Subject, bundle: Bundle, manifest: Manifest) -> Manifest:
-    """The manifest with temperature, thresholds and what they cost on clean code."""
-    assert manifest.defects is not None
-    if subject.kind == "joint":
-        return _calibrated_joint(subject, bundle, manifest)
-    clean = [each.text for each in subject.calibration if each.label == 0]
-    source = subject.calibration_source
-    if _lines(clean) < CLEAN_LINES and "python" in subject.languages:
-        clean, source = standard_library(CLEAN_FUNCTIONS), "Python's standard library"
-    sources = subject.calibration_source, source
-    fitted = thresholds.fit(_logits_of(subject, bundle), subject.calibration, clean, sources)
-    spec = attrs.evolve(
-        manifest.defects,
-        temperature=fitted.temperature,
-        thresholds=fitted.thresholds,
-        alarms_per_kloc=fitted.alarms_per_kloc,
-    )
-    return attrs.evolve(manifest, defects=spec, metrics={**manifest.metrics, "calibration": fitted.report})
-
-
-def _calibrated_joint(subject: Subject, bundle: Bundle, manifest: Manifest) -> Manifest:
-    from codehunch_training.corpus.rows import FunctionRow
-    from codehunch_training.export.calibration import calibrate
-    from codehunch_training.export.held_out import report
-
-    assert manifest.defects is not None
-    texts = [each.text for each in subject.calibration if each.label == 0]
-    source = subject.calibration_source
-    if _lines(texts) < CLEAN_LINES and "python" in subject.languages:
-        texts, source = standard_library(CLEAN_FUNCTIONS), "Python's standard library"
-    rows = [FunctionRow(project=source, path="", name="", text=text) for text in texts]
-    half = len(rows) // 2
-    if half < 2:
-        return manifest
-    temperature = thresholds.token_temperature(bundle, rows[:half])
-    spec = attrs.evolve(manifest.defects, temperature=temperature)
-    bundle = write_bundle(bundle.path, attrs.evolve(manifest, defects=spec))
-    fitted = calibrate(bundle, rows[:half])
-    spec = attrs.evolve(
-        spec,
-        candidate=fitted.candidate,
-        confidence=fitted.weights,
-        thresholds=fitted.thresholds,
-        alarms_per_kloc=fitted.alarms_per_kloc,
-    )
-    bundle = write_bundle(bundle.path, attrs.evolve(manifest, defects=spec))
-    metrics = {**manifest.metrics, "calibration": {"source": source, "clean_functions": half}}
-    return attrs.evolve(manifest, defects=spec, metrics=metrics | {"held_out": report(bundle, rows[half:])})
-
-
-def _lines(texts: Sequence[str]) -> int:
-    return sum(text.count("\n") + 1 for text in texts)
-
-
-def _logits_of(subject: Subject, bundle: Bundle) -> Any:
-    """Logits [labels] of a text's least clean window, through the bundle's own graph and tokenizer."""
-    assert bundle.manifest.defects is not None
-    graph = GraphModel(bundle.path / bundle.manifest.defects.graph)
-    tokenizer = type(subject.tokenizer).from_file(str(bundle.path / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(subject.window, stride=subject.stride)
-
-    def logits_of(text: str) -> NDArray[np.float32]:
-        whole = tokenizer.encode(text)
-        found = []
-        for window in (whole, *whole.overflowing):
-            output = graph(torch.tensor([window.ids]))
-            logits = output["logits"][0].numpy()
-            found.append(logits)
-        return min(found, key=lambda each: float(each[0] - each[1:].max()))
-
-    return logits_of
 
 
 def _tie(path: Path) -> None:

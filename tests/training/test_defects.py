@@ -14,10 +14,12 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
+import typer
 
 pytest.importorskip("torch")
 
 import torch
+from safetensors.torch import load_file
 
 from codehunch.defects.detector import CheckOptions, Detector
 from codehunch.inference.encoding import LexicalEncoder
@@ -33,7 +35,7 @@ from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
 from codehunch_training.export.defects import export, recalibrated
 from codehunch_training.export.defects import measured as measured_again
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
-from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, read_recipe
+from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, average, read_recipe
 from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples, stream
 from codehunch_training.tasks.defect_model import TOKEN_LABELS
 from codehunch_training.tasks.defect_recipe import MASKED_ALONE, Recipe, mixture_at, rate_at
@@ -234,6 +236,24 @@ def test_a_run_begins_from_a_model(run: Path, functions: Path, tmp_path: Path) -
     first = DefectModel.from_pretrained(start)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), fresh.model.parameters(), strict=True))
     assert fresh.tokenizer.to_str() == Run(TINY, functions, run).tokenizer.to_str()
+
+
+def test_the_average_of_two_runs(run: Path, functions: Path, tmp_path: Path) -> None:
+    start, other, out = tmp_path / "start", tmp_path / "other", tmp_path / "average"
+    shutil.copytree(run / "model", start)
+    shutil.copyfile(run / "tokenizer.json", start / "tokenizer.json")
+    train(attrs.evolve(TINY, steps=4, seed=1), functions, other, start=start)
+    average(out, [run, other])
+    weights = [load_file(folder / "model" / "model.safetensors") for folder in (run, other, out)]
+    for name, mean in weights[2].items():
+        assert torch.allclose(mean, (weights[0][name] + weights[1][name]) / 2, atol=1e-6), name
+    summary = json.loads((out / "run.json").read_text())
+    assert [each.split(":")[0] for each in summary["averaged"]] == ["seed 0", "seed 1, steps 4"]
+    with pytest.raises(typer.BadParameter, match="two finished runs"):
+        average(tmp_path / "none", [run])
+    (other / "tokenizer.json").write_text("{}")
+    with pytest.raises(typer.BadParameter, match="different tokenizers"):
+        average(tmp_path / "none", [run, other])
 
 
 def test_labels_stand_on_the_changed_lexemes(functions: Path) -> None:

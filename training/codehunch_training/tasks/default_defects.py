@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,10 +20,12 @@ import cattrs
 import typer
 from rich.console import Console
 from rich.progress import track
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import load_bundle
 from codehunch.inference.encoding import LexicalEncoder
+from codehunch_training.compression.soups import mean_weights
 from codehunch_training.corpus.harvest import read_functions, write_functions
 from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.export.defects import export as export_bundle
@@ -116,6 +119,37 @@ def train(
     if minutes is not None:
         settings = attrs.evolve(settings, minutes=minutes)
     typer.echo(json.dumps(train_run(settings, functions, out, histories, start, doubts), indent=1))
+
+
+@app.command()
+def average(
+    out: Annotated[Path, typer.Argument(help="Run folder to write, for `export`.")],
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs that went on from one checkpoint; two or more.")],
+) -> None:
+    """Average the weights of runs that differ in their seed: better than each of them, at the cost of one.
+
+    Copy a run's folder when its first stretch ends, and finish both with other seeds, one on each core.
+    """
+    summaries = [json.loads((run / "run.json").read_text()) for run in runs]
+    if len(runs) < 2 or not all(each["finished"] for each in summaries):
+        raise typer.BadParameter("needs two finished runs or more")
+    if len({(run / "tokenizer.json").read_bytes() for run in runs}) > 1:
+        raise typer.BadParameter(f"{runs[0]} and the others have different tokenizers: they have no common start")
+    model = DefectModel.from_pretrained(runs[0] / "model")
+    model.load_state_dict(mean_weights([load_file(run / "model" / "model.safetensors") for run in runs]))
+    model.save_pretrained(out / "model", safe_serialization=True)
+    shutil.copyfile(runs[0] / "tokenizer.json", out / "tokenizer.json")
+    averaged = [_told(each, summaries[0]["recipe"]) for each in summaries]
+    (out / "run.json").write_text(json.dumps({**summaries[0], "averaged": averaged}, indent=2) + "\n")
+    typer.echo("\n".join(averaged))
+
+
+def _told(summary: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
+    """A run in a line, with what its recipe has otherwise than ``recipe``."""
+    others = {key: value for key, value in summary["recipe"].items() if value != recipe[key] and key != "seed"}
+    differs = "".join(f", {key} {value}" for key, value in others.items())
+    auc = summary["metrics"]["auc_peak"]
+    return f"seed {summary['seed']}{differs}: {summary['tokens']:,} tokens in {summary['steps']:,} steps, AUC {auc:.3f}"
 
 
 @app.command()

@@ -41,7 +41,7 @@ class Recipe:
     """Share of the budget before it in which lexemes are masked (``MASKED_ALONE`` of them) and nothing is wrong."""
     mined: float = 0.2
     """In the annealing, how often rows of mined histories are read beside a function."""
-    doubted: float = 0.15
+    doubted: float = 0.1
     """In the annealing, how often a hard negative is, where there are any (``tasks.doubts``)."""
     hidden_size: int = 256
     layers: int = 6

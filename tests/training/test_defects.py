@@ -220,6 +220,7 @@ def test_a_stopped_run_goes_on(functions: Path, tmp_path: Path) -> None:
     assert second.step > first.step
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # Of two workers on one core.
 def test_worker_processes_share_the_functions(functions: Path, tmp_path: Path) -> None:
     run = Run(attrs.evolve(TINY, steps=8, workers=2), functions, tmp_path)
     made = Batches(run)

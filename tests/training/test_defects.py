@@ -35,7 +35,7 @@ from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
 from codehunch_training.export.defects import export, recalibrated
 from codehunch_training.export.defects import measured as measured_again
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
-from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, average, read_recipe
+from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, average, doubt, read_recipe
 from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples, stream
 from codehunch_training.tasks.defect_model import TOKEN_LABELS
 from codehunch_training.tasks.defect_recipe import MASKED_ALONE, Recipe, mixture_at, rate_at
@@ -209,6 +209,22 @@ def test_hard_negatives_are_read_as_they_are(functions: Path, tmp_path: Path) ->
     assert sum(clean[1::2]) < 5
 
 
+def test_hard_negatives_of_no_model_or_no_functions(run: Path, functions: Path, tmp_path: Path) -> None:
+    out, model = tmp_path / "doubts.jsonl.gz", tmp_path / "model"
+    with pytest.raises(typer.BadParameter, match=r"no tokenizer\.json"):
+        doubt(tmp_path, functions, out)
+    shutil.copytree(run / "model", model)
+    shutil.copyfile(run / "tokenizer.json", model / "tokenizer.json")
+    (tmp_path / "functions.jsonl.gz").write_text("no archive")
+    for wrong in ("functions.jsonl.gz", "nowhere.jsonl.gz"):
+        with pytest.raises(typer.BadParameter, match="is not what"):
+            doubt(model, tmp_path / wrong, out)
+    assert not out.exists()
+    doubt(model, functions, out, at_least=0.0, limit=9)
+    assert len(list(read_functions(out))) == 9
+    assert not out.with_name(f"{out.name}.part").exists()
+
+
 def test_a_stopped_run_goes_on(functions: Path, tmp_path: Path) -> None:
     first = Run(attrs.evolve(TINY, steps=6), functions, tmp_path)
     first.train()
@@ -252,6 +268,8 @@ def test_the_average_of_two_runs(run: Path, functions: Path, tmp_path: Path) -> 
     assert [each.split(":")[0] for each in summary["averaged"]] == ["seed 0", "seed 1, steps 4"]
     with pytest.raises(typer.BadParameter, match="two finished runs"):
         average(tmp_path / "none", [run])
+    with pytest.raises(typer.BadParameter, match="no finished run"):
+        average(tmp_path / "none", [run, tmp_path / "nowhere"])
     (other / "tokenizer.json").write_text("{}")
     with pytest.raises(typer.BadParameter, match="different tokenizers"):
         average(tmp_path / "none", [run, other])

@@ -109,6 +109,8 @@ class Classifier:
                 places = np.flatnonzero((window.lexemes >= first) & (window.lexemes < last))
                 tokens[number][window.lexemes[places]] = each_token[places]
                 parts[number].append(Part(first, last, whole))
+        for each_part in parts:
+            each_part.sort(key=lambda part: part.first)  # In the order of the text, whatever was remembered.
         clean = np.eye(1, len(self.labels), dtype=np.float32)[0]
         return [
             Reading(

@@ -88,19 +88,28 @@ def doubt(
     seed: int = 0,
 ) -> None:
     """Collect clean functions that a model warns about."""
-    held_out = read_recipe(recipe).held_out
-    rows = [row for row in read_functions(functions) if row.project not in held_out]
+    settings = read_recipe(recipe)
+    if not (tokenizer_file := model / "tokenizer.json").is_file():
+        raise typer.BadParameter(
+            f"{model} holds no tokenizer.json; `codehunch bundles restore` writes model and tokenizer"
+        )
+    try:
+        rows = [row for row in read_functions(functions) if row.project not in settings.held_out]
+    except (OSError, EOFError, ValueError) as error:
+        raise typer.BadParameter(f"{functions} is not what `harvest` writes: {error}") from error
     rows = random.Random(seed).sample(rows, min(limit, len(rows)))
     loaded = DefectModel.from_pretrained(model)
-    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
-    encoder = LexicalEncoder(tokenizer, standings=loaded.config.standings)
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    encoder = LexicalEncoder(tokenizer, settings.window, settings.stride, loaded.config.standings)
     found = track(doubts_of(loaded, encoder, rows, at_least), "functions", len(rows), console=Console(stderr=True))
     count = 0
-    with gzip.open(out, "wt", encoding="utf-8", compresslevel=4) as sink:
+    part = out.with_name(f"{out.name}.part")
+    with gzip.open(part, "wt", encoding="utf-8", compresslevel=4) as sink:
         for each in found:
             if each is not None:
                 count += 1
                 sink.write(to_line(each.row) + "\n")
+    part.replace(out)
     typer.echo(json.dumps({"read": len(rows), "doubted": count}))
 
 
@@ -126,10 +135,13 @@ def average(
     out: Annotated[Path, typer.Argument(help="Run folder to write, for `export`.")],
     runs: Annotated[list[Path], typer.Argument(help="Finished runs that went on from one checkpoint; two or more.")],
 ) -> None:
-    """Average the weights of runs that differ in their seed: better than each of them, at the cost of one.
+    """Average the weights of runs that differ in their seed (Wortsman et al. 2022): read at the cost of one.
 
     Copy a run's folder when its first stretch ends, and finish both with other seeds, one on each core.
     """
+    for run in runs:
+        if not (run / "run.json").is_file():
+            raise typer.BadParameter(f"{run} is no finished run: it has no run.json")
     summaries = [json.loads((run / "run.json").read_text()) for run in runs]
     if len(runs) < 2 or not all(each["finished"] for each in summaries):
         raise typer.BadParameter("needs two finished runs or more")

@@ -1,7 +1,7 @@
 """Hard negatives: clean functions that a finished model warns about (Sung & Poggio 1994, bootstrapping).
 
-Chance shows a trained model few of them: of a hundred clean functions it doubts three. Read again in a later run's
-annealing, they lower the alarms where most of them come from.
+Chance shows a trained model few of them. Read again in a later run's annealing, they are meant to lower the alarms
+where most of them come from.
 """
 
 from __future__ import annotations

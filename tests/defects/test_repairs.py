@@ -6,9 +6,12 @@ import random
 
 import pytest
 
+from codehunch.defects.bindings import surroundings_of
 from codehunch.defects.repairs import repairs
 from codehunch.defects.rewrites import apply, moved, slots
-from codehunch.defects.units import Unit
+from codehunch.defects.units import Unit, cut
+from codehunch.syntax.functions import find_functions
+from codehunch.syntax.parsing import parse
 
 TEXT = """async def load(self, path, limit=10, *, strict=True):
     if not path or limit < 0:
@@ -97,3 +100,44 @@ def test_a_known_method_is_no_misspelling() -> None:
     unit = Unit("def f(a):\n    a.append(1)\n    a.extend(2)\n", 0)
     at = next(i for i, lexeme in enumerate(unit.lexemes) if lexeme.text == "append")
     assert [rewrite.label for rewrite in repairs(unit, at, "wrong-attribute")] == []
+
+
+FILE = """import json
+class Account:
+    def __init__(self):
+        self.balance = 0
+    def settle(self, amount):
+        {statement}
+class Other:
+    overdraft = 0
+def interest(account): ...
+known = 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "token", "kind", "names"),
+    [
+        ("return self.balanc + amount", "balanc", "wrong-attribute", ["balance"]),
+        ("return self.setle(amount)", "setle", "wrong-call", ["settle"]),
+        ("return Account.setle(amount)", "setle", "wrong-call", ["settle"]),
+        ("return self.overdarft", "overdarft", "wrong-attribute", []),  # Another class has it.
+        ("return intrest(self)", "intrest", "wrong-call", ["interest"]),
+        ("return jsno.dumps(amount)", "jsno", "variable-misuse", ["json"]),
+        ("return isinstnace(self, int)", "isinstnace", "wrong-call", ["isinstance"]),
+        ("return know + amount", "know", "variable-misuse", ["known"]),
+        ("know = amount; return know", "know", "variable-misuse", []),  # Its own, not a slip.
+        ("return Account(interests)", "Account", "wrong-call", []),  # Nothing wrong with it.
+    ],
+)
+def test_names_of_the_file_are_offered_for_slips(statement: str, token: str, kind: str, names: list[str]) -> None:
+    text = FILE.replace("{statement}", statement)
+    parsed = parse(text)
+    function = next(each for each in find_functions(parsed) if each.name == "settle")
+    unit = cut(parsed, function, surroundings_of(text))
+    at = max(i for i, lexeme in enumerate(unit.lexemes) if lexeme.text == token)
+    offered = [rewrite.label for rewrite in repairs(unit, at, kind)]
+    of_the_file = {"balance", "settle", "overdraft", "interest", "json", "isinstance", "known"}
+    assert [name for name in offered if name in of_the_file] == names
+    alone = cut(parsed, function)
+    assert not of_the_file & {rewrite.label for rewrite in repairs(alone, at, kind)} - {"settle"}

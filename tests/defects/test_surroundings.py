@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from codehunch.defects.bindings import of_section, surroundings_of
+from codehunch.defects.spelling import Lexicon, misspelt
 from codehunch.defects.standings import standings
 from codehunch.defects.surroundings import Around, Class, Standing, Surroundings, merged, words_of
 from codehunch.defects.units import cut
@@ -184,6 +185,26 @@ def test_narrowing_keeps_what_bears_on_the_words() -> None:
     assert narrow.narrowed(words_of("self.area + circle(x)")) == narrow
 
 
+def test_narrowing_keeps_what_a_word_may_be_a_slip_of() -> None:
+    around = Around(surroundings_of(FILE), "Derived")
+    narrow = around.narrowed(words_of("self.aera + cirlce(limt)"))
+    assert narrow.surroundings.names.keys() == {"circle", "limit"}
+    assert narrow.surroundings.classes["Derived"].members.keys() == {"area"}
+    assert narrow.narrowed(words_of("self.aera + cirlce(limt)")) == narrow
+
+
+def test_slips_are_found_without_comparing_all() -> None:
+    chance = random.Random(2)
+    words = {"".join(chance.choices("ab_c", k=chance.randint(1, 7))) for _ in range(1500)}
+    lexicon = Lexicon(words)
+    found = 0
+    for word in chance.sample(sorted(words), 150):
+        assert lexicon.alike(word) == {other for other in words if misspelt(word, other, 1)}
+        assert not (lexicon.alike(word) and not Lexicon(lexicon.alike(word)).touches({word}))
+        found += len(lexicon.alike(word))
+    assert found > 500
+
+
 def test_sections_make_up_the_file() -> None:
     """On real files: what ``differs`` calls alike is narrowed alike, and sections add up."""
     chance = random.Random(0)
@@ -199,7 +220,7 @@ def test_sections_make_up_the_file() -> None:
         assert changed == before.differs(after)
         for section in sections:
             words = words_of(section)
-            if changed is not None and changed.isdisjoint(words):
+            if changed is not None and not Lexicon(changed).touches(words):
                 assert Around(before).narrowed(words) == Around(after).narrowed(words)
 
 

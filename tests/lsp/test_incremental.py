@@ -77,6 +77,9 @@ _LINES = st.sampled_from(
     [
         "def f(a):",
         "    return a",
+        "    return self.meber + mesure",
+        "    def member(self): pass",
+        "measure = member = 1",
         "    def g(b):",
         "        return b",
         "class C:",

@@ -8,7 +8,8 @@ from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, wa
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import Rewrite, Slot, slots
 from codehunch.defects.scopes import analyse
-from codehunch.defects.spelling import misspelt
+from codehunch.defects.spelling import Lexicon, misspelt
+from codehunch.defects.surroundings import BUILTINS, Standing
 from codehunch.defects.units import Unit
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 from codehunch.syntax.spans import Span
@@ -67,7 +68,8 @@ def _replaced(lexeme: Lexeme, name: str) -> Rewrite:
 
 
 def _spelt_alike(unit: Unit, at: int) -> list[str]:
-    """Names that this one could be a misspelling of: others of the function, and what values everywhere have."""
+    """Names that this one could be a misspelling of: others of the function, what its file binds where that does not
+    bind this one, and what values everywhere have."""
     own = unit.lexemes[at]
     if own.kind not in (LexemeKind.NAME, LexemeKind.ATTRIBUTE):
         return []
@@ -75,7 +77,20 @@ def _spelt_alike(unit: Unit, at: int) -> list[str]:
     common = _METHODS if own.kind is LexemeKind.ATTRIBUTE else ()
     if own.text in common:
         return []
-    return [name for name in dict.fromkeys((*here, *common)) if misspelt(own.text, name)]
+    alike = [name for name in dict.fromkeys((*here, *common)) if misspelt(own.text, name)]
+    return [*alike, *sorted(_of_the_file(unit, at))]
+
+
+def _of_the_file(unit: Unit, at: int) -> frozenset[str]:
+    """Names of the file, or members of a class in it, that one which it does not bind could be a misspelling of."""
+    if unit.around is None or not unit.standings or unit.standings[at] not in _NOWHERE:
+        return frozenset()
+    file, own = unit.around.surroundings, unit.lexemes[at].text
+    if unit.lexemes[at].kind is LexemeKind.NAME:
+        return file.names_like({own}) | _BUILTINS.alike(own)
+    owner = unit.lexemes[at - 2].text
+    class_name = unit.around.class_name if owner in ("self", "cls") else owner
+    return file.members_like(class_name, {own}) if class_name is not None else frozenset()
 
 
 def _respelt(unit: Unit, at: int) -> list[Rewrite]:
@@ -101,6 +116,9 @@ def _in_sight(unit: Unit, lexeme: Lexeme) -> list[str]:
 
 
 _NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
+_NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standing.FOREIGN)
+"""How names stand that the file does not bind."""
+_BUILTINS = Lexicon(BUILTINS)
 _NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
 _METHODS = tuple(
     """add append clear close copy count decode discard encode endswith extend find format index insert

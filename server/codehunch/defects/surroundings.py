@@ -10,9 +10,11 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Set
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import attrs
+
+from codehunch.defects.spelling import Lexicon
 
 
 class Standing(IntEnum):
@@ -108,21 +110,35 @@ class Surroundings:
             found = self._whole[class_name] = Class(members, (), closed)
         return found
 
+    def names_like(self, words: Set[str]) -> frozenset[str]:
+        """Names of the file that one of ``words``, which is none and no builtin, may be a slip of."""
+        return self._lexicon.alike_any(words - self.names.keys() - BUILTINS) & self.names.keys()
+
+    def members_like(self, class_name: str, words: Set[str]) -> frozenset[str]:
+        """Members of a class that one of ``words``, which is none, may be a slip of."""
+        members = self.whole(class_name).members.keys()
+        return self._lexicon.alike_any(words - members) & members
+
+    @cached_property
+    def _lexicon(self) -> Lexicon:
+        return Lexicon([*self.names, *(member for each in self.classes.values() for member in each.members)])
+
     def narrowed(self, class_name: str | None, words: Collection[str]) -> Surroundings:
-        """What of it bears on a function of these words in a class, bases folded into their classes: equal for two
-        files that look alike from there."""
+        """What of it bears on a function of these words in a class, with what they may be slips of and bases folded
+        into their classes: equal for two files that look alike from there."""
         words = words if isinstance(words, Set) else frozenset(words)
         classes = {}
         for each in self.classes:
             if each == class_name or each.rpartition(".")[2] in words:
                 whole = self.whole(each)
-                kept = {word: whole.members[word] for word in whole.members.keys() & words}
-                classes[each] = Class(kept, (), whole.closed)
-        return Surroundings({word: self.names[word] for word in self.names.keys() & words}, classes, self.open)
+                kept = (whole.members.keys() & words) | self.members_like(each, words)
+                classes[each] = Class({word: whole.members[word] for word in kept}, (), whole.closed)
+        names = (self.names.keys() & words) | self.names_like(words)
+        return Surroundings({word: self.names[word] for word in names}, classes, self.open)
 
     def differs(self, other: Surroundings) -> frozenset[str] | None:
-        """Words whose meaning is another one in ``other``: a text that has none of them stands alike in both. ``None``
-        where every text may stand otherwise."""
+        """Words whose meaning is another one in ``other``: a text that has none of them, nor a slip of one, stands
+        alike in both. ``None`` where every text may stand otherwise."""
         if self.open != other.open:
             return None
         found = {name for name, _ in self.names.items() ^ other.names.items()}

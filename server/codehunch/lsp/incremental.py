@@ -19,6 +19,7 @@ import attrs
 from codehunch.defects.bindings import of_section
 from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
+from codehunch.defects.spelling import Lexicon
 from codehunch.defects.surroundings import Surroundings, merged, words_of
 from codehunch.lsp.parcels import Parcel, packed
 from codehunch.syntax.common import common_prefix, common_suffix
@@ -222,8 +223,9 @@ def _listen(known: _Known) -> None:
     before = known.surroundings
     if before is not None and before != now:
         changed = now.differs(before)
+        lexicon = Lexicon(changed or ())
         for section in (*known.sections, *known.gone.values()):
-            if changed is None or not changed.isdisjoint(section.words):
+            if changed is None or lexicon.touches(section.words):
                 section.forget()
     known.surroundings = now
 

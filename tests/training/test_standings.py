@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import random
+import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -15,13 +17,17 @@ pytest.importorskip("torch")
 import torch
 from tokenizers import Tokenizer
 
+from codehunch.defects.repairs import repairs
+from codehunch.defects.rewrites import apply
 from codehunch.defects.spelling import misspelt
 from codehunch.defects.surroundings import Standing
+from codehunch.defects.units import Unit
 from codehunch.inference.encoding import STANDINGS_FROM, LexicalEncoder
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.around import around_of
-from codehunch_training.corpus.harvest import read_functions, write_functions
-from codehunch_training.corpus.injection import Injected, definition, forget_assignment, forget_binding, inject
+from codehunch_training.corpus.harvest import harvest, read_functions, write_functions
+from codehunch_training.corpus.injection import Injected, definition, inject
+from codehunch_training.corpus.lapses import forget_assignment, forget_binding, forget_call, stray_target
 from codehunch_training.corpus.misspelling import misspelling, strange_name
 from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.corpus.vocabulary import learn_vocabulary
@@ -198,6 +204,64 @@ def test_a_forgotten_assignment_leaves_reads_without_a_value() -> None:
     assert forgotten("first = first or 1\n    return first") == set()  # It still has a value.
     assert forgotten("def g():\n        a = 1\n        return a\n    return g") == set()
     assert forgotten("return first") == set()
+
+
+def lapses(lapse: Callable[..., Injected | None], text: str, times: int = 60) -> dict[str, set[tuple[str, str]]]:
+    """What a function becomes -> what is wrong then, each with its kind."""
+    parsed = parse(text)
+    node, around, rng = definition(parsed), around_of("[null, {}, {}, false]"), random.Random(0)
+    assert node is not None
+    made = [lapse(parsed, node, around, rng) for _ in range(times)]
+    return {
+        each.text: {(each.text[at:].partition(" ")[0].rstrip(), kind) for at, kind in each.labels.items()}
+        for each in made
+        if each is not None
+    }
+
+
+def test_a_target_goes_astray_where_nothing_reads_it_then() -> None:
+    text = "def f(lines):\n    longest = None\n    for line in lines:\n        longest = line\n    return longest\n"
+    found = lapses(stray_target, text)
+    assert len(found) > 8
+    for changed, wrong in found.items():
+        (name, kind), *others = wrong
+        assert (kind, others) == ("variable-misuse", [])
+        assert changed.replace(f"{name} =", "longest =", 1) == text
+    twice = "def f(lines):\n    first = lines[0]\n    longest = first\n    longest = len(longest)\n    return longest\n"
+    assert twice.replace("longest = len", "first = len") in lapses(stray_target, twice)
+    once = "def f(lines):\n    longest = lines[0]\n    return longest\n"
+    assert lapses(stray_target, once) == {}  # The read would have no value: another lapse.
+    added = "def f(total, lines):\n    for line in lines:\n        total += line\n    return total\n"
+    assert any("toatl += line" in changed for changed in lapses(stray_target, added))
+
+
+def test_what_went_astray_can_be_put_back() -> None:
+    """On real functions, where the name that was meant stands elsewhere in the function."""
+    rng = random.Random(0)
+    tried = mended = 0
+    for row in harvest("stdlib", Path(sysconfig.get_path("stdlib")) / "email", shortest=5):
+        parsed = parse(row.text)
+        node, around = definition(parsed), around_of(row.around)
+        assert node is not None
+        assert around is not None
+        made = stray_target(parsed, node, around, rng)
+        if made is not None:
+            ((start, kind),) = made.labels.items()
+            unit = Unit(made.text, 0, around)
+            at = next(i for i, each in enumerate(unit.lexemes) if each.text and each.span.start == start)
+            assert unit.standings[at] in (Standing.UNREAD, Standing.UNASSIGNED)
+            tried += misspelt(unit.lexemes[at].text, made.originals[start])
+            mended += any(apply(made.text, fix.edits) == row.text for fix in repairs(unit, at, kind))
+    assert tried > 30
+    assert mended >= 0.9 * tried
+
+
+def test_a_call_that_nobody_makes() -> None:
+    text = "def f(file):\n    file.flush()\n    file.close()\n    file.seek(0)\n    return file.name()\n"
+    wrong = {"missing-call-parentheses"}
+    found = lapses(forget_call, text)
+    assert found.keys() == {text.replace("flush()", "flush"), text.replace("close()", "close")}
+    assert {kind for each in found.values() for _, kind in each} == wrong
 
 
 def test_names_that_people_write_by_mistake() -> None:

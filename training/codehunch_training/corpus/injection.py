@@ -13,11 +13,9 @@ from codehunch.defects.arguments import argument_slots
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import Rewrite, Slot, apply, moved, slots
 from codehunch.defects.scopes import Scopes, analyse
-from codehunch.defects.standings import standings
-from codehunch.defects.surroundings import Around, Standing, words_of
+from codehunch.defects.surroundings import Around, words_of
 from codehunch.syntax.functions import function_nodes
-from codehunch.syntax.lexemes import lexemes_of
-from codehunch.syntax.parsing import ParsedSource, parse, text_of
+from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
 from codehunch_training.corpus.misspelling import misspelling, strange_name
 
@@ -150,72 +148,6 @@ def _bound_later(parsed: ParsedSource, scopes: Scopes, span: Span) -> list[str]:
             same = (binding for binding in scopes.bindings if binding.scope == load.scope)
             return sorted({each.name for each in same if each.order > load.order} - visible.keys() - {load.name})
     return []
-
-
-def forget_binding(parsed: ParsedSource, node: Node, around: Around, rng: random.Random) -> Injected | None:
-    """The same function in a file that has lost the import or definition of one of its names."""
-    inner = inner_definition(node)
-    lexemes = lexemes_of(parsed, node)
-    uses: dict[str, dict[int, str]] = {}
-    for lexeme, standing in zip(lexemes, standings(lexemes, parsed, inner, around), strict=True):
-        if standing in _FORGETTABLE:
-            uses.setdefault(lexeme.text, {})[lexeme.span.start] = "variable-misuse"
-    if not uses:
-        return None
-    name = rng.choice(sorted(uses))
-    file = around.surroundings
-    names = {each: standing for each, standing in file.names.items() if each != name}
-    classes = {each: held for each, held in file.classes.items() if each != name}
-    left = attrs.evolve(around, surroundings=attrs.evolve(file, names=names, classes=classes, open=False))
-    return Injected(parsed.text, parsed, node, uses[name], {}, left)
-
-
-def forget_assignment(parsed: ParsedSource, node: Node, around: Around, rng: random.Random) -> Injected | None:
-    """The same function without one of its assignments, where that leaves reads of the name without a value."""
-    statements = _plain_assignments(inner_definition(node))
-    if not statements:
-        return None
-    name, gone = rng.choice(statements)
-    following, before = gone.next_named_sibling, gone.prev_named_sibling
-    start, end = parsed.offset(gone.start_byte), parsed.offset(gone.end_byte)
-    if following is not None:
-        end = parsed.offset(following.start_byte)
-    elif before is not None:
-        start = parsed.offset(before.end_byte)
-    else:
-        return None
-    changed = parse(parsed.text[:start] + parsed.text[end:])
-    found = definition(changed)
-    if found is None or (changed.tree.root_node.has_error and not parsed.tree.root_node.has_error):
-        return None
-    lexemes = lexemes_of(changed, found)
-    told = standings(lexemes, changed, inner_definition(found), around)
-    labels = {
-        lexeme.span.start: "variable-misuse"
-        for lexeme, standing in zip(lexemes, told, strict=True)
-        if lexeme.text == name and standing in _WITHOUT_VALUE
-    }
-    return Injected(changed.text, changed, found, labels, {}) if labels else None
-
-
-def _plain_assignments(function: Node) -> list[tuple[str, Node]]:
-    """Statements ``name = value`` of a function itself, the first of each name."""
-    found: dict[str, Node] = {}
-    stack = [function.child_by_field_name("body")]
-    while stack:
-        node = stack.pop()
-        if node is None or node.type in ("function_definition", "class_definition"):
-            continue
-        only = node.named_children[0] if node.type == "expression_statement" and node.named_child_count else None
-        left = only.child_by_field_name("left") if only is not None and only.type == "assignment" else None
-        if left is not None and left.type == "identifier" and only is not None and only.child_by_field_name("right"):
-            found.setdefault(text_of(left), node)
-        stack.extend(reversed(node.named_children))
-    return list(found.items())
-
-
-_WITHOUT_VALUE = (Standing.UNASSIGNED, Standing.PERHAPS_UNASSIGNED, Standing.UNBOUND)
-_FORGETTABLE = (Standing.IMPORT, Standing.FUNCTION, Standing.COROUTINE, Standing.CLASS, Standing.VARIABLE)
 
 
 def _touch(a: Edit, b: Edit) -> bool:

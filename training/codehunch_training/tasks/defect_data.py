@@ -22,12 +22,11 @@ from codehunch_training.corpus.around import Source, around_of
 from codehunch_training.corpus.injection import (
     Injected,
     definition,
-    forget_assignment,
-    forget_binding,
     inject,
     inner_definition,
     slots,
 )
+from codehunch_training.corpus.lapses import forget_assignment, forget_binding, forget_call, stray_target
 from codehunch_training.corpus.rows import DefectRow, from_line
 from codehunch_training.models.encoder import IGNORED
 
@@ -167,11 +166,11 @@ def corrupt(text: str, mixture: Mixture, rng: random.Random, around: Around | No
     if rng.random() < mixture.dense:
         available = len(slots(parsed, inner_definition(node)))
         count = max(1, round(rng.uniform(0.02, mixture.rate) * available))
-    elif around is not None and rng.random() < FORGOTTEN:
-        forget = forget_assignment if rng.random() < OWN else forget_binding
-        forgotten = forget(parsed, node, around, rng)
-        if forgotten is not None:
-            return forgotten
+    elif around is not None and rng.random() < LAPSED:
+        (lapse,) = rng.choices(list(LAPSES), list(LAPSES.values()))
+        lapsed = lapse(parsed, node, around, rng)
+        if lapsed is not None:
+            return lapsed
     return inject(parsed, node, count, rng)
 
 
@@ -186,10 +185,10 @@ class Known:
     """What is known of its file, as ``FunctionRow.around``."""
 
 
-FORGOTTEN = 0.08
-"""Of the readings with one defect, those that have lost what a name was bound by."""
-OWN = 0.35
-"""Of those, the ones that have lost it in the function itself, not in its file."""
+LAPSED = 0.14
+"""Of the readings with one defect, those with one that is none of the function's rewrites."""
+LAPSES = {forget_binding: 0.37, forget_assignment: 0.2, stray_target: 0.35, forget_call: 0.08}
+"""How often each is tried; many functions have no place for the last two."""
 ALONE = 0.1
 """Of all readings, those that are told nothing of the file."""
 

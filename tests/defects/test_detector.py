@@ -115,6 +115,47 @@ def test_a_member_that_no_class_of_the_file_has(bundle: Bundle) -> None:
     assert not detector.check(SourceText(text.replace("heigth", "height")))
 
 
+ORDERS = """from pathlib import Path
+
+
+class Order:
+    def __init__(self, positions, currency):
+        self.positions = positions
+        self.currency = currency
+
+    def total_amount(self):
+        return sum(self.positions)
+
+    def describe(self):
+        return f"{self.total_amount()} {self.currency}"
+
+
+def read_order(path):
+    return Order(path.read_text().split(), "EUR")
+
+
+def write_report(source, target):
+    order = read_order(Path(source))
+    with open(target, "w") as file:
+        file.write(order.describe())
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("self.total_amount()", "self.total_amont()"),
+        ("read_order(Path", "read_oder(Path"),
+        ("Path(source)", "Pahth(source)"),
+        ("open(target", "oepn(target"),
+    ],
+)
+def test_slips_of_names_that_only_the_file_has(bundle: Bundle, right: str, wrong: str) -> None:
+    text = ORDERS.replace(right, wrong)
+    found = [each for each in Detector(bundle).check(SourceText(text)) if "looks misspelt" in each.message]
+    assert [apply(text, each.fixes[0].edits) for each in found] == [ORDERS]
+
+
 def test_sensitivities_are_nested(eager: Detector) -> None:
     levels = [set(_check(eager, INVERTED, sensitivity=level)) for level in ("low", "medium", "high")]
     assert levels[0] <= levels[1] <= levels[2]

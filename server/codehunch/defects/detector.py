@@ -16,6 +16,7 @@ from codehunch.defects.findings import Alternative, Edit, Finding, Fix
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
+from codehunch.defects.spelling import misspelt
 from codehunch.defects.surroundings import ALONE, Standing, Surroundings
 from codehunch.defects.units import Unit, cut
 from codehunch.defects.verification import Place, Trial, likely_kinds, read_units, suspicious_places, try_rewrites
@@ -224,11 +225,12 @@ class Detector:
         mending = mending_trials(item, self._spec.candidate)
         kind = kind_named(mending[0].kind if mending else item.evidence.kind)
         fixes = tuple(_fix(trial, lexeme, before) for trial in mending[:_FIXES])
+        named = "`{token}` looks misspelt" if mending and _is_slip(lexeme, mending[0]) else kind.message
         hint = f"; {fixes[0].message[0].lower()}{fixes[0].message[1:]}?" if fixes else ""
         return Finding(
             code=kind.code,
             kind=kind.name,
-            message=kind.message.format(token=_shown(lexeme.text)) + _reason(place, kind.name) + hint,
+            message=named.format(token=_shown(lexeme.text)) + _reason(place, kind.name) + hint,
             span=lexeme.span,
             function="",
             confidence=sure,
@@ -256,10 +258,18 @@ def _name_span(text: str, function: Function) -> Span:
     return Span(at, at + len(function.name)) if at >= 0 else function.header
 
 
+_OF_NAMES = ("variable-misuse", "wrong-call", "wrong-attribute")
+
+
+def _is_slip(lexeme: Lexeme, trial: Trial) -> bool:
+    """Whether the fix is the same name without a slip of the keyboard."""
+    return trial.kind in _OF_NAMES and misspelt(lexeme.text, trial.rewrite.label)
+
+
 def _reason(place: Place, kind: str) -> str:
     """What the file says of a name, where that says enough."""
     standings = place.unit.standings
-    standing = standings[place.at] if standings and kind in ("variable-misuse", "wrong-call", "wrong-attribute") else 0
+    standing = standings[place.at] if standings and kind in _OF_NAMES else 0
     return _REASONS.get(Standing(standing), "")
 
 

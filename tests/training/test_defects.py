@@ -15,6 +15,7 @@ import attrs
 import numpy as np
 import pytest
 import typer
+from typer.testing import CliRunner
 
 pytest.importorskip("torch")
 
@@ -35,7 +36,7 @@ from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
 from codehunch_training.export.defects import export, recalibrated
 from codehunch_training.export.defects import measured as measured_again
 from codehunch_training.models.encoder import IGNORED, DefectConfig, DefectModel, occurrences
-from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, average, doubt, read_recipe
+from codehunch_training.tasks.default_defects import DEFAULT_RECIPE, app, average, doubt, read_recipe
 from codehunch_training.tasks.defect_data import Mixture, collate, corrupt, label_index, make_examples, stream
 from codehunch_training.tasks.defect_model import TOKEN_LABELS
 from codehunch_training.tasks.defect_recipe import MASKED_ALONE, Recipe, mixture_at, rate_at
@@ -223,6 +224,28 @@ def test_hard_negatives_of_no_model_or_no_functions(run: Path, functions: Path, 
     doubt(model, functions, out, at_least=0.0, limit=9)
     assert len(list(read_functions(out))) == 9
     assert not out.with_name(f"{out.name}.part").exists()
+
+
+COMMANDS = [
+    ["harvest", "{out}/f.jsonl.gz", "{out}/nowhere"],
+    ["train", "{broken}", "{out}/run"],
+    ["train", "{broken}", "{out}/run", "--start", "{out}/nowhere"],
+    ["train", "{broken}", "{out}/run", "--recipe", "{broken}"],
+    ["export", "{out}", "{broken}", "{out}/bundle", "--version", "1"],
+    ["recalibrate", "{out}", "{broken}"],
+    ["measure", "{out}/nowhere", "{broken}"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_wrong_paths_are_named(command: list[str], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jsonl.gz"
+    broken.write_text("no archive")
+    argv = [part.format(out=tmp_path, broken=broken) for part in command]
+    result = CliRunner().invoke(app, argv, terminal_width=400, env={"COLUMNS": "400"})
+    assert result.exit_code == 2, result.output
+    assert str(tmp_path) in result.output
+    assert "Traceback" not in result.output
 
 
 def test_a_stopped_run_goes_on(functions: Path, tmp_path: Path) -> None:

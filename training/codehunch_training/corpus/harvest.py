@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import textwrap
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -95,7 +96,10 @@ def _lines(project: str, root: Path, shortest: int) -> list[tuple[bytes, str]]:
 
 
 def read_functions(path: Path) -> Iterator[FunctionRow]:
-    """Rows in file order."""
-    with gzip.open(path, "rt", encoding="utf-8") as source:
-        for line in source:
-            yield from_line(FunctionRow, line)
+    """Rows in file order. Raises ValueError naming the file where it is not what ``write_functions`` writes."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as source:
+            for line in source:
+                yield from_line(FunctionRow, line)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path} is not what `harvest` writes: {error}") from error

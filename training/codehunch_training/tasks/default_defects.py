@@ -6,12 +6,13 @@ recipe within its time budget, ``export`` to an int8 bundle with parity, calibra
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import random
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import load_bundle
+from codehunch.bundles.errors import BundleError
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.compression.soups import mean_weights
 from codehunch_training.corpus.harvest import read_functions, write_functions
@@ -56,10 +58,29 @@ def _reasons(error: Exception) -> list[str]:
     return cattrs.transform_error(error) if isinstance(error, cattrs.BaseValidationError) else [str(error)]
 
 
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="File that `harvest` wrote.")]
+RecipeFile = Annotated[
+    Path, typer.Option(exists=True, dir_okay=False, help="Recipe file: what it holds out trains nothing.")
+]
+
+
+@contextlib.contextmanager
+def _errors_in_a_line() -> Iterator[None]:
+    """What is wrong with a file, without a traceback."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, BundleError) as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 @app.command()
+@_errors_in_a_line()
 def harvest(
     out: Annotated[Path, typer.Argument(help="File to write, NAME.jsonl.gz.")],
-    trees: Annotated[list[Path], typer.Argument(help="Source trees; each folder's name is its project's.")],
+    trees: Annotated[
+        list[Path],
+        typer.Argument(exists=True, file_okay=False, help="Source trees; each folder's name is its project's."),
+    ],
     exclude: Annotated[list[str] | None, typer.Option(help="Further projects to leave out altogether.")] = None,
     shortest: Annotated[int, typer.Option(help="Lexemes that a function has at least.")] = 5,
     jobs: Annotated[int, typer.Option(help="Trees read at a time.")] = 1,
@@ -76,13 +97,14 @@ def harvest(
 
 
 @app.command()
+@_errors_in_a_line()
 def doubt(
     model: Annotated[
         Path, typer.Argument(help="Folder of a model, as a run or `codehunch bundles restore` leaves it.")
     ],
-    functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
+    functions: File,
     out: Annotated[Path, typer.Argument(help="File of hard negatives to write, NAME.jsonl.gz, for `train --doubts`.")],
-    recipe: Annotated[Path, typer.Option(help="Recipe file: what it holds out is not read.")] = DEFAULT_RECIPE,
+    recipe: RecipeFile = DEFAULT_RECIPE,
     at_least: Annotated[float, typer.Option(help="Suspicion from which a function counts.")] = 0.1,
     limit: Annotated[int, typer.Option(help="Functions to read, drawn by chance.")] = 100_000,
     seed: int = 0,
@@ -93,10 +115,7 @@ def doubt(
         raise typer.BadParameter(
             f"{model} holds no tokenizer.json; `codehunch bundles restore` writes model and tokenizer"
         )
-    try:
-        rows = [row for row in read_functions(functions) if row.project not in settings.held_out]
-    except (OSError, EOFError, ValueError) as error:
-        raise typer.BadParameter(f"{functions} is not what `harvest` writes: {error}") from error
+    rows = [row for row in read_functions(functions) if row.project not in settings.held_out]
     rows = random.Random(seed).sample(rows, min(limit, len(rows)))
     loaded = DefectModel.from_pretrained(model)
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
@@ -114,13 +133,21 @@ def doubt(
 
 
 @app.command()
+@_errors_in_a_line()
 def train(
-    functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
+    functions: File,
     out: Annotated[Path, typer.Argument(help="Run folder; an unfinished run in it is resumed.")],
-    histories: Annotated[Path | None, typer.Option(help="Mined bug fixes, rows.jsonl.gz.")] = None,
-    recipe: Annotated[Path, typer.Option(help="Recipe file.")] = DEFAULT_RECIPE,
-    start: Annotated[Path | None, typer.Option(help="Folder of a model and its tokenizer to begin from.")] = None,
-    doubts: Annotated[Path | None, typer.Option(help="Hard negatives, as `doubt` writes them.")] = None,
+    histories: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Mined bug fixes, rows.jsonl.gz.")
+    ] = None,
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    start: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of a model and its tokenizer to begin from."),
+    ] = None,
+    doubts: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Hard negatives, as `doubt` writes them.")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Wall-clock budget; the recipe's own otherwise.")] = None,
 ) -> None:
     """Train, or go on with a run that was stopped. Ctrl-C saves."""
@@ -131,6 +158,7 @@ def train(
 
 
 @app.command()
+@_errors_in_a_line()
 def average(
     out: Annotated[Path, typer.Argument(help="Run folder to write, for `export`.")],
     runs: Annotated[list[Path], typer.Argument(help="Finished runs that went on from one checkpoint; two or more.")],
@@ -165,24 +193,33 @@ def _told(summary: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
 
 
 @app.command()
+@_errors_in_a_line()
 def export(
     run: Annotated[Path, typer.Argument(help="Finished run folder.")],
-    functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote.")],
+    functions: File,
     out: Annotated[Path, typer.Argument(help="Bundle folder to write.")],
     version: Annotated[str, typer.Option(help="Version of the bundle.")],
     limit: Annotated[int, typer.Option(help="Functions to measure on.")] = 1500,
     each: Annotated[int, typer.Option(help="Functions of one project to calibrate on, at most.")] = 1228,
 ) -> None:
     """Write the int8 bundle of a run."""
+    if not (run / "run.json").is_file():
+        raise typer.BadParameter(f"{run} is no finished run: it has no run.json")
     calibration, held_out = _parts(functions, json.loads((run / "run.json").read_text())["recipe"], each, limit)
     bundle = export_bundle(run, out, calibration, held_out, version, LEFT_OUT)
     typer.echo(json.dumps(bundle.manifest.metrics["held_out"], indent=1))
 
 
 @app.command()
+@_errors_in_a_line()
 def recalibrate(
     bundle: Annotated[Path, typer.Argument(help="Bundle folder, changed in place.")],
-    functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote; the validation projects' rows do.")],
+    functions: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="File that `harvest` wrote; the validation projects' rows do."
+        ),
+    ],
     limit: Annotated[int, typer.Option(help="Functions to measure on.")] = 1500,
     each: Annotated[int, typer.Option(help="Functions of one project to calibrate on, at most.")] = 1228,
 ) -> None:
@@ -192,9 +229,15 @@ def recalibrate(
 
 
 @app.command()
+@_errors_in_a_line()
 def measure(
     bundle: Annotated[Path, typer.Argument(help="Bundle folder; its numbers and its card are written anew.")],
-    functions: Annotated[Path, typer.Argument(help="File that `harvest` wrote; the validation projects' rows do.")],
+    functions: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="File that `harvest` wrote; the validation projects' rows do."
+        ),
+    ],
     limit: Annotated[int, typer.Option(help="Functions to measure on.")] = 1500,
 ) -> None:
     """Measure a bundle again as it is: model and thresholds stay, the numbers in manifest and card follow."""

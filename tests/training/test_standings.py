@@ -17,11 +17,13 @@ pytest.importorskip("torch")
 import torch
 from tokenizers import Tokenizer
 
+from codehunch.bundles.store import active_bundle
 from codehunch.defects.repairs import repairs
 from codehunch.defects.rewrites import apply
 from codehunch.defects.spelling import misspelt
 from codehunch.defects.surroundings import Standing
 from codehunch.defects.units import Unit
+from codehunch.inference.classifier import Classifier
 from codehunch.inference.encoding import STANDINGS_FROM, LexicalEncoder
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.around import around_of
@@ -32,7 +34,7 @@ from codehunch_training.corpus.misspelling import misspelling, strange_name
 from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.evaluation.defects import read
-from codehunch_training.export.calibration import threshold_for, threshold_over_projects
+from codehunch_training.export.calibration import judge, threshold_for, threshold_over_projects
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 from codehunch_training.tasks.defect_data import EARLIER, label_index, make_examples
 from codehunch_training.tasks.defect_model import TOKEN_LABELS, started
@@ -254,6 +256,27 @@ def test_what_went_astray_can_be_put_back() -> None:
             mended += any(apply(made.text, fix.edits) == row.text for fix in repairs(unit, at, kind))
     assert tried > 30
     assert mended >= 0.9 * tried
+
+
+def test_confidence_is_fitted_on_lapses_too() -> None:
+    bundle = active_bundle("defects")
+    assert bundle.manifest.defects is not None
+    rows = list(harvest("stdlib", Path(sysconfig.get_path("stdlib")) / "json", shortest=5))
+    classifier = Classifier(bundle)
+    _, faulty = judge(classifier, rows, 0, bundle.manifest.defects.candidate, lapsed=1.0)
+    lost = 0
+    for unit, text, number in zip(faulty.units, faulty.originals, faulty.rows, strict=True):
+        assert text == rows[number].text
+        file = around_of(rows[number].around)
+        assert file is not None
+        assert unit.around is not None
+        # Either the text has changed, or its file has lost a name.
+        assert (unit.text == text) == (unit.around != file)
+        lost += unit.text == text
+    assert len(rows) / 3 < lost < len(faulty.units)
+    assert faulty.right.sum() > lost / 2
+    _, plain = judge(classifier, rows, 0, bundle.manifest.defects.candidate)
+    assert not any(unit.text == text for unit, text in zip(plain.units, plain.originals, strict=True))
 
 
 def test_a_call_that_nobody_makes() -> None:

@@ -23,6 +23,12 @@ from codehunch_training.corpus.injection import Injected, definition, inner_defi
 from codehunch_training.corpus.misspelling import misspelling
 
 
+def lapse(parsed: ParsedSource, node: Node, around: Around, rng: random.Random) -> Injected | None:
+    """One of them, drawn by chance."""
+    (drawn,) = rng.choices(list(LAPSES), list(LAPSES.values()))
+    return drawn(parsed, node, around, rng)
+
+
 def forget_binding(parsed: ParsedSource, node: Node, around: Around, rng: random.Random) -> Injected | None:
     """The same function in a file that has lost the import or definition of one of its names."""
     inner = inner_definition(node)
@@ -153,3 +159,7 @@ def _changed(parsed: ParsedSource, edit: Edit, labels: dict[int, str], originals
 
 _WITHOUT_USE = (Standing.UNREAD, Standing.UNASSIGNED)
 """How a name stands that gets a value nothing reads; ``+=`` reads one that is not there first."""
+LAPSED = 0.14
+"""How many of the functions with one defect have one of these, where their file is known."""
+LAPSES = {forget_binding: 0.37, forget_assignment: 0.2, stray_target: 0.35, forget_call: 0.08}
+"""How often each is tried; many functions have no place for the last two."""

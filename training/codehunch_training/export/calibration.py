@@ -20,6 +20,7 @@ from codehunch.inference.classifier import Classifier
 from codehunch.syntax.parsing import parse
 from codehunch_training.corpus.around import unit_of
 from codehunch_training.corpus.injection import Injected, definition, inject
+from codehunch_training.corpus.lapses import LAPSED, lapse
 from codehunch_training.corpus.rows import FunctionRow
 
 ALARM_BUDGETS = {"low": 0.3, "medium": 1.0, "high": 3.0}
@@ -76,7 +77,7 @@ def calibrate(
     """
     classifier = Classifier(bundle)
     candidate = candidate_threshold(classifier, rows)
-    clean, faulty = judge(classifier, rows, seed, candidate, injected=not weights)
+    clean, faulty = judge(classifier, rows, seed, candidate, injected=not weights, lapsed=LAPSED)
     kept = dict(weights) if weights else fitted_weights(clean, faulty)
     scores = np.array([confidence(item.evidence, kept) for item in clean.places])
     thresholds, alarms = {}, {}
@@ -148,10 +149,15 @@ def _rounded_up(threshold: float) -> float:
 
 
 def judge(
-    classifier: Classifier, rows: Sequence[FunctionRow], seed: int, threshold: float, injected: bool = True
+    classifier: Classifier,
+    rows: Sequence[FunctionRow],
+    seed: int,
+    threshold: float,
+    injected: bool = True,
+    lapsed: float = 0.0,
 ) -> tuple[Judged, Judged]:
     """Clean functions, and the same with one injected defect each (none without ``injected``), as the detector sees
-    them."""
+    them. The share ``lapsed`` of the defects are lapses (``corpus.lapses``), where the file is known."""
     rng = random.Random(seed)
     clean = [unit_of(row) for row in rows]
     faulty: list[tuple[Unit, Injected]] = []
@@ -160,9 +166,13 @@ def judge(
     for number, row in enumerate(rows if injected else ()):
         parsed = parse(row.text)
         node = definition(parsed)
-        made = inject(parsed, node, 1, rng) if node is not None else None
+        made, around = None, clean[number].around
+        if node is not None and around is not None and lapsed and rng.random() < lapsed:
+            made = lapse(parsed, node, around, rng)
+        if node is not None and made is None:
+            made = inject(parsed, node, 1, rng)
         if made is not None:
-            faulty.append((attrs.evolve(clean[number], text=made.text), made))
+            faulty.append((attrs.evolve(clean[number], text=made.text, around=made.around or around), made))
             originals.append(row.text)
             numbers.append(number)
     truth = {id(unit): set(made.labels) for unit, made in faulty}

@@ -26,7 +26,7 @@ from codehunch_training.corpus.injection import (
     inner_definition,
     slots,
 )
-from codehunch_training.corpus.lapses import forget_assignment, forget_binding, forget_call, stray_target
+from codehunch_training.corpus.lapses import LAPSED, lapse
 from codehunch_training.corpus.rows import DefectRow, from_line
 from codehunch_training.models.encoder import IGNORED
 
@@ -167,7 +167,6 @@ def corrupt(text: str, mixture: Mixture, rng: random.Random, around: Around | No
         available = len(slots(parsed, inner_definition(node)))
         count = max(1, round(rng.uniform(0.02, mixture.rate) * available))
     elif around is not None and rng.random() < LAPSED:
-        (lapse,) = rng.choices(list(LAPSES), list(LAPSES.values()))
         lapsed = lapse(parsed, node, around, rng)
         if lapsed is not None:
             return lapsed
@@ -185,10 +184,6 @@ class Known:
     """What is known of its file, as ``FunctionRow.around``."""
 
 
-LAPSED = 0.14
-"""Of the readings with one defect, those with one that is none of the function's rewrites."""
-LAPSES = {forget_binding: 0.37, forget_assignment: 0.2, stray_target: 0.35, forget_call: 0.08}
-"""How often each is tried; many functions have no place for the last two."""
 ALONE = 0.1
 """Of all readings, those that are told nothing of the file."""
 

@@ -226,6 +226,30 @@ def test_hard_negatives_of_no_model_or_no_functions(run: Path, functions: Path, 
     assert not out.with_name(f"{out.name}.part").exists()
 
 
+def test_harvest_draws_files_and_tells_of_packages(tmp_path: Path) -> None:
+    for name in ("alpha", "beta"):
+        for number in range(5):
+            file = tmp_path / name / "src" / f"m{number}.py"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"def {name}{number}(a):\n    return a.{name}_{number} + {number}\n")
+    info = tmp_path / "alpha" / "alpha-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Name: alpha\nVersion: 1.2\nClassifier: License :: OSI Approved :: MIT License\n\nHi"
+    )
+    (tmp_path / "gamma").mkdir()
+    out, table = tmp_path / "f.jsonl.gz", tmp_path / "packages.csv"
+    trees = [str(tmp_path / name) for name in ("gamma", "beta", "alpha")]
+    result = CliRunner().invoke(app, ["harvest", str(out), *trees, "--files", "3", "--table", str(table)])
+    assert result.exit_code == 0, result.output
+    rows = list(read_functions(out))
+    assert sorted(row.project for row in rows) == ["alpha"] * 3 + ["beta"] * 3
+    again = CliRunner().invoke(app, ["harvest", str(out), *trees, "--files", "3"])
+    assert again.exit_code == 0, again.output
+    assert list(read_functions(out)) == rows
+    assert table.read_text().splitlines()[1:] == ["alpha,1.2,MIT License,3", "beta,,,3"]
+
+
 COMMANDS = [
     ["harvest", "{out}/f.jsonl.gz", "{out}/nowhere"],
     ["train", "{broken}", "{out}/run"],

@@ -28,7 +28,7 @@ from codehunch.bundles.bundle import load_bundle
 from codehunch.bundles.errors import BundleError
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.compression.soups import mean_weights
-from codehunch_training.corpus.harvest import read_functions, write_functions
+from codehunch_training.corpus.harvest import read_functions, write_functions, write_table
 from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.export.defects import export as export_bundle
 from codehunch_training.export.defects import measured as measure_bundle
@@ -84,6 +84,8 @@ def harvest(
     exclude: Annotated[list[str] | None, typer.Option(help="Further projects to leave out altogether.")] = None,
     shortest: Annotated[int, typer.Option(help="Lexemes that a function has at least.")] = 5,
     jobs: Annotated[int, typer.Option(help="Trees read at a time.")] = 1,
+    files: Annotated[int, typer.Option(help="Files of a tree that are read, drawn by chance; 0: all.", min=0)] = 0,
+    table: Annotated[Path | None, typer.Option(help="CSV file to write: versions, licences and counts.")] = None,
     seed: int = 0,
 ) -> None:
     """Collect the distinct functions of source trees."""
@@ -92,7 +94,9 @@ def harvest(
     chosen = [(name, tree) for name, tree in named if name.lower() not in left_out]
     # Where two projects hold one function, chance decides who keeps it, not the alphabet.
     random.Random(seed).shuffle(chosen)
-    counts = write_functions(chosen, out, shortest, jobs)
+    counts = write_functions(chosen, out, shortest, jobs, files)
+    if table is not None:
+        write_table(chosen, counts, table)
     typer.echo(json.dumps({"functions": sum(counts.values()), "projects": len(counts)}))
 
 

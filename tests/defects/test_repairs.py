@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from importlib import resources
 
 import pytest
 
@@ -141,3 +142,22 @@ def test_names_of_the_file_are_offered_for_slips(statement: str, token: str, kin
     assert [name for name in offered if name in of_the_file] == names
     alone = cut(parsed, function)
     assert not of_the_file & {rewrite.label for rewrite in repairs(alone, at, kind)} - {"settle"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("laod", "load"), ("splitlnes", "splitlines"), ("startwith", "startswith"), ("itmes", "items")]
+)
+def test_attributes_that_everybody_uses_are_offered_for_slips(wrong: str, right: str) -> None:
+    text = f"def f(a):\n    return a.{wrong}()\n"
+    unit = Unit(text, 0)
+    at = next(i for i, lexeme in enumerate(unit.lexemes) if lexeme.text == wrong)
+    for kind in ("wrong-call", "wrong-attribute"):
+        assert [rewrite.label for rewrite in repairs(unit, at, kind)] == [right]
+    assert repairs(Unit(text.replace(wrong, right), 0), at, "wrong-attribute") == []
+
+
+def test_the_list_of_attributes() -> None:
+    names = resources.files("codehunch.defects").joinpath("members.txt").read_text(encoding="utf-8").split("\n")
+    assert names.pop() == ""
+    assert len(names) == len(set(names)) > 1000
+    assert all(name.isidentifier() and name.isascii() and len(name) >= 4 for name in names)

@@ -30,6 +30,7 @@ from codehunch.syntax.text import SourceText
 from codehunch_training.corpus.around import source_of
 from codehunch_training.corpus.harvest import read_functions, write_functions
 from codehunch_training.corpus.injection import definition, inject
+from codehunch_training.corpus.members import common_members
 from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
@@ -248,6 +249,30 @@ def test_harvest_draws_files_and_tells_of_packages(tmp_path: Path) -> None:
     assert again.exit_code == 0, again.output
     assert list(read_functions(out)) == rows
     assert table.read_text().splitlines()[1:] == ["alpha,1.2,MIT License,3", "beta,,,3"]
+
+
+def test_attributes_that_many_projects_use(tmp_path: Path) -> None:
+    rows = [
+        FunctionRow(project=project, path="", name="f", text=f"def f(a):\n    a.{name}('gone.nowhere')\n    a.see\n")
+        for project, name in [
+            ("a", "first"),
+            ("a", "second"),
+            ("b", "second"),
+            ("b", "first"),
+            ("c", "first"),
+            ("held", "held"),
+        ]
+    ]
+    assert common_members(rows, 2, 9) == ["first", "second"]
+    assert common_members(rows, 3, 9) == ["first"]
+    assert common_members(rows, 2, 1) == ["first"]  # Only the first function of each project.
+    source, recipe, out = tmp_path / "f.jsonl.gz", tmp_path / "r.toml", tmp_path / "members.txt"
+    with gzip.open(source, "wt") as sink:
+        sink.writelines(f"{to_line(row)}\n" for row in rows)
+    recipe.write_text('validation_projects = ["held"]\n')
+    result = CliRunner().invoke(app, ["members", str(source), str(out), "--recipe", str(recipe), "--least", "1"])
+    assert result.exit_code == 0, result.output
+    assert out.read_text() == "first\nsecond\n"
 
 
 COMMANDS = [

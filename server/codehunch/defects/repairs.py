@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from importlib import resources
 
 from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
 from codehunch.defects.findings import Edit
@@ -69,16 +71,17 @@ def _replaced(lexeme: Lexeme, name: str) -> Rewrite:
 
 def _spelt_alike(unit: Unit, at: int) -> list[str]:
     """Names that this one could be a misspelling of: others of the function, what its file binds where that does not
-    bind this one, and what values everywhere have."""
+    bind this one, and attributes that everybody uses."""
     own = unit.lexemes[at]
     if own.kind not in (LexemeKind.NAME, LexemeKind.ATTRIBUTE):
         return []
-    here = (lexeme.text for lexeme in unit.lexemes if lexeme.kind in _NAME_KINDS)
-    common = _METHODS if own.kind is LexemeKind.ATTRIBUTE else ()
-    if own.text in common:
+    attribute = own.kind is LexemeKind.ATTRIBUTE
+    if attribute and own.text in _members():
         return []
-    alike = [name for name in dict.fromkeys((*here, *common)) if misspelt(own.text, name)]
-    return [*alike, *sorted(_of_the_file(unit, at))]
+    here = dict.fromkeys(lexeme.text for lexeme in unit.lexemes if lexeme.kind in _NAME_KINDS)
+    alike = [name for name in here if misspelt(own.text, name)]
+    alike += sorted(_of_the_file(unit, at))
+    return alike + (sorted(_members().alike(own.text)) if attribute else [])
 
 
 def _of_the_file(unit: Unit, at: int) -> frozenset[str]:
@@ -120,13 +123,12 @@ _NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standin
 """How names stand that the file does not bind."""
 _BUILTINS = Lexicon(BUILTINS)
 _NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
-_METHODS = tuple(
-    """add append clear close copy count decode discard encode endswith extend find format index insert
-    isdigit items join keys lower lstrip partition pop popitem read readline readlines remove replace
-    reverse rfind rsplit rstrip setdefault sort split splitlines startswith strip title update upper
-    values write writelines""".split()
-)
-"""Methods of built-in types: what misspelt ones usually were."""
+
+
+@cache
+def _members() -> Lexicon:
+    """Attributes that everybody uses: what misspelt ones usually were. ``default_defects members`` collects them."""
+    return Lexicon(resources.files(__package__).joinpath("members.txt").read_text(encoding="utf-8").split())
 
 
 def _insertion(unit: Unit, at: int, kind: str) -> list[Rewrite]:

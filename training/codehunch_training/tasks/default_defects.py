@@ -29,6 +29,7 @@ from codehunch.bundles.errors import BundleError
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.compression.soups import mean_weights
 from codehunch_training.corpus.harvest import read_functions, write_functions, write_table
+from codehunch_training.corpus.members import common_members
 from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.export.defects import export as export_bundle
 from codehunch_training.export.defects import measured as measure_bundle
@@ -98,6 +99,22 @@ def harvest(
     if table is not None:
         write_table(chosen, counts, table)
     typer.echo(json.dumps({"functions": sum(counts.values()), "projects": len(counts)}))
+
+
+@app.command()
+@_errors_in_a_line()
+def members(
+    functions: File,
+    out: Annotated[Path, typer.Argument(help="Text file to write, a name a line.")],
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    least: Annotated[int, typer.Option(help="Projects that use an attribute at least.")] = 15,
+    each: Annotated[int, typer.Option(help="Functions of one project to read, at most.")] = 400,
+) -> None:
+    """Collect the attributes that many projects use: fixes of misspelt ones are drawn from them."""
+    held_out = read_recipe(recipe).held_out
+    found = common_members((row for row in read_functions(functions) if row.project not in held_out), least, each)
+    out.write_text("\n".join(found) + "\n", encoding="utf-8")
+    typer.echo(json.dumps({"names": len(found)}))
 
 
 @app.command()

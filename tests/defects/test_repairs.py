@@ -145,15 +145,17 @@ def test_names_of_the_file_are_offered_for_slips(statement: str, token: str, kin
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("laod", "load"), ("splitlnes", "splitlines"), ("startwith", "startswith"), ("itmes", "items")]
+    ("wrong", "right"),
+    [("laod", "load"), ("splitlnes", "splitlines"), ("startwith", "startswith"), ("itmes", "items times")],
 )
 def test_attributes_that_everybody_uses_are_offered_for_slips(wrong: str, right: str) -> None:
     text = f"def f(a):\n    return a.{wrong}()\n"
     unit = Unit(text, 0)
     at = next(i for i, lexeme in enumerate(unit.lexemes) if lexeme.text == wrong)
     for kind in ("wrong-call", "wrong-attribute"):
-        assert [rewrite.label for rewrite in repairs(unit, at, kind)] == [right]
-    assert repairs(Unit(text.replace(wrong, right), 0), at, "wrong-attribute") == []
+        # The most common one first.
+        assert [rewrite.label for rewrite in repairs(unit, at, kind)] == right.split()
+    assert repairs(Unit(text.replace(wrong, right.split()[0]), 0), at, "wrong-attribute") == []
 
 
 def test_the_list_of_attributes() -> None:

@@ -81,7 +81,7 @@ def _spelt_alike(unit: Unit, at: int) -> list[str]:
     here = dict.fromkeys(lexeme.text for lexeme in unit.lexemes if lexeme.kind in _NAME_KINDS)
     alike = [name for name in here if misspelt(own.text, name)]
     alike += sorted(_of_the_file(unit, at))
-    return alike + (sorted(_members().alike(own.text)) if attribute else [])
+    return alike + (sorted(_member_lexicon().alike(own.text), key=_members().__getitem__) if attribute else [])
 
 
 def _of_the_file(unit: Unit, at: int) -> frozenset[str]:
@@ -126,9 +126,16 @@ _NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
 
 
 @cache
-def _members() -> Lexicon:
-    """Attributes that everybody uses: what misspelt ones usually were. ``default_defects members`` collects them."""
-    return Lexicon(resources.files(__package__).joinpath("members.txt").read_text(encoding="utf-8").split())
+def _members() -> dict[str, int]:
+    """Attributes that everybody uses, what misspelt ones usually were, numbered from the most common one on.
+    ``default_defects members`` collects them."""
+    text = resources.files(__package__).joinpath("members.txt").read_text(encoding="utf-8")
+    return {name: number for number, name in enumerate(text.split())}
+
+
+@cache
+def _member_lexicon() -> Lexicon:
+    return Lexicon(_members())
 
 
 def _insertion(unit: Unit, at: int, kind: str) -> list[Rewrite]:

@@ -37,9 +37,6 @@ class Lexicon:
         self._like_none: set[str] = set()
         """Words that were looked up: most of a function's are like no other, and its neighbours have the same."""
 
-    def __contains__(self, word: str) -> bool:
-        return word in self._words
-
     def alike(self, word: str) -> frozenset[str]:
         """The words that ``word`` may be one slip of."""
         if word in self._like_none:

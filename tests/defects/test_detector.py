@@ -7,11 +7,15 @@ import pytest
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.store import default_bundle
+from codehunch.defects.bindings import surroundings_of
 from codehunch.defects.confidence import FEATURES, Evidence, confidence, kind_feature
-from codehunch.defects.detector import CheckOptions, Detector
-from codehunch.defects.findings import Finding
-from codehunch.defects.rewrites import apply
+from codehunch.defects.detector import CheckOptions, Detector, inspect, mending_trials
+from codehunch.defects.findings import Edit, Finding
+from codehunch.defects.rewrites import Rewrite, apply
+from codehunch.defects.units import cut
+from codehunch.defects.verification import Place, Trial
 from codehunch.inference.errors import Cancelled
+from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.text import SourceText
 
@@ -156,6 +160,25 @@ def test_slips_of_names_that_only_the_file_has(bundle: Bundle, right: str, wrong
     assert [apply(text, each.fixes[0].edits) for each in found] == [ORDERS]
 
 
+@pytest.mark.parametrize(("wrong", "first"), [("rnage", "range"), ("print", "tuple")])
+def test_a_slip_of_a_strange_name_is_mended_first(bundle: Bundle, wrong: str, first: str) -> None:
+    text = f"def f(items):\n    return {wrong}(tuple(items))\n"
+    parsed = parse(text)
+    unit = cut(parsed, find_functions(parsed)[0], surroundings_of(text))
+    places = inspect([unit], Detector(bundle).classifier, 0.0)
+    at = next(i for i, lexeme in enumerate(unit.lexemes) if lexeme.text == wrong)
+    place = Place(unit, places[0].place.reading, at)
+    span = unit.lexemes[at].span
+    trials = tuple(
+        Trial("wrong-call", Rewrite((Edit(span, name),), (span.start,), name), suspicion, 0.1, spreads=False)
+        for name, suspicion in (("tuple", 0.01), ("range", 0.02), ("ranges", 0.04))
+    )
+    evidence = attrs.evolve(places[0].evidence, suspicion=0.9, kind="wrong-call")
+    found = mending_trials(attrs.evolve(places[0], place=place, trials=trials, evidence=evidence), 0.1)
+    assert found[0].rewrite.label == first
+    assert len(found) == 3
+
+
 def test_sensitivities_are_nested(eager: Detector) -> None:
     levels = [set(_check(eager, INVERTED, sensitivity=level)) for level in ("low", "medium", "high")]
     assert levels[0] <= levels[1] <= levels[2]
@@ -215,7 +238,7 @@ def test_cancelling_stops_between_batches(bundle: Bundle) -> None:
 def test_confidence_uses_each_reading(name: str) -> None:
     evidence = Evidence(suspicion=0.9, sequence=0.8, mended=None, sequence_mended=None, options=0)
     if name != "unmended":
-        evidence = Evidence(0.9, 0.8, 0.1, 0.3, options=3, named=0.7, agreed=0.6, repeated=2)
+        evidence = Evidence(0.9, 0.8, 0.1, 0.3, options=3, named=0.7, agreed=0.6, repeated=2, slip=True)
     assert confidence(evidence, {"bias": 0.0, name: 1.0}) != pytest.approx(0.5)
     assert confidence(evidence, {}) == 0.9
 

@@ -16,6 +16,7 @@ from codehunch.defects.findings import Alternative, Edit, Finding, Fix
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
+from codehunch.defects.repairs import is_strange
 from codehunch.defects.spelling import misspelt
 from codehunch.defects.surroundings import ALONE, Standing, Surroundings
 from codehunch.defects.units import Unit, cut
@@ -70,9 +71,10 @@ def _evidence_of(place: Place, trials: Sequence[Trial], labels: Sequence[str]) -
     best = next((trial for trial in trials if not trial.spreads), None)
     reading, at = place.reading, place.at
     kind = likely_kinds(reading, at, labels)[0]
-    text = place.unit.lexemes[at].text
+    lexeme, suspicion = place.unit.lexemes[at], float(reading.suspicion[at])
+    slips = (trial for trial in trials if trial.suspicion < suspicion / 2 and _is_slip(lexeme, trial))
     return Evidence(
-        suspicion=float(reading.suspicion[at]),
+        suspicion=suspicion,
         sequence=float(1 - reading.sequence[0]),
         mended=best.suspicion if best is not None else None,
         sequence_mended=best.sequence if best is not None else None,
@@ -80,15 +82,20 @@ def _evidence_of(place: Place, trials: Sequence[Trial], labels: Sequence[str]) -
         kind=kind,
         named=float(reading.tokens[at, labels.index(kind)]),
         agreed=float(reading.sequence[labels.index(kind)]),
-        repeated=sum(lexeme.text == text for lexeme in place.unit.lexemes),
+        repeated=sum(each.text == lexeme.text for each in place.unit.lexemes),
+        slip=next(slips, None) is not None and is_strange(place.unit, at),
     )
 
 
 def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
     """Rewrites after which the place reads as clean, the cleanest first: what is offered as fixes. All are of one kind,
-    the likeliest that has any, which the finding names; without one it names the likeliest of all."""
+    the likeliest that has any, which the finding names; without one it names the likeliest of all. Where the name is a
+    strange one, what it may be a slip of comes before all others."""
+    unit, at = item.place.unit, item.place.at
     most = min(candidate, item.evidence.suspicion / 2)
     mending = [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
+    if mending and is_strange(unit, at):
+        mending.sort(key=lambda trial: not _is_slip(unit.lexemes[at], trial))
     mending.sort(key=lambda trial: trial.kind != item.evidence.kind)
     return [trial for trial in mending if trial.kind == mending[0].kind]
 

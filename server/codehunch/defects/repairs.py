@@ -84,6 +84,14 @@ def _spelt_alike(unit: Unit, at: int) -> list[str]:
     return alike + (sorted(_member_lexicon().alike(own.text), key=_members().__getitem__) if attribute else [])
 
 
+def is_strange(unit: Unit, at: int) -> bool:
+    """Whether a lexeme is a name that the file does not bind, or an attribute that few use."""
+    own = unit.lexemes[at]
+    if own.kind is LexemeKind.ATTRIBUTE and own.text not in _members():
+        return True
+    return bool(unit.standings) and unit.standings[at] in _NOWHERE
+
+
 def _of_the_file(unit: Unit, at: int) -> frozenset[str]:
     """Names of the file, or members of a class in it, that one which it does not bind could be a misspelling of."""
     if unit.around is None or not unit.standings or unit.standings[at] not in _NOWHERE:

@@ -238,7 +238,7 @@ def test_cancelling_stops_between_batches(bundle: Bundle) -> None:
 def test_confidence_uses_each_reading(name: str) -> None:
     evidence = Evidence(suspicion=0.9, sequence=0.8, mended=None, sequence_mended=None, options=0)
     if name != "unmended":
-        evidence = Evidence(0.9, 0.8, 0.1, 0.3, options=3, named=0.7, agreed=0.6, repeated=2, slip=True)
+        evidence = Evidence(0.9, 0.8, 0.1, 0.3, options=3, named=0.7, agreed=0.6, repeated=2)
     assert confidence(evidence, {"bias": 0.0, name: 1.0}) != pytest.approx(0.5)
     assert confidence(evidence, {}) == 0.9
 

@@ -338,6 +338,13 @@ def test_the_average_of_two_runs(run: Path, functions: Path, tmp_path: Path) -> 
         assert torch.allclose(mean, (weights[0][name] + weights[1][name]) / 2, atol=1e-6), name
     summary = json.loads((out / "run.json").read_text())
     assert [each.split(":")[0] for each in summary["averaged"]] == ["seed 0", "seed 1, steps 4"]
+    average(tmp_path / "again", [run, run, out])  # With the run it went on from, and weighed.
+    again = load_file(tmp_path / "again" / "model" / "model.safetensors")
+    for name, mean in again.items():
+        assert torch.allclose(mean, (2 * weights[0][name] + weights[2][name]) / 3, atol=1e-6), name
+    lines = json.loads((tmp_path / "again" / "run.json").read_text())["averaged"]
+    assert lines[:2] == [summary["averaged"][0]] * 2
+    assert lines[2] == f"the average of [{'; '.join(summary['averaged'])}]"
     with pytest.raises(typer.BadParameter, match="two finished runs"):
         average(tmp_path / "none", [run])
     with pytest.raises(typer.BadParameter, match="no finished run"):

@@ -9,10 +9,9 @@ import attrs
 
 FEATURES = (
     "bias", "suspicion", "sequence", "unmended", "margin", "relief", "options", "named", "agreed", "repeated",
-    "slip",
 )  # fmt: skip
 """Weights that are fitted, in this order; beside them one per kind, named by ``kind_feature``. Those that a bundle does
-not carry are 0: the last four are younger than some."""
+not carry are 0: the last three are younger than some."""
 _LIMIT = 1e-6
 
 
@@ -38,8 +37,6 @@ class Evidence:
     """That the function has a defect of this kind."""
     repeated: int = 1
     """How often the function has the token, this place included: who writes it twice means it."""
-    slip: bool = False
-    """Whether it is a strange name, and reads at most half as suspicious as a known one that differs by a slip."""
 
 
 def kind_feature(kind: str) -> str:
@@ -62,7 +59,6 @@ def features(evidence: Evidence) -> dict[str, float]:
         "named": _logit(evidence.named),
         "agreed": _logit(evidence.agreed),
         "repeated": math.log(max(1, evidence.repeated)),
-        "slip": float(evidence.slip),
         kind_feature(evidence.kind): 1.0,
     }
 

@@ -71,10 +71,9 @@ def _evidence_of(place: Place, trials: Sequence[Trial], labels: Sequence[str]) -
     best = next((trial for trial in trials if not trial.spreads), None)
     reading, at = place.reading, place.at
     kind = likely_kinds(reading, at, labels)[0]
-    lexeme, suspicion = place.unit.lexemes[at], float(reading.suspicion[at])
-    slips = (trial for trial in trials if trial.suspicion < suspicion / 2 and _is_slip(lexeme, trial))
+    text = place.unit.lexemes[at].text
     return Evidence(
-        suspicion=suspicion,
+        suspicion=float(reading.suspicion[at]),
         sequence=float(1 - reading.sequence[0]),
         mended=best.suspicion if best is not None else None,
         sequence_mended=best.sequence if best is not None else None,
@@ -82,8 +81,7 @@ def _evidence_of(place: Place, trials: Sequence[Trial], labels: Sequence[str]) -
         kind=kind,
         named=float(reading.tokens[at, labels.index(kind)]),
         agreed=float(reading.sequence[labels.index(kind)]),
-        repeated=sum(each.text == lexeme.text for each in place.unit.lexemes),
-        slip=next(slips, None) is not None and is_strange(place.unit, at),
+        repeated=sum(lexeme.text == text for lexeme in place.unit.lexemes),
     )
 
 

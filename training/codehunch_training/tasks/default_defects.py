@@ -182,11 +182,14 @@ def train(
 @_errors_in_a_line()
 def average(
     out: Annotated[Path, typer.Argument(help="Run folder to write, for `export`.")],
-    runs: Annotated[list[Path], typer.Argument(help="Finished runs that went on from one checkpoint; two or more.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Finished runs of one descent, two or more; who is named twice counts twice.")
+    ],
 ) -> None:
-    """Average the weights of runs that differ in their seed (Wortsman et al. 2022): read at the cost of one.
+    """Average the weights of runs (Wortsman et al. 2022): read at the cost of one.
 
-    Copy a run's folder when its first stretch ends, and finish both with other seeds, one on each core.
+    Either of a run whose folder was copied when its first stretch ended, both finished with other seeds, or of a run
+    and the one that it went on from.
     """
     for run in runs:
         if not (run / "run.json").is_file():
@@ -207,6 +210,8 @@ def average(
 
 def _told(summary: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     """A run in a line, with what its recipe has otherwise than ``recipe``."""
+    if "averaged" in summary:
+        return f"the average of [{'; '.join(summary['averaged'])}]"
     others = {key: value for key, value in summary["recipe"].items() if value != recipe[key] and key != "seed"}
     differs = "".join(f", {key} {value}" for key, value in others.items())
     auc = summary["metrics"]["auc_peak"]

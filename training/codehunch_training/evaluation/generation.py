@@ -26,6 +26,7 @@ from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
 from codehunch_training.corpus.docstrings import prompt_of
+from codehunch_training.export.card import write_card
 from codehunch_training.tasks.generation_data import read_rows
 
 _TOKEN = re.compile(r"\w+|[^\w\s]|\n[ ]*")
@@ -166,7 +167,7 @@ def main(
     data: Annotated[Path, typer.Argument(help="Folder made by codehunch_training.corpus.docstrings.")],
     count: Annotated[int, typer.Option(help="Held-out rows.")] = 200,
     seed: Annotated[int, typer.Option(help="Which rows.")] = 0,
-    write: Annotated[bool, typer.Option(help="Put numbers and threshold into the bundle's manifest.")] = False,
+    write: Annotated[bool, typer.Option(help="Put numbers and threshold into the bundle's manifest and card.")] = False,
 ) -> None:
     """Measure a generation bundle on held-out packages."""
     measured = evaluate(bundle, data, count, seed, lambda line: print(line, flush=True))
@@ -177,6 +178,7 @@ def main(
             raise typer.BadParameter(f"{bundle} is no generation bundle")
         spec = attrs.evolve(manifest.generation, thresholds={AUTOMATIC: measured["automatic"]["threshold"]})
         write_bundle(bundle, attrs.evolve(manifest, metrics={**manifest.metrics, **measured}, generation=spec))
+        write_card(bundle)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from codehunch.defects.findings import Alternative, Edit, Finding, Fix
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
-from codehunch.defects.repairs import is_strange
+from codehunch.defects.repairs import OF_NAMES, is_strange
 from codehunch.defects.spelling import misspelt
 from codehunch.defects.surroundings import ALONE, Standing, Surroundings
 from codehunch.defects.units import Unit, cut
@@ -263,18 +263,15 @@ def _name_span(text: str, function: Function) -> Span:
     return Span(at, at + len(function.name)) if at >= 0 else function.header
 
 
-_OF_NAMES = ("variable-misuse", "wrong-call", "wrong-attribute")
-
-
 def _is_slip(lexeme: Lexeme, trial: Trial) -> bool:
     """Whether the fix is the same name without a slip of the keyboard."""
-    return trial.kind in _OF_NAMES and misspelt(lexeme.text, trial.rewrite.label)
+    return trial.kind in OF_NAMES and misspelt(lexeme.text, trial.rewrite.label)
 
 
 def _reason(place: Place, kind: str) -> str:
     """What the file says of a name, where that says enough."""
     standings = place.unit.standings
-    standing = standings[place.at] if standings and kind in _OF_NAMES else 0
+    standing = standings[place.at] if standings and kind in OF_NAMES else 0
     return _REASONS.get(Standing(standing), "")
 
 

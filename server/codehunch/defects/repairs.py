@@ -56,7 +56,7 @@ def repairs(unit: Unit, at: int, kind: str, found: Sequence[Slot] | None = None)
     if kind == "wrong-literal":
         waiting = waiting_names(unit.parsed, unit.definition, analyse(unit.definition), lexeme.span.start)
         return [*waiting, *_respelt(unit, at), *others]
-    if kind not in _NAMES:
+    if kind not in OF_NAMES:
         return others
     names = _spelt_alike(unit, at)
     if kind == "variable-misuse" and not others:
@@ -126,7 +126,8 @@ def _in_sight(unit: Unit, lexeme: Lexeme) -> list[str]:
     return []
 
 
-_NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
+OF_NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
+"""Kinds where one name stands for another."""
 _NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standing.FOREIGN)
 """How names stand that the file does not bind."""
 _BUILTINS = Lexicon(BUILTINS)

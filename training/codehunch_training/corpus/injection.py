@@ -11,6 +11,7 @@ from tree_sitter import Node
 
 from codehunch.defects.arguments import argument_slots
 from codehunch.defects.findings import Edit
+from codehunch.defects.repairs import OF_NAMES
 from codehunch.defects.rewrites import Rewrite, Slot, apply, moved, slots
 from codehunch.defects.scopes import Scopes, analyse
 from codehunch.defects.surroundings import Around, words_of
@@ -59,7 +60,6 @@ class Injected:
     """What the file binds, where the defect is a name that it does not bind any more."""
 
 
-_NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
 _LATER = 0.4
 """Of variables that become such a name, those that become one that is bound further down."""
 _STRANGE = 0.25
@@ -123,7 +123,7 @@ def with_strange_names(
     found = []
     for slot, rewrite in chosen:
         span = rewrite.edits[0].span
-        if slot.kind in _NAMES and span.of(text).isidentifier() and rng.random() < _STRANGE:
+        if slot.kind in OF_NAMES and span.of(text).isidentifier() and rng.random() < _STRANGE:
             later = (
                 _bound_later(parsed, scopes, span) if slot.kind == "variable-misuse" and rng.random() < _LATER else []
             )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 
 import attrs
 from tree_sitter import Node
@@ -16,7 +17,7 @@ from codehunch.defects.rewrites import apply
 from codehunch.defects.scopes import analyse
 from codehunch.defects.standings import standings
 from codehunch.defects.surroundings import Around, Standing
-from codehunch.syntax.lexemes import lexemes_of
+from codehunch.syntax.lexemes import Lexeme, lexemes_of
 from codehunch.syntax.parsing import ParsedSource, parse, text_of
 from codehunch.syntax.spans import Span
 from codehunch_training.corpus.injection import Injected, definition, inner_definition
@@ -61,18 +62,15 @@ def forget_assignment(parsed: ParsedSource, node: Node, around: Around, rng: ran
         start = parsed.offset(before.end_byte)
     else:
         return None
-    changed = parse(parsed.text[:start] + parsed.text[end:])
-    found = definition(changed)
-    if found is None or (changed.tree.root_node.has_error and not parsed.tree.root_node.has_error):
+    made = _changed(parsed, Edit(Span(start, end), ""), {}, {})
+    if made is None:
         return None
-    lexemes = lexemes_of(changed, found)
-    told = standings(lexemes, changed, inner_definition(found), around)
     labels = {
         lexeme.span.start: "variable-misuse"
-        for lexeme, standing in zip(lexemes, told, strict=True)
+        for lexeme, standing in _standing(made, around)
         if lexeme.text == name and standing in _WITHOUT_VALUE
     }
-    return Injected(changed.text, changed, found, labels, {}) if labels else None
+    return attrs.evolve(made, labels=labels) if labels else None
 
 
 def _plain_assignments(function: Node) -> list[tuple[str, Node]]:
@@ -121,9 +119,7 @@ def stray_target(parsed: ParsedSource, node: Node, around: Around, rng: random.R
     made = _changed(parsed, Edit(span, name), {start: "variable-misuse"}, {start: chosen.name})
     if made is None:
         return None
-    lexemes = lexemes_of(made.parsed, made.node)
-    told = standings(lexemes, made.parsed, inner_definition(made.node), around)
-    stands = {lexeme.span.start: standing for lexeme, standing in zip(lexemes, told, strict=True) if lexeme.text}
+    stands = {lexeme.span.start: standing for lexeme, standing in _standing(made, around) if lexeme.text}
     return made if stands.get(start) in _WITHOUT_USE else None
 
 
@@ -155,6 +151,12 @@ def _changed(parsed: ParsedSource, edit: Edit, labels: dict[int, str], originals
     if found is None or (changed.tree.root_node.has_error and not parsed.tree.root_node.has_error):
         return None
     return Injected(changed.text, changed, found, labels, originals)
+
+
+def _standing(made: Injected, around: Around) -> Iterator[tuple[Lexeme, Standing]]:
+    """Every lexeme of a changed function and how it stands in the file."""
+    lexemes = lexemes_of(made.parsed, made.node)
+    return zip(lexemes, standings(lexemes, made.parsed, inner_definition(made.node), around), strict=True)
 
 
 _WITHOUT_USE = (Standing.UNREAD, Standing.UNASSIGNED)

@@ -1,4 +1,4 @@
-"""Which attributes everybody uses: what a misspelt one was probably meant to be (``codehunch.defects.members``)."""
+"""Which attributes everybody uses: what a misspelt one was probably meant to be (``members.txt``)."""
 
 from __future__ import annotations
 

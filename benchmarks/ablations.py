@@ -37,7 +37,7 @@ from codehunch.bundles.bundle import Bundle, load_bundle
 from codehunch.defects.confidence import confidence
 from codehunch.defects.detector import Inspected
 from codehunch.defects.repairs import repairs
-from codehunch.defects.rewrites import apply, slots
+from codehunch.defects.rewrites import apply
 from codehunch.defects.surroundings import Standing
 from codehunch.defects.verification import can_be_wrong
 from codehunch.inference.classifier import Classifier
@@ -380,9 +380,7 @@ def _fix(item: Inspected, tried: bool, classifier: Classifier) -> list[str]:
     if tried:
         best = next((trial.rewrite for trial in item.trials if not trial.spreads), None)
     else:
-        unit = place.unit
-        known = slots(unit.parsed, unit.definition) if unit.definition is not None else []
-        offered = repairs(unit, place.at, item.evidence.kind, known)
+        offered = repairs(place.unit, place.at, item.evidence.kind)
         best = offered[0] if offered else None
     return apply(place.unit.text, best.edits).split() if best is not None else []
 

@@ -8,8 +8,7 @@ from importlib import resources
 
 from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
 from codehunch.defects.findings import Edit
-from codehunch.defects.rewrites import Rewrite, Slot, slots
-from codehunch.defects.scopes import analyse
+from codehunch.defects.rewrites import Rewrite
 from codehunch.defects.spelling import Lexicon, misspelt
 from codehunch.defects.surroundings import BUILTINS, Standing
 from codehunch.defects.units import Unit
@@ -26,11 +25,8 @@ INSERTIONS = {
 """Kinds that are mended by writing something before the flagged lexeme."""
 
 
-def repairs(unit: Unit, at: int, kind: str, found: Sequence[Slot] | None = None) -> list[Rewrite]:
-    """Rewrites that would undo a defect of ``kind`` at lexeme number ``at``; none where none is known.
-
-    ``found`` saves a second enumeration when the caller has the unit's slots already.
-    """
+def repairs(unit: Unit, at: int, kind: str) -> list[Rewrite]:
+    """Rewrites that would undo a defect of ``kind`` at lexeme number ``at``; none where none is known."""
     lexeme = unit.lexemes[at]
     if kind in INSERTIONS:
         return _insertion(unit, at, kind)
@@ -44,17 +40,16 @@ def repairs(unit: Unit, at: int, kind: str, found: Sequence[Slot] | None = None)
     if kind == "missing-star":
         return forgotten_stars(unit.parsed, unit.definition, lexeme.span.start)
     if kind == "missing-argument":
-        return forgotten_arguments(unit.parsed, unit.definition, analyse(unit.definition), lexeme.span.start)
-    every = found if found is not None else slots(unit.parsed, unit.definition)
+        return forgotten_arguments(unit.parsed, unit.definition, unit.scopes, lexeme.span.start)
     others = [
         rewrite
-        for slot in every
+        for slot in unit.slots
         if slot.kind == kind
         for rewrite in slot.rewrites
         if lexeme.span.start in rewrite.anchors
     ]
     if kind == "wrong-literal":
-        waiting = waiting_names(unit.parsed, unit.definition, analyse(unit.definition), lexeme.span.start)
+        waiting = waiting_names(unit.parsed, unit.definition, unit.scopes, lexeme.span.start)
         return [*waiting, *_respelt(unit, at), *others]
     if kind not in OF_NAMES:
         return others
@@ -117,11 +112,9 @@ def _respelt(unit: Unit, at: int) -> list[Rewrite]:
 
 def _in_sight(unit: Unit, lexeme: Lexeme) -> list[str]:
     """Local names that stand for what a name that the function does not bind could have been, the nearest first."""
-    assert unit.definition is not None
-    scopes = analyse(unit.definition)
-    for load in scopes.loads:
+    for load in unit.scopes.loads:
         if unit.parsed.offset(load.node.start_byte) == lexeme.span.start:
-            nearest = sorted(scopes.visible(load).values(), key=lambda binding: -binding.start)
+            nearest = sorted(unit.scopes.visible(load).values(), key=lambda binding: -binding.start)
             return [binding.name for binding in nearest if binding.name != lexeme.text]
     return []
 

@@ -72,7 +72,9 @@ def analyse(function: Node) -> Scopes:
     loads: list[Load] = []
     parents: list[int] = [0]
     # Roles: load, store, parameter; names under "type" and "import" are neither read nor bound here.
-    stack: list[tuple[Node, int, str, bool]] = [(child, 0, "load", False) for child in reversed(function.children)]
+    # Keywords and punctuation, which are half of a tree, say nothing here.
+    stack: list[tuple[Node, int, str, bool]]
+    stack = [(child, 0, "load", False) for child in reversed(function.named_children)]
     while stack:
         node, scope, role, called = stack.pop()
         kind = node.type
@@ -100,7 +102,9 @@ def analyse(function: Node) -> Scopes:
             continue
         if kind == "class_definition":
             parents.append(scope)
-            stack.extend((child, len(parents) - 1, "load", False) for child in reversed(node.children))
+            stack.extend((child, len(parents) - 1, "load", False) for child in reversed(node.named_children))
+            continue
+        if not node.named_child_count:
             continue
         stack.extend(reversed(list(_roles(node, scope, role))))
     return Scopes(tuple(bindings), tuple(loads), tuple(parents))
@@ -114,15 +118,14 @@ def _is_name_field(node: Node, child: Node) -> bool:
 def _in_evaluation_order(node: Node) -> list[Node]:
     """Comprehension clauses bind what the element before them reads."""
     if node.type not in _COMPREHENSIONS:
-        return node.children
-    return [c for c in node.children if c.type == "for_in_clause"] + [
-        c for c in node.children if c.type != "for_in_clause"
-    ]
+        return node.named_children
+    clauses = [child for child in node.named_children if child.type == "for_in_clause"]
+    return clauses + [child for child in node.named_children if child.type != "for_in_clause"]
 
 
 def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, bool]]:
     kind = node.type
-    children = node.children
+    children = node.named_children
     if kind in ("attribute", "keyword_argument", "named_expression"):
         if kind == "attribute":
             yield children[0], scope, "load", False

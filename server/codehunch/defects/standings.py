@@ -12,16 +12,19 @@ from tree_sitter import Node
 from codehunch.defects.assignment import unassigned
 from codehunch.defects.bindings import BLOCKS, identifiers, imported_names
 from codehunch.defects.liveness import unread
-from codehunch.defects.scopes import analyse
+from codehunch.defects.scopes import Scopes, analyse
 from codehunch.defects.surroundings import Around, Standing
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 from codehunch.syntax.parsing import ParsedSource, text_of
 
 
-def standings(lexemes: Sequence[Lexeme], parsed: ParsedSource, definition: Node, around: Around) -> list[Standing]:
-    """How each lexeme of a function stands. ``definition`` is its ``function_definition`` node."""
+def standings(
+    lexemes: Sequence[Lexeme], parsed: ParsedSource, definition: Node, around: Around, scopes: Scopes | None = None
+) -> list[Standing]:
+    """How each lexeme of a function stands. ``definition`` is its ``function_definition`` node, ``scopes`` are its own,
+    for those who have them."""
     file, class_name = around.surroundings, around.class_name
-    own = bound_names(definition)
+    own = bound_names(definition, scopes or analyse(definition))
     told = dict.fromkeys(unread(definition), Standing.UNREAD) | unassigned(definition)
     flow = {parsed.offset(byte): standing for byte, standing in told.items()}
     body, name = definition.child_by_field_name("body"), definition.child_by_field_name("name")
@@ -55,12 +58,13 @@ def standings(lexemes: Sequence[Lexeme], parsed: ParsedSource, definition: Node,
     return found
 
 
-def bound_names(definition: Node) -> frozenset[str]:
-    """Names that a function, or one inside it, binds: parameters, assignments, imports, classes, patterns."""
+def bound_names(definition: Node, scopes: Scopes) -> frozenset[str]:
+    """Names that a function with these ``scopes``, or one inside it, binds: parameters, assignments, imports, classes,
+    patterns."""
     parent = definition.parent
     decorated = parent is not None and parent.type == "decorated_definition"
     decorators = [child for child in parent.children if child.type == "decorator"] if parent and decorated else []
-    found = {binding.name for node in (definition, *decorators) for binding in analyse(node).bindings}
+    found = {binding.name for each in (scopes, *map(analyse, decorators)) for binding in each.bindings}
     stack = [definition]
     while stack:
         node = stack.pop()

@@ -10,7 +10,8 @@ import attrs
 from tree_sitter import Node
 
 from codehunch.defects.findings import Edit
-from codehunch.defects.rewrites import apply
+from codehunch.defects.rewrites import Slot, apply, slots
+from codehunch.defects.scopes import Scopes, analyse
 from codehunch.defects.standings import standings
 from codehunch.defects.surroundings import Around, Surroundings, words_of
 from codehunch.syntax.functions import Function, function_nodes
@@ -43,6 +44,16 @@ class Unit:
         return next((node for _, node in function_nodes(self.parsed)), None)
 
     @cached_property
+    def scopes(self) -> Scopes:
+        """Of the function; empty where it does not parse alone."""
+        return analyse(self.definition) if self.definition is not None else Scopes((), (), (0,))
+
+    @cached_property
+    def slots(self) -> list[Slot]:
+        """Every slot of the function; none where it does not parse alone."""
+        return slots(self.parsed, self.definition, self.scopes) if self.definition is not None else []
+
+    @cached_property
     def lexemes(self) -> list[Lexeme]:
         node = self.definition
         if node is None:
@@ -55,7 +66,7 @@ class Unit:
         """How each lexeme stands in the file; empty where nothing is known of it."""
         if self.around is None or self.definition is None:
             return ()
-        return standings(self.lexemes, self.parsed, self.definition, self.around)
+        return standings(self.lexemes, self.parsed, self.definition, self.around, self.scopes)
 
     def rewritten(self, edits: tuple[Edit, ...]) -> Unit | None:
         """The unit after the edits, or ``None`` where it would no longer parse as well as before."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from codehunch.defects.findings import Edit
 from codehunch.defects.repairs import repairs
-from codehunch.defects.rewrites import Rewrite, Slot, moved, slots
+from codehunch.defects.rewrites import Rewrite, moved
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier, Reading
 from codehunch.syntax.lexemes import Lexeme
@@ -90,14 +90,11 @@ def try_rewrites(
 ) -> list[list[Trial]]:
     """For every place, its rewrites as the model reads them, the cleanest first."""
     tried: list[tuple[int, str, Rewrite, Unit]] = []
-    enumerated: dict[int, list[Slot]] = {}
     for number, place in enumerate(places):
         unit = place.unit
-        if id(unit) not in enumerated:
-            enumerated[id(unit)] = slots(unit.parsed, unit.definition) if unit.definition is not None else []
         for kind in likely_kinds(place.reading, place.at, classifier.labels):
             most = max(2, min(_REWRITES, _LEXEMES // len(unit.lexemes)))
-            for rewrite in repairs(unit, place.at, kind, enumerated[id(unit)])[:most]:
+            for rewrite in repairs(unit, place.at, kind)[:most]:
                 changed = unit.rewritten(rewrite.edits)
                 if changed is not None:
                     tried.append((number, kind, rewrite, changed))

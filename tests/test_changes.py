@@ -15,7 +15,7 @@ from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-OLD = "def one():\n    return 1\n\n\nclass A:\n    def two(self):\n        return 2\n"
+OLD = "def one():\n    return 1\n\n\nclass A:\n    def two(self):\n        return 2\n\n\nif A:\n    return 5\n"
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -55,6 +55,8 @@ def touched(revision: Revision, path: Path, text: str) -> list[str]:
         (OLD.replace("class A:\n    def two(self):\n        return", "def two(self):\n    return"), []),
         (OLD.replace("    return 1", "     return 1"), ["return 1"]),
         (OLD + "\n\ndef three():\n    return 3\n", ["return 3"]),
+        (OLD.replace("return 5", "return 6"), ["return 6"]),
+        (OLD.replace("return 1", "return 7") + "while A:\n    return 8\n", ["return 7", "return 8"]),
     ],
 )
 def test_touched(repository: Path, text: str, expected: list[str]) -> None:
@@ -66,7 +68,7 @@ def test_touched(repository: Path, text: str, expected: list[str]) -> None:
 
 
 def test_a_new_file_is_all_new(repository: Path) -> None:
-    assert touched(Revision("HEAD"), repository / "deep" / "b.py", OLD) == ["return 1", "return 2"]
+    assert touched(Revision("HEAD"), repository / "deep" / "b.py", OLD) == ["return 1", "return 2", "return 5"]
 
 
 @pytest.mark.parametrize("name", ["nothing", "--help", "", "HEAD~1", "a.py"])

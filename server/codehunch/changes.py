@@ -1,4 +1,5 @@
-"""Functions that differ from a git revision. A finding counts as the person's own where its function was touched.
+"""Functions that differ from a git revision. A finding counts as the person's own where its function was touched, or
+the statement outside of functions that it is in.
 
 git is asked for objects only, in a process of its own: no work tree is read by it, so no hook, filter, pager, textconv
 or file system monitor that a repository names is ever run, and nothing is fetched.
@@ -18,6 +19,7 @@ from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
+from codehunch.syntax.statements import outer_statements
 from codehunch.syntax.text import SourceText
 
 _SETTINGS = (
@@ -50,8 +52,8 @@ class _Old:
     """A file at the revision."""
 
     text: str
-    functions: frozenset[str]
-    """Outermost functions, as ``_flat`` gives them."""
+    parts: frozenset[str]
+    """Outermost functions and statements outside of them, as ``_flat`` gives them."""
 
 
 class Revision:
@@ -68,14 +70,14 @@ class Revision:
         return old is not None and _flat(old.text) == _flat(source.text)
 
     def touched(self, findings: Iterable[Finding], path: str, source: SourceText, language: str) -> tuple[Finding, ...]:
-        """Findings whose outermost function is not in the file at the revision as it is here.
+        """Findings whose outermost function, or statement, is not in the file at the revision as it is here.
 
-        In a file that is new every function is. Raises RevisionUnknown.
+        In a file that is new nothing is. Raises RevisionUnknown.
         """
         findings = tuple(findings)
         if not findings or (old := self._old(path, language)) is None:
             return findings
-        changed = [span for text, span in _functions(source, language) if text not in old.functions]
+        changed = [span for text, span in _parts(source, language) if text not in old.parts]
         return tuple(each for each in findings if any(span.contains(each.span) for span in changed))
 
     def _old(self, path: str, language: str) -> _Old | None:
@@ -138,17 +140,20 @@ def _read(data: bytes, language: str) -> _Old | None:
         source = decode_source(data).source
     except SourceUnreadable:
         return None
-    return _Old(source.text, frozenset(text for text, _ in _functions(source, language)))
+    return _Old(source.text, frozenset(text for text, _ in _parts(source, language)))
 
 
-def _functions(source: SourceText, language: str) -> list[tuple[str, Span]]:
-    """Outermost functions as they would read at the margin, and where they are."""
+def _parts(source: SourceText, language: str) -> list[tuple[str, Span]]:
+    """Outermost functions as they would read at the margin, statements outside of them, and where they are."""
     found = []
-    for function in find_functions(parse(source, language)):
+    parsed = parse(source, language)
+    for function in find_functions(parsed):
         if not function.nesting:
             start = source.line_starts[source.row_of(function.span.start)]
             indent = source.text[start : function.span.start]
             found.append((_flat(function.span.of(source.text), indent if not indent.strip() else ""), function.span))
+    if language == "python":
+        found += [(_flat(span.of(source.text)), span) for span in outer_statements(parsed)]
     return found
 
 

@@ -250,3 +250,48 @@ def test_confidence_knows_the_kind() -> None:
     )
     weights = {"bias": -1.0, "suspicion": 0.5, kind_feature("argument-swap"): 2.0}
     assert confidence(swap, weights) > confidence(other, weights)
+
+
+SCRIPT = """import sys
+
+path = sys.argv[1]
+counts = {}
+with open(path) as handle:
+    for line in handle:
+        for word in line.split():
+            counts[wrod] = counts.get(word, 0) + 1
+ranked = sorted(counts.items(), key=lambda item: item[1])
+print(ranekd[0])
+"""
+
+
+def test_a_script_is_read_too(bundle: Bundle) -> None:
+    detector = Detector(bundle)
+    found = detector.check(SourceText(SCRIPT))
+    assert [(each.span.of(SCRIPT), each.function) for each in found] == [("wrod", ""), ("ranekd", "")]
+    assert [apply(SCRIPT, each.fixes[0].edits) for each in found] == [
+        SCRIPT.replace("wrod", "word"), SCRIPT.replace("ranekd", "ranked")
+    ]  # fmt: skip
+    assert not detector.check(SourceText(SCRIPT.replace("wrod", "word").replace("ranekd", "ranked")))
+    silenced = SCRIPT.replace("ranekd[0])", "ranekd[0])  # codehunch: ignore[CH101]")
+    assert [each.span.of(silenced) for each in detector.check(SourceText(silenced))] == ["wrod"]
+
+
+def test_a_line_alone_says_little(eager: Detector) -> None:
+    """Only that a name is defined nowhere: all else takes a function or a block around it."""
+    text = "import math\nsize = math.pi\nroom = size - 2\nprint(size == 3, rome)\nalias = print\n"
+    assert {each.span.of(text) for each in _check(eager, text)} <= {"rome"}
+    block = "for each in range(3):\n    print(each)\n    len(each)\n"
+    assert "missing-return" not in {each.kind for each in _check(eager, block)}
+
+
+def test_a_statement_reads_the_same_in_any_company(eager: Detector) -> None:
+    alone = SCRIPT[SCRIPT.index("with") : SCRIPT.index("ranked =")]
+    file = surroundings_of(SCRIPT)
+    one = eager.check(SourceText(alone), options=CheckOptions("high"), surroundings=file)
+    all_of_it = _check(eager, SCRIPT)
+    shift = SCRIPT.index("with")
+    assert one
+    assert [(each.span.start + shift, each.confidence) for each in one] == [
+        (each.span.start, each.confidence) for each in all_of_it if each.span.start < SCRIPT.index("ranked =")
+    ]

@@ -140,6 +140,8 @@ def test_names_of_the_file_are_offered_for_slips(statement: str, token: str, kin
     offered = [rewrite.label for rewrite in repairs(unit, at, kind)]
     of_the_file = {"balance", "settle", "overdraft", "interest", "json", "isinstance", "known"}
     assert [name for name in offered if name in of_the_file] == names
+    starred = cut(parsed, function, surroundings_of("from shapes import *\n" + text))  # The file may have more names.
+    assert [rewrite.label for rewrite in repairs(starred, at, kind) if rewrite.label in of_the_file] == names
     alone = cut(parsed, function)
     assert not of_the_file & {rewrite.label for rewrite in repairs(alone, at, kind)} - {"settle"}
 

@@ -13,6 +13,7 @@ from codehunch.defects.spelling import Lexicon, misspelt
 from codehunch.defects.standings import standings
 from codehunch.defects.surroundings import Around, Class, Standing, Surroundings, merged, words_of
 from codehunch.defects.units import cut
+from codehunch.inference.encoding import COARSER
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.sections import cut_at, section_starts
@@ -102,6 +103,19 @@ def test_the_outermost_level() -> None:
     assert found.of_name("Square") is Standing.UNBOUND
 
 
+def test_what_a_star_may_bring() -> None:
+    file = "from shapes import *\nimport os\ndef f(a):\n    return Square(a, os, len, a.items, a.corners)\n"
+    assert stands(file, "f") == {
+        "a": "LOCAL", "Square": "FROM_STAR", "os": "IMPORT", "len": "BUILTIN", ".corners": "RARE"
+    }  # fmt: skip
+    assert stands(file.replace("from shapes import *\n", ""), "f")["Square"] == "UNBOUND"
+
+
+def test_every_later_standing_has_a_coarser_one() -> None:
+    assert set(COARSER) == {standing for standing in Standing if standing >= 16}
+    assert set(COARSER.values()) == {Standing.LOCAL, Standing.UNKNOWN}
+
+
 def test_members() -> None:
     found = surroundings_of(FILE)
     assert found.classes["Base"].members == {
@@ -143,7 +157,7 @@ def test_how_names_stand() -> None:
         "        except E as error:\n"
         "            raise error from None\n"
         "        self.stored = helper(os, re, z, Local, head, tail, b, len, m, defualt, stored)\n"
-        "        return C.default, C.nothing, self.typo, b.typo, a.self.typo\n"
+        "        return C.default, C.nothing, self.typo, b.items, b.rarely, a.self.items\n"
     )
     assert stands(file, "C.m") == {
         "decorate": "UNBOUND", "each": "LOCAL", "self": "LOCAL", "a": "LOCAL", "default": "FIELD", "z": "LOCAL",
@@ -151,7 +165,7 @@ def test_how_names_stand() -> None:
         "head": "PERHAPS_UNASSIGNED", "tail": "PERHAPS_UNASSIGNED", "b": "LOCAL", "LIMIT": "VARIABLE",
         "E": "UNBOUND", "error": "LOCAL", ".stored": "FIELD", "helper": "FUNCTION", "os": "IMPORT", "len": "BUILTIN",
         "m": "UNBOUND_MEMBER", "defualt": "UNBOUND", "stored": "UNBOUND_MEMBER", "C": "CLASS", ".default": "FIELD",
-        ".nothing": "MISSING", ".typo": "MISSING",
+        ".nothing": "MISSING", ".typo": "MISSING", ".rarely": "RARE", ".self": "RARE",
     }  # fmt: skip
 
 

@@ -16,10 +16,10 @@ from codehunch.defects.findings import Alternative, Edit, Finding, Fix
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
-from codehunch.defects.repairs import OF_NAMES, is_strange
+from codehunch.defects.repairs import OF_NAMES, is_strange, is_unbound
 from codehunch.defects.spelling import misspelt
 from codehunch.defects.surroundings import ALONE, Standing, Surroundings
-from codehunch.defects.units import Unit, cut
+from codehunch.defects.units import Unit, cut, cut_statement
 from codehunch.defects.verification import Place, Trial, likely_kinds, read_units, suspicious_places, try_rewrites
 from codehunch.inference.classifier import Classifier
 from codehunch.inference.errors import InferenceError
@@ -30,6 +30,7 @@ from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
+from codehunch.syntax.statements import outer_statements
 from codehunch.syntax.text import SourceText
 
 __all__ = ["CheckOptions", "Detector", "inspect", "mending_trials", "reads_clean_in_place"]
@@ -157,6 +158,8 @@ class Detector:
             elif surroundings is None:
                 surroundings = surroundings_of(source.text)
             units = [cut(parsed, function, surroundings) for function in whole]
+            if language == "python":
+                units += [cut_statement(source.text, span, surroundings) for span in outer_statements(parsed)]
             read = zip(units, self.check_units(units, cancelled), strict=True)
             found = [_in_file(each, unit, functions) for unit, findings in read for each in findings]
         else:
@@ -217,7 +220,7 @@ class Detector:
         by_unit: dict[int, list[Finding]] = {id(unit): [] for unit in fresh.values()}
         for item in inspect(list(fresh.values()), self.classifier, self._spec.candidate, cancelled):
             sure = confidence(item.evidence, self._spec.confidence)
-            if sure >= least:
+            if sure >= least and _can_be_told(item, self._spec.candidate):
                 by_unit[id(item.place.unit)].append(self._finding(item, sure))
         for key, unit in fresh.items():
             best = sorted(by_unit[id(unit)], key=lambda finding: -finding.confidence)
@@ -243,6 +246,24 @@ class Detector:
             alternatives=_alternatives(item, lexeme),
             evidence=_evidence(place, mending[0]) if mending else (),
         )
+
+
+def _can_be_told(item: Inspected, candidate: float) -> bool:
+    """Whether enough stands around a place. A function says what it is about, and so does a block; a line outside of
+    both leaves open what it is meant to do, but not that nothing defines a name, or that one is misspelt."""
+    unit = item.place.unit
+    if not unit.outside:
+        return True
+    mending = mending_trials(item, candidate)
+    kind = mending[0].kind if mending else item.evidence.kind
+    if unit.is_block:
+        return kind not in _ONLY_IN_FUNCTIONS
+    slip = bool(mending) and _is_slip(unit.lexemes[item.place.at], mending[0])
+    return kind in OF_NAMES and (slip or is_unbound(unit, item.place.at))
+
+
+_ONLY_IN_FUNCTIONS = ("missing-return", "missing-await", "missing-self", "missing-call-parentheses")
+"""Of statements that return and wait for nothing, have no ``self`` and often give a function another name."""
 
 
 def _of_function(function: Function, probabilities: NDArray[np.float32], labels: Sequence[str]) -> Finding:
@@ -278,6 +299,7 @@ def _reason(place: Place, kind: str) -> str:
 _REASONS = {
     Standing.UNBOUND: " (nothing in this file defines it)",
     Standing.UNBOUND_MEMBER: " (nothing in this file defines it)",
+    Standing.FROM_STAR: " (this file only has it if an `import *` brings it)",
     Standing.MISSING: " (its class does not define it)",
     Standing.UNASSIGNED: " (it has no value here yet)",
     Standing.PERHAPS_UNASSIGNED: " (not every path gives it a value)",

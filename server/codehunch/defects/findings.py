@@ -45,7 +45,7 @@ class Finding:
     message: str
     span: Span
     function: str
-    """Qualified name of the function the token belongs to."""
+    """Qualified name of the function the token belongs to; empty outside of functions."""
     confidence: float
     """Calibrated probability between 0 and 1."""
     fixes: tuple[Fix, ...] = ()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
 
 from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
 from codehunch.defects.findings import Edit
+from codehunch.defects.members import common_members
 from codehunch.defects.rewrites import Rewrite
 from codehunch.defects.spelling import Lexicon, misspelt
 from codehunch.defects.surroundings import BUILTINS, Standing
@@ -71,25 +71,28 @@ def _spelt_alike(unit: Unit, at: int) -> list[str]:
     if own.kind not in (LexemeKind.NAME, LexemeKind.ATTRIBUTE):
         return []
     attribute = own.kind is LexemeKind.ATTRIBUTE
-    if attribute and own.text in _members():
+    if attribute and own.text in common_members():
         return []
     here = dict.fromkeys(lexeme.text for lexeme in unit.lexemes if lexeme.kind in _NAME_KINDS)
     alike = [name for name in here if misspelt(own.text, name)]
     alike += sorted(_of_the_file(unit, at))
-    return alike + (sorted(_member_lexicon().alike(own.text), key=_members().__getitem__) if attribute else [])
+    return alike + (sorted(_member_lexicon().alike(own.text), key=common_members().__getitem__) if attribute else [])
 
 
 def is_strange(unit: Unit, at: int) -> bool:
     """Whether a lexeme is a name that the file does not bind, or an attribute that few use."""
     own = unit.lexemes[at]
-    if own.kind is LexemeKind.ATTRIBUTE and own.text not in _members():
-        return True
+    return (own.kind is LexemeKind.ATTRIBUTE and own.text not in common_members()) or is_unbound(unit, at)
+
+
+def is_unbound(unit: Unit, at: int) -> bool:
+    """Whether a lexeme is a name that the file does not bind."""
     return bool(unit.standings) and unit.standings[at] in _NOWHERE
 
 
 def _of_the_file(unit: Unit, at: int) -> frozenset[str]:
     """Names of the file, or members of a class in it, that one which it does not bind could be a misspelling of."""
-    if unit.around is None or not unit.standings or unit.standings[at] not in _NOWHERE:
+    if unit.around is None or not is_unbound(unit, at):
         return frozenset()
     file, own = unit.around.surroundings, unit.lexemes[at].text
     if unit.lexemes[at].kind is LexemeKind.NAME:
@@ -121,23 +124,15 @@ def _in_sight(unit: Unit, lexeme: Lexeme) -> list[str]:
 
 OF_NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
 """Kinds where one name stands for another."""
-_NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standing.FOREIGN)
+_NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standing.FOREIGN, Standing.FROM_STAR)
 """How names stand that the file does not bind."""
 _BUILTINS = Lexicon(BUILTINS)
 _NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
 
 
 @cache
-def _members() -> dict[str, int]:
-    """Attributes that everybody uses, what misspelt ones usually were, numbered from the most common one on.
-    ``default_defects members`` collects them."""
-    text = resources.files(__package__).joinpath("members.txt").read_text(encoding="utf-8")
-    return {name: number for number, name in enumerate(text.split())}
-
-
-@cache
 def _member_lexicon() -> Lexicon:
-    return Lexicon(_members())
+    return Lexicon(common_members())
 
 
 def _insertion(unit: Unit, at: int, kind: str) -> list[Rewrite]:

@@ -12,6 +12,7 @@ from tree_sitter import Node
 from codehunch.defects.assignment import unassigned
 from codehunch.defects.bindings import BLOCKS, identifiers, imported_names
 from codehunch.defects.liveness import unread
+from codehunch.defects.members import common_members
 from codehunch.defects.scopes import Scopes, analyse
 from codehunch.defects.surroundings import Around, Standing
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
@@ -43,7 +44,7 @@ def standings(
         elif kind is LexemeKind.NAME and not importing and lexeme.span.start != name_start:
             local = flow.get(lexeme.span.start, Standing.LOCAL)
             standing = local if lexeme.text in own else file.of_name(lexeme.text)
-            if standing is Standing.UNBOUND and class_name is not None:
+            if standing in (Standing.UNBOUND, Standing.FROM_STAR) and class_name is not None:
                 member = file.of_member(class_name, lexeme.text)
                 if Standing.METHOD <= member <= Standing.FIELD:
                     standing = member if lexeme.span.start < body_start else Standing.UNBOUND_MEMBER
@@ -54,6 +55,8 @@ def standings(
                     standing = file.of_member(class_name, lexeme.text)
             elif owner.kind is LexemeKind.NAME and owner.text in file.classes and owner.text not in own:
                 standing = file.of_member(owner.text, lexeme.text)
+        if standing is Standing.UNKNOWN and kind is LexemeKind.ATTRIBUTE and lexeme.text not in common_members():
+            standing = Standing.RARE
         found.append(standing)
     return found
 

@@ -18,8 +18,8 @@ from codehunch.defects.spelling import Lexicon
 
 
 class Standing(IntEnum):
-    """How a lexeme's name is bound. Numbers are the model's: never reused, never renumbered. Those that come later say
-    more exactly what ``LOCAL`` does, which models that do not know them are told."""
+    """How a lexeme's name is bound. Numbers are the model's: never reused, never renumbered. Those from 16 on say more
+    exactly what an earlier one does, which models that do not know them are told (``inference.encoding.COARSER``)."""
 
     UNKNOWN = 0
     """No name, a member of something else, or nothing is known of the file."""
@@ -50,6 +50,10 @@ class Standing(IntEnum):
     """One that some path has not."""
     UNREAD = 18
     """A local name where it gets a value that nothing reads."""
+    FROM_STAR = 19
+    """A name that nothing the file shows binds, where more may be bound than it shows, as by ``import *``."""
+    RARE = 20
+    """A member of something else by a name that few programs use."""
 
 
 @attrs.frozen
@@ -80,7 +84,7 @@ class Surroundings:
             return found
         if name in BUILTINS:
             return Standing.BUILTIN
-        return Standing.UNKNOWN if self.open else Standing.UNBOUND
+        return Standing.FROM_STAR if self.open else Standing.UNBOUND
 
     def of_member(self, class_name: str, name: str) -> Standing:
         """How ``self.name`` stands in the methods of a class, bases in the file included."""

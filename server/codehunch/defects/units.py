@@ -13,15 +13,21 @@ from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import Slot, apply, slots
 from codehunch.defects.scopes import Scopes, analyse
 from codehunch.defects.standings import standings
-from codehunch.defects.surroundings import Around, Surroundings, words_of
+from codehunch.defects.surroundings import Around, Standing, Surroundings, words_of
 from codehunch.syntax.functions import Function, function_nodes
-from codehunch.syntax.lexemes import Lexeme, lexemes_of
+from codehunch.syntax.lexemes import Lexeme, LexemeKind, lexemes_of
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
 
 _INDENTED = re.compile(r"[ \t]*\Z")
 _OPENING = "if 1:\n"
 """Holds an indented function, so that its lines stay as they are and every offset shifts by a constant."""
+_ABOVE = "0\n"
+"""Stands above a statement outside of functions, so that no lexeme of it begins where those around it are."""
+_SHOWN = parse("def main():\n    0\n")
+_FRAME = [Lexeme(each.text, Span(0, 0), each.kind) for each in lexemes_of(_SHOWN, _SHOWN.tree.root_node)]
+_BEFORE, _BEHIND = _FRAME[:6], _FRAME[7:]
+"""What the model is shown around such a statement: a function that does nothing else."""
 
 
 @attrs.frozen(slots=False)
@@ -33,6 +39,8 @@ class Unit:
     """Add to an offset of ``text`` to get the file's."""
     around: Around | None = None
     """Where the function stands; ``None`` where nothing is known of its file."""
+    outside: bool = False
+    """Whether it is a statement outside of functions, which is read as if it were all that a function does."""
 
     @cached_property
     def parsed(self) -> ParsedSource:
@@ -40,8 +48,17 @@ class Unit:
 
     @cached_property
     def definition(self) -> Node | None:
-        """The ``function_definition`` node, ``None`` where the function does not parse alone."""
+        """The ``function_definition`` node, ``None`` where the function does not parse alone; the whole tree of a
+        statement outside of functions."""
+        if self.outside:
+            root = self.parsed.tree.root_node
+            return root if root.named_child_count == 2 else None
         return next((node for _, node in function_nodes(self.parsed)), None)
+
+    @property
+    def is_block(self) -> bool:
+        """Whether a statement outside of functions holds others."""
+        return self.outside and any(lexeme.kind is LexemeKind.INDENT for lexeme in self.lexemes[len(_BEFORE) :])
 
     @cached_property
     def scopes(self) -> Scopes:
@@ -58,6 +75,8 @@ class Unit:
         node = self.definition
         if node is None:
             return []
+        if self.outside:
+            return [*_BEFORE, *lexemes_of(self.parsed, node.named_children[1]), *_BEHIND]
         outer = node.parent
         return lexemes_of(self.parsed, outer if outer is not None and outer.type == "decorated_definition" else node)
 
@@ -66,6 +85,10 @@ class Unit:
         """How each lexeme stands in the file; empty where nothing is known of it."""
         if self.around is None or self.definition is None:
             return ()
+        if self.outside:
+            own = self.lexemes[len(_BEFORE) : -len(_BEHIND)]
+            told = standings(own, self.parsed, self.definition, self.around, self.scopes)
+            return [*[Standing.UNKNOWN] * len(_BEFORE), *told, *[Standing.UNKNOWN] * len(_BEHIND)]
         return standings(self.lexemes, self.parsed, self.definition, self.around, self.scopes)
 
     def rewritten(self, edits: tuple[Edit, ...]) -> Unit | None:
@@ -87,6 +110,13 @@ def cut(parsed: ParsedSource, function: Function, surroundings: Surroundings | N
         return unit
     around = Around(surroundings, function.enclosing_class)
     return attrs.evolve(unit, around=around.narrowed(words_of(unit.text)))
+
+
+def cut_statement(text: str, span: Span, surroundings: Surroundings | None = None) -> Unit:
+    """The unit of a statement outside of functions, which stands at ``span`` of a text."""
+    own = span.of(text)
+    around = Around(surroundings).narrowed(words_of(own)) if surroundings is not None else None
+    return Unit(f"{_ABOVE}{own}\n", span.start - len(_ABOVE), around, outside=True)
 
 
 def _cut(parsed: ParsedSource, function: Function) -> Unit:

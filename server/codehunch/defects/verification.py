@@ -76,7 +76,7 @@ def suspicious_places(unit: Unit, reading: Reading, threshold: float) -> list[Pl
 
 
 def can_be_wrong(lexeme: Lexeme) -> bool:
-    return bool(lexeme.text) and lexeme.text not in _NEVER
+    return len(lexeme.span) > 0 and lexeme.text not in _NEVER
 
 
 def likely_kinds(reading: Reading, at: int, labels: Sequence[str]) -> list[str]:

@@ -24,9 +24,8 @@ _HEADER_TOKENS = 64
 """Tokens of the function's opening that every later window repeats."""
 STANDINGS_FROM = 4096
 """Identifiers are numbered below it; functions have a few hundred at most."""
-_COARSER = 1
-"""What a model is told in the place of a standing that came after it: that the function binds the name, which all of
-those say more exactly."""
+COARSER = {16: 1, 17: 1, 18: 1, 19: 0, 20: 0}
+"""What a model is told in the place of a standing that came after it, which says the same more exactly."""
 _CACHE_SIZE = 20_000
 """Lexemes whose tokens are remembered, several large files' worth. Names never end: without a bound near what is in
 use, memory grows for days."""
@@ -99,7 +98,7 @@ class LexicalEncoder:
             pieces.append(self._mark_ids.get(lexeme.kind) or self.token_ids(lexeme.text))
             identities.append(names.setdefault(lexeme.text, len(names) + 1) if lexeme.kind in _IDENTIFIER_KINDS else 0)
         if standings and self.standings:
-            known = (each if each < self.standings else _COARSER for each in standings)
+            known = (each if each < self.standings else COARSER[each] for each in standings)
             pairs = zip(identities, known, strict=True)
             identities = [identity % STANDINGS_FROM + standing * STANDINGS_FROM for identity, standing in pairs]
         lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)

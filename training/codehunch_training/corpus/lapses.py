@@ -89,7 +89,7 @@ def _plain_assignments(function: Node) -> list[tuple[str, Node]]:
     return list(found.items())
 
 
-_WITHOUT_VALUE = (Standing.UNASSIGNED, Standing.PERHAPS_UNASSIGNED, Standing.UNBOUND)
+_WITHOUT_VALUE = (Standing.UNASSIGNED, Standing.PERHAPS_UNASSIGNED, Standing.UNBOUND, Standing.FROM_STAR)
 _FORGETTABLE = (Standing.IMPORT, Standing.FUNCTION, Standing.COROUTINE, Standing.CLASS, Standing.VARIABLE)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from codehunch.defects.kinds import KINDS
-from codehunch.defects.surroundings import Standing
+from codehunch.inference.encoding import COARSER
 from codehunch_training.corpus.injection import KIND_WEIGHTS
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 from codehunch_training.tasks.defect_data import EARLIER
@@ -19,8 +19,8 @@ TOKEN_LABELS: tuple[str, ...] = ("clean", *(kind.name for kind in KINDS if kind.
 
 def started(folder: Path, standings: int, labels: Sequence[str] = TOKEN_LABELS) -> DefectModel:
     """The model of a folder, made to know so many standings and these labels. It begins by judging as before: standings
-    that refine a local name count as that, or as nothing where it knew none, and kinds that it did not tell apart are
-    left unlikely. Raises ValueError where its labels are not the first of these."""
+    that it does not know count as those they refine, or as nothing where it knew none, and kinds that it did not tell
+    apart are left unlikely. Raises ValueError where its labels are not the first of these."""
     model = DefectModel.from_pretrained(folder)
     known, named = model.config.standings, tuple(model.config.token_labels)
     if named != tuple(labels[: len(named)]) or any(EARLIER.get(new) not in named for new in labels[len(named) :]):
@@ -30,8 +30,8 @@ def started(folder: Path, standings: int, labels: Sequence[str] = TOKEN_LABELS) 
     state = model.state_dict()
     weight = state.pop("standings.weight", torch.zeros(1, model.config.hidden_size))
     if standings:
-        numbers = torch.arange(standings)
-        state["standings.weight"] = weight[torch.where(numbers < known, numbers, min(int(Standing.LOCAL), known))]
+        told = [number if number < known else COARSER.get(number, number) for number in range(standings)]
+        state["standings.weight"] = weight[[number if number < known else 0 for number in told]]
     like = [named.index(label if label in named else EARLIER[label]) for label in labels]
     for name in ("token_out", "sequence_out"):
         state[f"{name}.weight"] = state[f"{name}.weight"][like]

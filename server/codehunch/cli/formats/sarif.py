@@ -63,13 +63,14 @@ class SarifReport:
         self._write(f'\n], "invocations": [{json.dumps(invocation)}]}}\n]}}\n')
 
     def _result(self, file: Checked, finding: Finding) -> dict[str, object]:
-        location = {
+        location: dict[str, object] = {
             "physicalLocation": {
                 "artifactLocation": self._artifact(file.path),
                 "region": _region(file.source, finding.span),
-            },
-            "logicalLocations": [{"fullyQualifiedName": finding.function, "kind": "function"}],
+            }
         }
+        if finding.function:
+            location["logicalLocations"] = [{"fullyQualifiedName": finding.function, "kind": "function"}]
         result: dict[str, object] = {
             "ruleId": finding.code,
             "ruleIndex": _INDEX[finding.code],

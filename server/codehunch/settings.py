@@ -108,7 +108,7 @@ class Settings:
         metadata=_about(
             values.word,
             "git revision",
-            'Report only findings in functions and outer statements that differ from this revision, such as `"HEAD"` or `"main"`.',
+            'Report only findings in code that differs from this revision, such as `"HEAD"` or `"main"`.',
         ),
     )
     models: tuple[tuple[str, str], ...] = attrs.field(

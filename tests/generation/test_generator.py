@@ -66,7 +66,7 @@ class Given(Generator):
     def answers(self, *_: Any, **__: Any) -> tuple[Answer, ...]:
         result = []
         for index, body in enumerate(self._bodies, start=1):
-            tokens = tuple(encode_text(self._tokenizer, "\n" + body))
+            tokens = tuple(encode_text(self.tokenizer, "\n" + body))
             result.append(Answer(tokens, -0.1 * index * (len(tokens) + self._finished), self._finished))
         return tuple(result)
 

@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import load_file
 
 from codehunch.defects.detector import CheckOptions, Detector
+from codehunch.defects.surroundings import Standing
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
@@ -345,6 +346,17 @@ def test_the_average_of_two_runs(run: Path, functions: Path, tmp_path: Path) -> 
     lines = json.loads((tmp_path / "again" / "run.json").read_text())["averaged"]
     assert lines[:2] == [summary["averaged"][0]] * 2
     assert lines[2] == f"the average of [{'; '.join(summary['averaged'])}]"
+    older = DefectModel.from_pretrained(run / "model")
+    known = len(Standing) - 2  # From before the last two.
+    older.config.standings = known
+    older.standings = torch.nn.Embedding.from_pretrained(older.standings.weight[:known])
+    shutil.copytree(run, tmp_path / "older")
+    older.save_pretrained(tmp_path / "older" / "model")
+    average(tmp_path / "grown", [run, tmp_path / "older"])
+    table = load_file(tmp_path / "grown" / "model" / "model.safetensors")["standings.weight"]
+    newest = weights[0]["standings.weight"]
+    assert torch.allclose(table[:known], newest[:known])
+    assert torch.allclose(table[known:], (newest[known:] + newest[Standing.UNKNOWN]) / 2)
     with pytest.raises(typer.BadParameter, match="two finished runs"):
         average(tmp_path / "none", [run])
     with pytest.raises(typer.BadParameter, match="no finished run"):

@@ -13,6 +13,8 @@ pytest.importorskip("optimum.exporters.onnx", reason="needs the train extra")
 
 from codehunch.bundles.bundle import Bundle, load_bundle  # noqa: E402
 from codehunch.generation.generator import Generator  # noqa: E402
+from codehunch.generation.prompt import EOS, sentence_prompt  # noqa: E402
+from codehunch.inference.seq2seq import Seq2Seq  # noqa: E402
 from codehunch.syntax.parsing import parse  # noqa: E402
 from codehunch.syntax.requests import body_requests  # noqa: E402
 from codehunch_training.corpus.docstrings import build  # noqa: E402
@@ -21,6 +23,7 @@ from codehunch_training.evaluation.generation import (  # noqa: E402
     edit_similarity,
     evaluate,
     scores,
+    surprise,
     threshold,
 )
 from codehunch_training.export.generation import PARTS, WEIGHTS, agreement, export  # noqa: E402
@@ -156,6 +159,19 @@ def test_the_evaluation_has_its_baselines(made: tuple[Path, Path, Bundle]) -> No
     assert held_out["baseline_nearest_function"]["edit_similarity"] > 0.5
     assert set(held_out["docstring_removed"]) == set(held_out["beam"])
     assert 0 <= measured["automatic"]["threshold"] <= 1
+    costs = held_out["nats_per_token"]
+    assert {"docstring", "docstring_removed", "docstring_shuffled_nothing_else"} <= set(costs)
+    assert all(0 < each < 12 for each in costs.values())
+
+
+def test_surprise_is_what_the_decoder_thinks(made: tuple[Path, Path, Bundle]) -> None:
+    generator = Generator(made[2])
+    prompt = sentence_prompt("Return the sum of two numbers.")
+    answer = generator.answers(prompt, generator.decoding(1))[0]
+    assert isinstance(generator.model, Seq2Seq)
+    end = [generator.tokenizer.token_to_id(EOS)] if answer.finished else []
+    cost = surprise(generator.model, generator.encode(prompt), [*answer.tokens, *end])
+    assert cost == pytest.approx(-answer.log_probability, rel=1e-3)
 
 
 def test_the_shipped_recipe_is_read() -> None:

@@ -156,11 +156,15 @@ class Generator:
         """What the model says to a prompt before any filter; ``deadline`` is a ``time.monotonic`` moment."""
         chosen = decoding or self.decoding()
         if isinstance(prompt, Completion):
-            ids = encode_completion(self._tokenizer, self._spec, prompt)
+            ids = encode_completion(self.tokenizer, self._spec, prompt)
             chosen = attrs.evolve(chosen, stop=finisher(self._text, prompt))
         else:
-            ids = encode_prompt(self._tokenizer, prompt, self._spec.max_prompt)
-        return self._model.generate(ids, chosen, deadline, cancelled)
+            ids = self.encode(prompt)
+        return self.model.generate(ids, chosen, deadline, cancelled)
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """A prompt of fields as the model reads it."""
+        return encode_prompt(self.tokenizer, prompt, self._spec.max_prompt)
 
     def decoding(self, beams: int = BEAMS, sample: bool = False) -> Decoding:
         """The bundle's limits with so many beams, or so many samples."""
@@ -258,11 +262,11 @@ class Generator:
         return self._text(answer.tokens)
 
     def _text(self, tokens: Sequence[int]) -> str:
-        text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=True)
+        text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
         return text
 
     @cached_property
-    def _tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> Tokenizer:
         path = self._bundle.file(self._bundle.manifest.encoding.tokenizer)
         try:
             return Tokenizer.from_file(str(path))
@@ -270,7 +274,8 @@ class Generator:
             raise InferenceError(f"{path}: not a tokenizer ({error}); run `codehunch bundles verify`") from error
 
     @cached_property
-    def _model(self) -> TextModel:
+    def model(self) -> TextModel:
+        """The graphs; they load when first asked for."""
         spec, file = self._spec, self._bundle.file
         if spec.layout == "decoder-only":
             return Causal(file(spec.decoder), (spec.eos_token_id, *spec.end_token_ids), self._threads)

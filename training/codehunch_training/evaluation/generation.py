@@ -15,19 +15,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
+import numpy as np
 import typer
 
 from codehunch.bundles.bundle import load_bundle, write_bundle
 from codehunch.generation.filters import body_compiles
 from codehunch.generation.generator import AUTOMATIC, BEAMS, Generator
 from codehunch.generation.prompt import Prompt
+from codehunch.inference.seq2seq import Seq2Seq
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
 from codehunch_training.corpus.docstrings import prompt_of
 from codehunch_training.export.card import write_card
-from codehunch_training.tasks.generation_data import read_rows
+from codehunch_training.tasks.generation_data import encode_target, read_rows
 
 _TOKEN = re.compile(r"\w+|[^\w\s]|\n[ ]*")
 SHOWN_SIMILARITY = 0.5
@@ -97,6 +99,39 @@ def shuffled(rows: Sequence[dict[str, Any]]) -> list[Prompt]:
     return moved
 
 
+def surprise(model: Seq2Seq, prompt: Sequence[int], target: Sequence[int]) -> float:
+    """Nats that a text costs after a prompt, by the graphs that serve: minus the logarithm of its probability."""
+    logits, cache = model.first(prompt)
+    total = 0.0
+    for token in target:
+        row = logits[0].astype(np.float64)
+        total += float(np.logaddexp.reduce(row) - row[token])
+        logits = model.following(np.array([token]), cache)
+    return total
+
+
+def surprises(generator: Generator, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Mean nats per token of what people wrote, with their docstring, without, and with another function's: of whole
+    prompts, and of those that hold nothing but head and docstring. What a model reads shows here before it shows in
+    what it writes. Empty for a model without an encoder."""
+    model = generator.model
+    if not isinstance(model, Seq2Seq):
+        return {}
+    targets = [encode_target(generator.tokenizer, str(row["target"])) for row in rows]
+    found = {}
+    for around, kept in (("", None), ("_nothing_else", ("def", "doc"))):
+        for name, prompts in {
+            "docstring": [prompt_of(row) for row in rows],
+            "docstring_removed": [prompt_of(row).without("doc") for row in rows],
+            "docstring_shuffled": shuffled(rows),
+        }.items():
+            shown = [Prompt(tuple(f for f in each.fields if kept is None or f[0] in kept)) for each in prompts]
+            pairs = zip(shown, targets, strict=True)
+            total = sum(surprise(model, generator.encode(prompt), target) for prompt, target in pairs)
+            found[name + around] = round(total / sum(map(len, targets)), 4)
+    return found
+
+
 def threshold(confidences: Sequence[float], similarities: Sequence[float]) -> tuple[float, float]:
     """The least confidence above which answers are similar enough on average, and the share that reaches it.
 
@@ -152,6 +187,7 @@ def evaluate(folder: Path, data: Path, count: int, seed: int, say: Callable[[str
             "rows": len(rows),
             "seed": seed,
             **table,
+            "nats_per_token": surprises(generator, rows),
             "median_seconds": round(statistics.median(seconds), 3),
         },
         "automatic": {"threshold": least, "share_shown": share, "similarity_wanted": SHOWN_SIMILARITY},

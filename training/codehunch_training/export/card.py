@@ -119,6 +119,15 @@ def _generation(spec: GenerationSpec, metrics: Mapping[str, Any]) -> Iterator[st
     yield "`nearest function` copies the body of the most similar function of the same package; `empty body` is `pass`."
     yield "Where copying is better than the model, the server offers the copy, with its names made to fit, first."
     yield ""
+    if nats := held.get("nats_per_token"):
+        yield "What a token of these bodies costs the model, in nats: the less, the better it knew what comes."
+        yield ""
+        yield "| prompt | its own docstring | none | another function's |"
+        yield "|---|---:|---:|---:|"
+        for shown, around in (("with what is around", ""), ("head and docstring alone", "_nothing_else")):
+            costs = (nats[f"docstring{which}{around}"] for which in ("", "_removed", "_shuffled"))
+            yield f"| {shown} | {' | '.join(f'{each:.3f}' for each in costs)} |"
+        yield ""
 
 
 def _parity(parity: Mapping[str, Any]) -> Iterator[str]:

@@ -21,7 +21,6 @@ import cattrs
 import typer
 from rich.console import Console
 from rich.progress import track
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import load_bundle
@@ -34,7 +33,8 @@ from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.export.defects import export as export_bundle
 from codehunch_training.export.defects import measured as measure_bundle
 from codehunch_training.export.defects import recalibrated
-from codehunch_training.models.encoder import DefectModel
+from codehunch_training.models.encoder import DefectConfig, DefectModel
+from codehunch_training.tasks.defect_model import started
 from codehunch_training.tasks.defect_recipe import Recipe
 from codehunch_training.tasks.defects import train as train_run
 from codehunch_training.tasks.doubts import doubts as doubts_of
@@ -199,8 +199,12 @@ def average(
         raise typer.BadParameter("needs two finished runs or more")
     if len({(run / "tokenizer.json").read_bytes() for run in runs}) > 1:
         raise typer.BadParameter(f"{runs[0]} and the others have different tokenizers: they have no common start")
-    model = DefectModel.from_pretrained(runs[0] / "model")
-    model.load_state_dict(mean_weights([load_file(run / "model" / "model.safetensors") for run in runs]))
+    # One from before there was a standing or a kind is averaged as a run would go on from it.
+    configs = [DefectConfig.from_pretrained(run / "model") for run in runs]
+    told, labels = max(each.standings for each in configs), max((each.token_labels for each in configs), key=len)
+    models = [started(run / "model", told, labels) for run in runs]
+    model = models[0]
+    model.load_state_dict(mean_weights([each.state_dict() for each in models]))
     model.save_pretrained(out / "model", safe_serialization=True)
     shutil.copyfile(runs[0] / "tokenizer.json", out / "tokenizer.json")
     averaged = [_told(each, summaries[0]["recipe"]) for each in summaries]

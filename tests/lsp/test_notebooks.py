@@ -155,6 +155,10 @@ async def test_changes_of_what_is_not_open(start: Start) -> None:
         ("y = (x\n  % name\n  != 3)", "y = (x\n  % name\n  != 3)"),
         ("%%bash\nwrong\r\n", "      \n     \r\n"),
         ("'🙂' % x", "'🙂' % x"),
+        ("%%time\nx = 1", "##time\nx = 1"),
+        ("%%timeit -n 2 y = 3\n!ls", "##timeit -n 2 y = 3\n#ls"),
+        ("%%timeseries\nx", "            \n "),
+        ("%run a.py\n  %pylab\n%run", "exec()   \n  exec()\n#run"),
     ],
 )
 def test_what_only_ipython_understands_is_blanked_out(text: str, read: str) -> None:

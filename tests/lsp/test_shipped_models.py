@@ -22,6 +22,8 @@ from codehunch.bundles.store import active_bundle
 from codehunch.defects.detector import Detector
 from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
+from codehunch.lsp.programs import join
+from codehunch.lsp.snapshots import Snapshot
 from codehunch.syntax.text import SourceText
 
 pytestmark = pytest.mark.filterwarnings("error::pytest_lsp.LspSpecificationWarning")
@@ -182,6 +184,20 @@ async def test_the_editor_shows_what_the_command_line_prints(lsp: LanguageClient
             for each in await diagnostics(lsp)
         ]
         assert shown == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "wrong"),
+    [("%%time\ntotal = len([1, 2])", ["totl"]), ("%%bash\ntotal = 3", ["totl"]), ("total = 1\n%run more.py", [])],
+)
+def test_the_cells_of_a_notebook_are_one_program(first: str, wrong: list[str]) -> None:
+    """A misspelt name is told, unless a cell runs what nobody sees."""
+    cells = [first, "for each in [1, 2]:\n    print(each, totl)\n"]
+    program, _ = join(
+        "nb:1", 1, "python", [Snapshot(f"c:{i}", 1, "python", SourceText(c)) for i, c in enumerate(cells)]
+    )
+    found = Detector(active_bundle("defects")).check(program.source)
+    assert [each.span.of(program.source.text) for each in found] == wrong
 
 
 async def test_a_docstring_becomes_a_body(lsp: LanguageClient) -> None:

@@ -11,9 +11,13 @@ from codehunch.lsp.snapshots import Snapshot
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
-_CELL_MAGIC = re.compile(r"\s*%%")
+_CELL_MAGIC = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun|memit|mprun|lprun)\b)")
+"""What makes a cell something else than Python; the others only watch it run."""
+_BRINGS_NAMES = re.compile(r"^([ \t]*)(%(?:pylab|store|run[ \t]+[^\s])[^\r\n]*)", re.MULTILINE)
+_BRINGS = "exec()"
+"""Stands for a magic that brings names which no cell shows, and is no longer than any of them."""
 # `% name` and `!= name` may open a continued line of Python; magics and shell commands have no space there.
-_LINE_MAGIC = re.compile(r"^([ \t]*)(?:%(?=[A-Za-z_])|!(?!=)|\?)", re.MULTILINE)
+_LINE_MAGIC = re.compile(r"^([ \t]*)(?:%%?(?=[A-Za-z_])|!(?!=)|\?)", re.MULTILINE)
 
 
 @attrs.frozen
@@ -76,4 +80,5 @@ def _masked(text: str) -> str:
     """The cell with magics and shell lines turned into comments or blanks, character for character."""
     if _CELL_MAGIC.match(text):
         return re.sub(r"[^\r\n]", " ", text)
-    return _LINE_MAGIC.sub(r"\1#", text)
+    text = _BRINGS_NAMES.sub(lambda found: found[1] + _BRINGS.ljust(len(found[2])), text)
+    return _LINE_MAGIC.sub(lambda found: found[1] + "#" * (len(found[0]) - len(found[1])), text)

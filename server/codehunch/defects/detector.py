@@ -159,7 +159,8 @@ class Detector:
                 surroundings = surroundings_of(source.text)
             units = [cut(parsed, function, surroundings) for function in whole]
             if language == "python":
-                units += [cut_statement(source.text, span, surroundings) for span in outer_statements(parsed)]
+                outer = (cut_statement(source.text, span, surroundings) for span in outer_statements(parsed))
+                units += [unit for unit in outer if _can_tell(unit)]
             read = zip(units, self.check_units(units, cancelled), strict=True)
             found = [_in_file(each, unit, functions) for unit, findings in read for each in findings]
         else:
@@ -258,8 +259,14 @@ def _can_be_told(item: Inspected, candidate: float) -> bool:
     kind = mending[0].kind if mending else item.evidence.kind
     if unit.is_block:
         return kind not in _ONLY_IN_FUNCTIONS
-    slip = bool(mending) and _is_slip(unit.lexemes[item.place.at], mending[0])
-    return kind in OF_NAMES and (slip or is_unbound(unit, item.place.at))
+    at = item.place.at
+    slip = bool(mending) and _is_slip(unit.lexemes[at], mending[0])
+    return kind in OF_NAMES and (is_unbound(unit, at) or (slip and is_strange(unit, at)))
+
+
+def _can_tell(unit: Unit) -> bool:
+    """Whether anything could be told of a statement outside of functions: most need not be read."""
+    return unit.is_block or any(is_strange(unit, at) for at in range(len(unit.lexemes)))
 
 
 _ONLY_IN_FUNCTIONS = ("missing-return", "missing-await", "missing-self", "missing-call-parentheses")

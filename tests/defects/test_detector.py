@@ -27,7 +27,7 @@ INVERTED = '''def remove(items, item):
 '''
 
 
-UNRETURNED = "def __len__(self):\n    len(self.items)\n"
+UNRETURNED = "def __len__(self):\n    len(self.rows)\n"
 
 
 @pytest.fixture(scope="module")

@@ -187,12 +187,18 @@ async def test_the_editor_shows_what_the_command_line_prints(lsp: LanguageClient
 
 
 @pytest.mark.parametrize(
-    ("first", "wrong"),
-    [("%%time\ntotal = len([1, 2])", ["totl"]), ("%%bash\ntotal = 3", ["totl"]), ("total = 1\n%run more.py", [])],
+    ("first", "name", "wrong"),
+    [
+        ("%%time\ntotal = len([1, 2])", "total", []),
+        ("%%time\ntotal = len([1, 2])", "totl", ["totl"]),
+        ("%%bash\ntotal = 3", "total", ["total"]),
+        ("count = 1", "total", ["total"]),
+        ("count = 1\n%run more.py", "total", []),
+    ],
 )
-def test_the_cells_of_a_notebook_are_one_program(first: str, wrong: list[str]) -> None:
-    """A misspelt name is told, unless a cell runs what nobody sees."""
-    cells = [first, "for each in [1, 2]:\n    print(each, totl)\n"]
+def test_the_cells_of_a_notebook_are_one_program(first: str, name: str, wrong: list[str]) -> None:
+    """A name that no cell binds is told, unless one runs what nobody sees."""
+    cells = [first, f"for each in [1, 2]:\n    print(each, {name})\n"]
     program, _ = join(
         "nb:1", 1, "python", [Snapshot(f"c:{i}", 1, "python", SourceText(c)) for i, c in enumerate(cells)]
     )

@@ -251,16 +251,18 @@ class Detector:
 
 def _can_be_told(item: Inspected, candidate: float) -> bool:
     """Whether enough stands around a place. A function says what it is about, and so does a block; a line outside of
-    both leaves open what it is meant to do, but not that nothing defines a name, or that one is misspelt."""
-    unit = item.place.unit
+    both leaves open what it is meant to do, but not that nothing defines a name, or that one is misspelt. What a star
+    may bring is as a rule used just there."""
+    unit, at = item.place.unit, item.place.at
     if not unit.outside:
         return True
     mending = mending_trials(item, candidate)
     kind = mending[0].kind if mending else item.evidence.kind
+    slip = bool(mending) and _is_slip(unit.lexemes[at], mending[0])
+    if unit.standings and unit.standings[at] == Standing.FROM_STAR and not slip:
+        return False
     if unit.is_block:
         return kind not in _ONLY_IN_FUNCTIONS
-    at = item.place.at
-    slip = bool(mending) and _is_slip(unit.lexemes[at], mending[0])
     return kind in OF_NAMES and (is_unbound(unit, at) or (slip and is_strange(unit, at)))
 
 

@@ -6,7 +6,7 @@
 Every faulty function is read as an editor would read it, without its docstring's help: the model sees code only. Per
 sensitivity: programs with a warning on a line that is wrong; programs with a fix (the first fix of the surest finding);
 whether that fix is right, or wrong though it was offered; and the share of the *right* programs that warn. Defects
-outside of functions are left out and counted: the detector reads functions.
+outside of functions are left out and counted: the detector learned from functions.
 """
 
 from __future__ import annotations

@@ -84,6 +84,8 @@ def test_a_missing_return_is_found_on_its_token_and_mended(bundle: Bundle) -> No
     mended = apply(UNRETURNED, finding.fixes[0].edits)
     assert mended == UNRETURNED.replace("len(", "return len(")
     assert detector.check(SourceText(mended)) == ()
+    (other,) = detector.check(SourceText(UNRETURNED.replace("rows", "items")))  # Found, mended or not.
+    assert (other.code, other.span) == (finding.code, finding.span)
 
 
 MISSPELT = """def total(shelves):

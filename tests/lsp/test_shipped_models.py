@@ -223,9 +223,8 @@ async def test_a_docstring_becomes_a_body(lsp: LanguageClient) -> None:
     assert not lsp.messages
 
 
-def test_a_changed_function_costs_less_than_twice_its_forward_passes() -> None:
-    """In processor time, trying the fixes included; the quietest of some rounds counts. How much less hangs on the
-    processor: one with fast int8 products leaves a larger share to the rest."""
+def test_a_changed_function_costs_little_more_than_its_forward_passes() -> None:
+    """In processor time, trying the fixes included; the quietest of some rounds counts."""
     detector = Detector(active_bundle("defects"))
     read, passes = detector.classifier.read, 0.0
 
@@ -244,4 +243,4 @@ def test_a_changed_function_costs_less_than_twice_its_forward_passes() -> None:
         passes, start = 0.0, time.process_time()
         assert detector.check(SourceText(text), "python", CheckOptions(sensitivity="high"))
         ratios.append((time.process_time() - start) / passes)
-    assert min(ratios[3:]) < 2
+    assert min(ratios[3:]) < 1.3

@@ -14,17 +14,18 @@ from tree_sitter import Node
 
 from codehunch.defects.bindings import TARGETS, identifiers, imported_names, targets_of
 from codehunch.defects.local_names import (
-    DEFINITIONS,
     as_names,
     bound_elsewhere,
     bound_in,
     defaults_of,
     defined_name,
     evaluated_with,
+    functions_in,
     unbound_in,
 )
 from codehunch.defects.surroundings import Standing
 from codehunch.syntax.parsing import text_of
+from codehunch.syntax.statements import DEFINITIONS
 
 _DEEPEST = 60
 """Statements nested deeper are read as if all was bound there: nobody writes that, and the stack is finite."""
@@ -67,12 +68,8 @@ def unassigned(definition: Node) -> dict[int, Standing]:
     """Reads of local names without a value on any path (``UNASSIGNED``) or on some (``PERHAPS_UNASSIGNED``) of a
     ``function_definition`` and those in it: byte offset of each to which of the two."""
     found: dict[int, Standing] = {}
-    stack = [definition]
-    while stack:
-        node = stack.pop()
-        if node.type == "function_definition":
-            found |= _Flow(node).found
-        stack.extend(node.named_children)
+    for function in functions_in(definition):
+        found |= _Flow(function).found
     return found
 
 

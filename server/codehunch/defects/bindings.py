@@ -8,14 +8,12 @@ from tree_sitter import Node
 
 from codehunch.defects.line_bindings import PROPERTY, members_in_lines, of_lines, opens_class, with_globals
 from codehunch.defects.surroundings import Class, Standing, Surroundings, merged
+from codehunch.syntax import statements
 from codehunch.syntax.parsing import parse, text_of
 from codehunch.syntax.sections import cut_at, section_starts
 
-BLOCKS = frozenset(
-    """if_statement elif_clause else_clause for_statement while_statement try_statement except_clause
-    except_group_clause finally_clause with_statement match_statement case_clause block module ERROR""".split()
-)
-"""What holds statements of the level it stands on itself."""
+BLOCKS = statements.BLOCKS | {"module", "ERROR"}
+"""What holds statements of the level it stands on itself, in a text that may be broken."""
 _STORED = {"assignment": "left", "augmented_assignment": "left", "for_statement": "left", "named_expression": "name"}
 _LOOKED_INTO = BLOCKS | frozenset(
     """expression_statement with_clause with_item as_pattern parenthesized_expression named_expression assignment

@@ -11,7 +11,7 @@ from __future__ import annotations
 from tree_sitter import Node
 
 from codehunch.defects.bindings import TARGETS, identifiers
-from codehunch.defects.local_names import bound_elsewhere, evaluated_with
+from codehunch.defects.local_names import bound_elsewhere, evaluated_with, functions_in
 from codehunch.syntax.parsing import text_of
 
 _DEEPEST = 60
@@ -29,14 +29,7 @@ def unread(definition: Node) -> list[int]:
     """Byte offsets of the names that are given a value which nothing reads, in a ``function_definition`` and those in
     it: targets of assignments and loops, what ``as`` binds, parameters. ``x += 1`` is a read: it may change what others
     hold."""
-    found: list[int] = []
-    stack = [definition]
-    while stack:
-        node = stack.pop()
-        if node.type == "function_definition":
-            found += _Liveness(node).found
-        stack.extend(node.named_children)
-    return found
+    return [start for function in functions_in(definition) for start in _Liveness(function).found]
 
 
 class _Liveness:

@@ -6,10 +6,20 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from codehunch.defects.bindings import identifiers, imported_names, targets_of
+from codehunch.defects.bindings import BLOCKS, identifiers, imported_names, targets_of
 from codehunch.syntax.parsing import text_of
+from codehunch.syntax.statements import DEFINITIONS
 
-DEFINITIONS = frozenset("function_definition class_definition decorated_definition".split())
+
+def functions_in(definition: Node) -> Iterator[Node]:
+    """A ``function_definition`` and those in it. Expressions, most of a tree, hold none."""
+    stack = [definition]
+    while stack:
+        node = stack.pop()
+        if node.type == "function_definition":
+            yield node
+        if node.type in BLOCKS or node.type in DEFINITIONS:
+            stack.extend(node.named_children)
 
 
 def bound_in(top: Node, first: bool = False) -> Iterator[str]:

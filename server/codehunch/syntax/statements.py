@@ -10,15 +10,16 @@ from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.sections import cut_at, section_starts
 from codehunch.syntax.spans import Span
 
-_DEFINITIONS = frozenset("function_definition class_definition decorated_definition".split())
-_NOT_READ = _DEFINITIONS | frozenset(
+DEFINITIONS = frozenset("function_definition class_definition decorated_definition".split())
+_NOT_READ = DEFINITIONS | frozenset(
     """import_statement import_from_statement future_import_statement comment type_alias_statement global_statement
     pass_statement""".split()
 )
-_BLOCKS = frozenset(
+BLOCKS = frozenset(
     """if_statement elif_clause else_clause for_statement while_statement try_statement except_clause
     except_group_clause finally_clause with_statement match_statement case_clause block""".split()
 )
+"""What holds statements of the level it stands on itself."""
 _LONGEST = 20_000
 """Bytes of a statement that is read: what is longer is a table, not code."""
 
@@ -48,12 +49,12 @@ def _of(parsed: ParsedSource, start: int) -> Iterator[Span]:
 def _is_passed_over(node: Node) -> bool:
     """Whether a function or a class is defined in a statement, which are read by themselves, or a block in it is empty:
     it is being typed."""
-    stack = [node] if node.type in _BLOCKS else []
+    stack = [node] if node.type in BLOCKS else []
     while stack:
         current = stack.pop()
-        if current.type in _DEFINITIONS or (current.type == "block" and not current.named_child_count):
+        if current.type in DEFINITIONS or (current.type == "block" and not current.named_child_count):
             return True
-        stack.extend(child for child in current.named_children if child.type in _BLOCKS or child.type in _DEFINITIONS)
+        stack.extend(child for child in current.named_children if child.type in BLOCKS or child.type in DEFINITIONS)
     return False
 
 

@@ -1,4 +1,4 @@
-"""Only functions that differ from a revision; git reads objects and runs nothing."""
+"""Only code that differs from a revision; git reads objects and runs nothing."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def check(
         bool, typer.Option("--write-baseline", help="Write all findings into the baseline file and exit with 0.")
     ] = False,
     changed_since: Annotated[
-        str | None, typer.Option(metavar="REV", help="Only functions that differ from this git revision.")
+        str | None, typer.Option(metavar="REV", help="Only code that differs from this git revision.")
     ] = None,
     no_feedback: Annotated[
         bool, typer.Option("--no-feedback", help="Report what was dismissed as `not a defect` as well.")

@@ -83,7 +83,7 @@ class Tally:
             (self.fixed, "fixed"),
             (self.dismissed, "dismissed"),
             (self.known, "in the baseline"),
-            (self.untouched, "in unchanged functions"),
+            (self.untouched, "in unchanged code"),
             (self.skipped, "skipped"),
         )
         return f"{found} in {files}" + "".join(f", {count} {what}" for count, what in more if count)

@@ -13,7 +13,7 @@ from codehunch.defects.spelling import Lexicon, misspelt
 from codehunch.defects.standings import standings
 from codehunch.defects.surroundings import Around, Class, Standing, Surroundings, merged, words_of
 from codehunch.defects.units import cut
-from codehunch.inference.encoding import COARSER
+from codehunch.inference.encoding import COARSER, as_known
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.sections import cut_at, section_starts
@@ -113,7 +113,10 @@ def test_what_a_star_may_bring() -> None:
 
 def test_every_later_standing_has_a_coarser_one() -> None:
     assert set(COARSER) == {standing for standing in Standing if standing >= 16}
-    assert set(COARSER.values()) == {Standing.LOCAL, Standing.UNKNOWN}
+    assert all(coarser < standing for standing, coarser in COARSER.items())
+    assert {as_known(standing, 16) for standing in COARSER} == {Standing.LOCAL, Standing.UNKNOWN, Standing.FOREIGN}
+    assert as_known(Standing.MISSPELT_RARE, 21) == Standing.RARE
+    assert as_known(Standing.MISSPELT_RARE, 20) == Standing.UNKNOWN
 
 
 def test_members() -> None:

@@ -24,14 +24,13 @@ from safetensors.torch import load_file
 
 from codehunch.defects.detector import CheckOptions, Detector
 from codehunch.defects.surroundings import Standing
-from codehunch.inference.encoding import LexicalEncoder
+from codehunch.inference.encoding import LexicalEncoder, as_known
 from codehunch.syntax.lexemes import lexemes_of
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.text import SourceText
 from codehunch_training.corpus.around import source_of
 from codehunch_training.corpus.harvest import read_functions, write_functions
 from codehunch_training.corpus.injection import definition, inject
-from codehunch_training.corpus.members import common_members
 from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
@@ -252,30 +251,6 @@ def test_harvest_draws_files_and_tells_of_packages(tmp_path: Path) -> None:
     assert table.read_text().splitlines()[1:] == ["alpha,1.2,MIT License,3", "beta,,,3"]
 
 
-def test_attributes_that_many_projects_use(tmp_path: Path) -> None:
-    rows = [
-        FunctionRow(project=project, path="", name="f", text=f"def f(a):\n    a.{name}('gone.nowhere')\n    a.see\n")
-        for project, name in [
-            ("a", "first"),
-            ("a", "second"),
-            ("b", "second"),
-            ("b", "first"),
-            ("c", "first"),
-            ("held", "held"),
-        ]
-    ]
-    assert common_members(rows, 2, 9) == ["first", "second"]
-    assert common_members(rows, 3, 9) == ["first"]
-    assert common_members(rows, 2, 1) == ["first"]  # Only the first function of each project.
-    source, recipe, out = tmp_path / "f.jsonl.gz", tmp_path / "r.toml", tmp_path / "members.txt"
-    with gzip.open(source, "wt") as sink:
-        sink.writelines(f"{to_line(row)}\n" for row in rows)
-    recipe.write_text('validation_projects = ["held"]\n')
-    result = CliRunner().invoke(app, ["members", str(source), str(out), "--recipe", str(recipe), "--least", "1"])
-    assert result.exit_code == 0, result.output
-    assert out.read_text() == "first\nsecond\n"
-
-
 COMMANDS = [
     ["harvest", "{out}/f.jsonl.gz", "{out}/nowhere"],
     ["train", "{broken}", "{out}/run"],
@@ -356,7 +331,8 @@ def test_the_average_of_two_runs(run: Path, functions: Path, tmp_path: Path) -> 
     table = load_file(tmp_path / "grown" / "model" / "model.safetensors")["standings.weight"]
     newest = weights[0]["standings.weight"]
     assert torch.allclose(table[:known], newest[:known])
-    assert torch.allclose(table[known:], (newest[known:] + newest[Standing.UNKNOWN]) / 2)
+    coarser = [as_known(number, known) for number in range(known, len(Standing))]
+    assert torch.allclose(table[known:], (newest[known:] + newest[coarser]) / 2)
     with pytest.raises(typer.BadParameter, match="two finished runs"):
         average(tmp_path / "none", [run])
     with pytest.raises(typer.BadParameter, match="no finished run"):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
 from codehunch.defects.findings import Edit
 from codehunch.defects.members import common_members
 from codehunch.defects.rewrites import Rewrite
+from codehunch.defects.slips import corrections, member_lexicon
 from codehunch.defects.spelling import Lexicon, misspelt
 from codehunch.defects.surroundings import BUILTINS, Standing
 from codehunch.defects.units import Unit
@@ -66,7 +66,7 @@ def _replaced(lexeme: Lexeme, name: str) -> Rewrite:
 
 def _spelt_alike(unit: Unit, at: int) -> list[str]:
     """Names that this one could be a misspelling of: others of the function, what its file binds where that does not
-    bind this one, and attributes that everybody uses."""
+    bind this one, attributes that everybody uses, and what words that nobody uses may stand for."""
     own = unit.lexemes[at]
     if own.kind not in (LexemeKind.NAME, LexemeKind.ATTRIBUTE):
         return []
@@ -76,7 +76,9 @@ def _spelt_alike(unit: Unit, at: int) -> list[str]:
     here = dict.fromkeys(lexeme.text for lexeme in unit.lexemes if lexeme.kind in _NAME_KINDS)
     alike = [name for name in here if misspelt(own.text, name)]
     alike += sorted(_of_the_file(unit, at))
-    return alike + (sorted(_member_lexicon().alike(own.text), key=common_members().__getitem__) if attribute else [])
+    if attribute:
+        alike += sorted(member_lexicon().alike(own.text), key=common_members().__getitem__)
+    return [*alike, *corrections(own.text)] if unit.around is not None and is_strange(unit, at) else alike
 
 
 def is_strange(unit: Unit, at: int) -> bool:
@@ -103,14 +105,17 @@ def _of_the_file(unit: Unit, at: int) -> frozenset[str]:
 
 
 def _respelt(unit: Unit, at: int) -> list[Rewrite]:
-    """A string that is one misspelt word, as the function spells that word elsewhere. It is known by its quote."""
+    """A string that is one misspelt name, as the function spells that name elsewhere, or else of words in use. It
+    is known by its quote."""
     start = unit.lexemes[at].span.start
     content = unit.lexemes[at + 1] if at + 1 < len(unit.lexemes) else None
     if content is None or content.kind is not LexemeKind.STRING or not content.text.isidentifier():
         return []
     words = (each.text for each in unit.lexemes if each.kind in (*_NAME_KINDS, LexemeKind.STRING))
     alike = [word for word in dict.fromkeys(words) if misspelt(content.text, word) and word.isidentifier()]
-    return [Rewrite((Edit(content.span, word),), (start,), word) for word in alike]
+    by_words = corrections(content.text)
+    spelt = alike or (by_words if len(by_words) == 1 else ())  # A short word of prose is like several.
+    return [Rewrite((Edit(content.span, word),), (start,), word) for word in spelt]
 
 
 def _in_sight(unit: Unit, lexeme: Lexeme) -> list[str]:
@@ -128,11 +133,6 @@ _NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standin
 """How names stand that the file does not bind."""
 _BUILTINS = Lexicon(BUILTINS)
 _NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
-
-
-@cache
-def _member_lexicon() -> Lexicon:
-    return Lexicon(common_members())
 
 
 def _insertion(unit: Unit, at: int, kind: str) -> list[Rewrite]:

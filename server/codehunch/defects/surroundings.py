@@ -54,6 +54,13 @@ class Standing(IntEnum):
     """A name that nothing the file shows binds, where more may be bound than it shows, as by ``import *``."""
     RARE = 20
     """A member of something else by a name that few programs use."""
+    MISSPELT_RARE = 21
+    """From here on, what only the model is told: the name looks misspelt besides (``slips.told``)."""
+    MISSPELT_FROM_STAR = 22
+    MISSPELT_FOREIGN = 23
+    MISSPELT_UNREAD = 24
+    MISSPELT_STRING = 25
+    """A string that is one word, which looks misspelt."""
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ from tree_sitter import Node
 from codehunch.defects.findings import Edit
 from codehunch.defects.rewrites import Slot, apply, slots
 from codehunch.defects.scopes import Scopes, analyse
+from codehunch.defects.slips import told
 from codehunch.defects.standings import standings
 from codehunch.defects.surroundings import Around, Standing, Surroundings, words_of
 from codehunch.syntax.functions import Function, function_nodes
@@ -81,15 +82,20 @@ class Unit:
         return lexemes_of(self.parsed, outer if outer is not None and outer.type == "decorated_definition" else node)
 
     @cached_property
-    def standings(self) -> Sequence[int]:
+    def standings(self) -> Sequence[Standing]:
         """How each lexeme stands in the file; empty where nothing is known of it."""
         if self.around is None or self.definition is None:
             return ()
         if self.outside:
             own = self.lexemes[len(_BEFORE) : -len(_BEHIND)]
-            told = standings(own, self.parsed, self.definition, self.around, self.scopes)
-            return [*[Standing.UNKNOWN] * len(_BEFORE), *told, *[Standing.UNKNOWN] * len(_BEHIND)]
+            found = standings(own, self.parsed, self.definition, self.around, self.scopes)
+            return [*[Standing.UNKNOWN] * len(_BEFORE), *found, *[Standing.UNKNOWN] * len(_BEHIND)]
         return standings(self.lexemes, self.parsed, self.definition, self.around, self.scopes)
+
+    @cached_property
+    def told(self) -> Sequence[int]:
+        """The same as the model is told it."""
+        return told(self.lexemes, self.standings, self.around) if self.around is not None and self.standings else ()
 
     def rewritten(self, edits: tuple[Edit, ...]) -> Unit | None:
         """The unit after the edits, or ``None`` where it would no longer parse as well as before."""

@@ -63,7 +63,7 @@ def read_units(
 ) -> list[Reading]:
     """What the model thinks of functions, told how their names stand where it wants to know. ``within``: the lexemes
     of each that matter; none where all do."""
-    told = [unit.standings for unit in units] if classifier.encoder.standings else ()
+    told = [unit.told for unit in units] if classifier.encoder.standings else ()
     return classifier.read([unit.lexemes for unit in units], cancelled, told, within)
 
 

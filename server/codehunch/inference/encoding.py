@@ -24,11 +24,18 @@ _HEADER_TOKENS = 64
 """Tokens of the function's opening that every later window repeats."""
 STANDINGS_FROM = 4096
 """Identifiers are numbered below it; functions have a few hundred at most."""
-COARSER = {16: 1, 17: 1, 18: 1, 19: 0, 20: 0}
-"""What a model is told in the place of a standing that came after it, which says the same more exactly."""
+COARSER = {16: 1, 17: 1, 18: 1, 19: 0, 20: 0, 21: 20, 22: 19, 23: 15, 24: 18, 25: 0}
+"""Every later standing and the earlier one that it says more exactly."""
 _CACHE_SIZE = 20_000
 """Lexemes whose tokens are remembered, several large files' worth. Names never end: without a bound near what is in
 use, memory grows for days."""
+
+
+def as_known(standing: int, standings: int) -> int:
+    """What a model that knows so many standings is told in the place of one that may have come after it."""
+    while standing >= standings:
+        standing = COARSER[standing]
+    return standing
 
 
 @attrs.frozen(eq=False)
@@ -98,7 +105,7 @@ class LexicalEncoder:
             pieces.append(self._mark_ids.get(lexeme.kind) or self.token_ids(lexeme.text))
             identities.append(names.setdefault(lexeme.text, len(names) + 1) if lexeme.kind in _IDENTIFIER_KINDS else 0)
         if standings and self.standings:
-            known = (each if each < self.standings else COARSER[each] for each in standings)
+            known = (as_known(each, self.standings) for each in standings)
             pairs = zip(identities, known, strict=True)
             identities = [identity % STANDINGS_FROM + standing * STANDINGS_FROM for identity, standing in pairs]
         lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)

@@ -14,6 +14,7 @@ from codehunch.defects.findings import Edit
 from codehunch.defects.repairs import OF_NAMES
 from codehunch.defects.rewrites import Rewrite, Slot, apply, moved, slots
 from codehunch.defects.scopes import Scopes, analyse
+from codehunch.defects.slips import SHORTEST, corrections
 from codehunch.defects.surroundings import Around, words_of
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.parsing import ParsedSource, parse
@@ -132,10 +133,11 @@ def with_strange_names(
                 rewrite = attrs.evolve(rewrite, edits=(Edit(span, name),), label=name)
         elif slot.kind == "wrong-literal" and rng.random() < _STRANGE:
             word = span.of(text)[1:-1]
-            # That a key is misspelt shows where the function spells it right elsewhere.
-            if len(word) > 4 and word.isidentifier() and len(re.findall(rf"\b{word}\b", text)) > 1:
-                slip = f"{text[span.start]}{misspelling(word, rng)}{text[span.end - 1]}"
-                rewrite = attrs.evolve(rewrite, edits=(Edit(span, slip),), label=slip)
+            slip = misspelling(word, rng) if len(word) >= SHORTEST and word.isidentifier() else word
+            # That a key is misspelt shows in its words, or where the function spells it right elsewhere.
+            if slip != word and (corrections(slip) or len(re.findall(rf"\b{word}\b", text)) > 1):
+                quoted = f"{text[span.start]}{slip}{text[span.end - 1]}"
+                rewrite = attrs.evolve(rewrite, edits=(Edit(span, quoted),), label=quoted)
         found.append((slot, rewrite))
     return found
 

@@ -364,7 +364,7 @@ def _pairs(
     if spec.kind == "lexical":
         unit = Unit(text, 0, Around(surroundings_of(text)))
         encoder = LexicalEncoder(tokenizer, spec.window, spec.stride, spec.told)
-        window = encoder.encode(unit.lexemes, unit.standings)[0]
+        window = encoder.encode(unit.lexemes, unit.told)[0]
         feed = {"input_ids": window.input_ids[None], "identifier_ids": window.identifier_ids[None]}
     else:
         feed = {"input_ids": np.array([tokenizer.encode(text).ids[: spec.window]], dtype=np.int64)}

@@ -30,6 +30,7 @@ from codehunch_training.compression.soups import mean_weights
 from codehunch_training.corpus.harvest import read_functions, write_functions, write_table
 from codehunch_training.corpus.members import common_members
 from codehunch_training.corpus.rows import FunctionRow, to_line
+from codehunch_training.corpus.words import as_file, words_of_names
 from codehunch_training.export.defects import export as export_bundle
 from codehunch_training.export.defects import measured as measure_bundle
 from codehunch_training.export.defects import recalibrated
@@ -115,6 +116,23 @@ def members(
     found = common_members((row for row in read_functions(functions) if row.project not in held_out), least, each)
     out.write_text("\n".join(found) + "\n", encoding="utf-8")
     typer.echo(json.dumps({"names": len(found)}))
+
+
+@app.command()
+@_errors_in_a_line()
+def words(
+    functions: File,
+    out: Annotated[Path, typer.Argument(help="Text file to write, a word a line.")],
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    least: Annotated[int, typer.Option(help="Projects that use a word at least.")] = 3,
+    many: Annotated[int, typer.Option(help="Projects that use a word which others may be a slip of.")] = 25,
+    each: Annotated[int, typer.Option(help="Functions of one project to read, at most.")] = 400,
+) -> None:
+    """Collect the words that names are made of: others are misspelt."""
+    held_out = read_recipe(recipe).held_out
+    users = words_of_names((row for row in read_functions(functions) if row.project not in held_out), each)
+    out.write_text(as_file(users, least, many), encoding="utf-8")
+    typer.echo(json.dumps({"words": sum(count >= least for count in users.values())}))
 
 
 @app.command()

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from codehunch.defects.slips import told
 from codehunch.defects.standings import standings
 from codehunch.defects.surroundings import Around
 from codehunch.inference.encoding import LexicalEncoder, Window
@@ -102,9 +103,10 @@ def make_examples(
                 stood[number] = ids[0]
     found: list[Example] = []
     hidden = _hidden(lexemes, by_lexeme, stood, encoder, masked, rng) if masked and rng is not None else set()
-    known = around is not None and encoder.standings
-    told = standings(lexemes, parsed, inner_definition(node), around) if known and around is not None else ()
-    for window in encoder.encode(lexemes, told):
+    shown: Sequence[int] = ()
+    if around is not None and encoder.standings:
+        shown = told(lexemes, standings(lexemes, parsed, inner_definition(node), around), around)
+    for window in encoder.encode(lexemes, shown):
         owner = window.lexemes
         if hidden:
             _hide(window, hidden, encoder.mask)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from codehunch.defects.kinds import KINDS
-from codehunch.inference.encoding import COARSER
+from codehunch.inference.encoding import as_known
 from codehunch_training.corpus.injection import KIND_WEIGHTS
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 from codehunch_training.tasks.defect_data import EARLIER
@@ -30,8 +30,8 @@ def started(folder: Path, standings: int, labels: Sequence[str] = TOKEN_LABELS) 
     state = model.state_dict()
     weight = state.pop("standings.weight", torch.zeros(1, model.config.hidden_size))
     if standings:
-        told = [number if number < known else COARSER.get(number, number) for number in range(standings)]
-        state["standings.weight"] = weight[[number if number < known else 0 for number in told]]
+        told = [as_known(number, known) if known else 0 for number in range(standings)]
+        state["standings.weight"] = weight[told]
     like = [named.index(label if label in named else EARLIER[label]) for label in labels]
     for name in ("token_out", "sequence_out"):
         state[f"{name}.weight"] = state[f"{name}.weight"][like]

@@ -11,6 +11,8 @@ from tokenizers import Tokenizer
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("optimum.exporters.onnx", reason="needs the train extra")
 
+from safetensors.torch import load_file  # noqa: E402
+
 from codehunch.bundles.bundle import Bundle, load_bundle  # noqa: E402
 from codehunch.generation.generator import Generator  # noqa: E402
 from codehunch.generation.prompt import EOS, sentence_prompt  # noqa: E402
@@ -29,7 +31,7 @@ from codehunch_training.evaluation.generation import (  # noqa: E402
 from codehunch_training.export.generation import PARTS, WEIGHTS, agreement, export  # noqa: E402
 from codehunch_training.export.restore import restore  # noqa: E402
 from codehunch_training.tasks.generation import learning_rate, train  # noqa: E402
-from codehunch_training.tasks.generation_model import DEFAULT_RECIPE, read_recipe  # noqa: E402
+from codehunch_training.tasks.generation_model import DEFAULT_RECIPE, grown, read_recipe  # noqa: E402
 from codehunch_training.tasks.generation_optim import orthogonal  # noqa: E402
 
 RECIPE = """
@@ -127,6 +129,31 @@ def test_the_bundle_serves(made: tuple[Path, Path, Bundle]) -> None:
     assert generator.generate(parsed.source, request, least=1.01) == ()
     for candidate in generator.generate_prompt("Apply the add step", 2):
         compile(candidate.text, "whole", "exec")
+
+
+def test_a_model_that_grows_begins_as_it_was(made: tuple[Path, Path, Bundle], tmp_path: Path) -> None:
+    data, run, bundle = made
+    restore(bundle, tmp_path / "start")
+    before = json.loads((run / "run.json").read_text())["metrics"]["valid_loss"]
+    state = load_file(tmp_path / "start" / "model.safetensors")
+    larger = RECIPE.replace("encoder_layers = 1", "encoder_layers = 2").replace(
+        "decoder_layers = 2", "decoder_layers = 5"
+    )
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(larger)
+    facts = train(recipe, data, tmp_path / "run", minutes=1e-6, start=tmp_path / "start")
+    assert facts["metrics"]["valid_loss"] == pytest.approx(before, abs=0.05)
+    assert facts["parameters"] > json.loads((run / "run.json").read_text())["parameters"]
+    after = load_file(tmp_path / "run" / "model" / "model.safetensors")
+    for side, places in (("encoder", [0]), ("decoder", [0, 3])):  # Where the old layers stand now.
+        for number, place in enumerate(places):
+            for name in (name for name in state if name.startswith(f"{side}.block.{number}.")):
+                assert torch.equal(state[name], after[name.replace(f"block.{number}.", f"block.{place}.", 1)]), name
+    assert not after["decoder.block.1.layer.1.EncDecAttention.o.weight"].any()
+    with pytest.raises(ValueError, match="has 2 decoder layers, the recipe 1"):
+        grown(state, 1, 1)
+    with pytest.raises(ValueError, match="has 0 encoder layers"):
+        grown({}, 1, 1)
 
 
 def test_training_goes_on_from_a_restored_bundle(made: tuple[Path, Path, Bundle], tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from codehunch_training.tasks.generation_data import (
     pad_id,
     texts_of,
 )
-from codehunch_training.tasks.generation_model import DEFAULT_RECIPE, Recipe, build_model, loss_of, read_recipe
+from codehunch_training.tasks.generation_model import DEFAULT_RECIPE, Recipe, build_model, grown, loss_of, read_recipe
 from codehunch_training.tasks.generation_optim import optimizers
 from codehunch_training.tasks.generation_tokenizer import train_tokenizer
 
@@ -113,6 +113,7 @@ def train(
     """Train by a recipe file on a folder made by ``corpus.docstrings``; write the model under ``out``.
 
     ``start`` is a checkpoint to go on from, as ``codehunch bundles restore`` writes it: its tokenizer and its weights.
+    Where the recipe has more layers, it grows by them.
 
     Returns what ``out/run.json`` holds. ``out/log.jsonl`` has a line per report: seconds, step, loss, speed.
     """
@@ -131,7 +132,8 @@ def train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(settings, tokenizer).to(device)
     if start is not None:
-        model.load_state_dict(load_file(start / "model.safetensors"), strict=False)
+        begun = grown(load_file(start / "model.safetensors"), settings.encoder_layers, settings.decoder_layers)
+        model.load_state_dict(begun, strict=False)
         model.tie_weights()
     parameters = sum(parameter.numel() for parameter in model.parameters())
     muon, adam = optimizers(model, settings.matrix_lr, settings.vector_lr, settings.d_kv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
@@ -87,6 +88,34 @@ def build_model(recipe: Recipe, tokenizer: Tokenizer) -> T5ForConditionalGenerat
         eos_token_id=int(tokenizer.token_to_id(EOS)),
     )
     return T5ForConditionalGeneration(config)
+
+
+def grown(state: Mapping[str, torch.Tensor], encoder_layers: int, decoder_layers: int) -> dict[str, torch.Tensor]:
+    """The weights of a model of so many layers that computes what ``state`` computes. Every layer that is new repeats
+    the one before it, but adds nothing at first: its output projections are 0 (Chen et al. 2016, "Net2Net", keep the
+    function alike; Bachlechner et al. 2021, "ReZero", let layers begin as nothing). New ones are spread evenly.
+
+    Raises ValueError where ``state`` has more layers, or none.
+    """
+    found = {name: weight for name, weight in state.items() if ".block." not in name}
+    for side, wanted in (("encoder", encoder_layers), ("decoder", decoder_layers)):
+        blocks: dict[int, dict[str, torch.Tensor]] = {}
+        for name, weight in state.items():
+            if name.startswith(f"{side}.block."):
+                number, _, rest = name.removeprefix(f"{side}.block.").partition(".")
+                blocks.setdefault(int(number), {})[rest] = weight
+        if not 0 < len(blocks) <= wanted:
+            raise ValueError(f"the model to begin with has {len(blocks)} {side} layers, the recipe {wanted}")
+        for place in range(wanted):
+            # Place 0 is the first old layer, and each old one takes the first of the places that fall to it.
+            own = place * len(blocks) // wanted
+            new = place > 0 and (place - 1) * len(blocks) // wanted == own
+            for rest, weight in blocks[own].items():
+                if new and rest.endswith("relative_attention_bias.weight"):
+                    continue  # The first layer's serves all.
+                nothing = new and rest.endswith((".o.weight", ".wo.weight"))
+                found[f"{side}.block.{place}.{rest}"] = torch.zeros_like(weight) if nothing else weight.clone()
+    return found
 
 
 def loss_of(model: T5ForConditionalGeneration, source: torch.Tensor, target: torch.Tensor, pad: int) -> torch.Tensor:

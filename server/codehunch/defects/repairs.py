@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
 from codehunch.defects.findings import Edit
 from codehunch.defects.members import common_members
 from codehunch.defects.rewrites import Rewrite
-from codehunch.defects.slips import corrections, member_lexicon
+from codehunch.defects.slips import corrections
 from codehunch.defects.spelling import Lexicon, misspelt
 from codehunch.defects.surroundings import BUILTINS, Standing
 from codehunch.defects.units import Unit
@@ -77,7 +78,7 @@ def _spelt_alike(unit: Unit, at: int) -> list[str]:
     alike = [name for name in here if misspelt(own.text, name)]
     alike += sorted(_of_the_file(unit, at))
     if attribute:
-        alike += sorted(member_lexicon().alike(own.text), key=common_members().__getitem__)
+        alike += sorted(_member_lexicon().alike(own.text), key=common_members().__getitem__)
     return [*alike, *corrections(own.text)] if unit.around is not None and is_strange(unit, at) else alike
 
 
@@ -133,6 +134,11 @@ _NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standin
 """How names stand that the file does not bind."""
 _BUILTINS = Lexicon(BUILTINS)
 _NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
+
+
+@cache
+def _member_lexicon() -> Lexicon:
+    return Lexicon(common_members())
 
 
 def _insertion(unit: Unit, at: int, kind: str) -> list[Rewrite]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib import resources
+from string import ascii_letters, ascii_lowercase
 
 from codehunch.defects.members import common_members
 from codehunch.defects.spelling import Lexicon, misspelt
@@ -42,13 +43,13 @@ def is_slip(name: str, meant: str) -> bool:
 def corrections(name: str) -> tuple[str, ...]:
     """The name with the word in it that no program uses as one that many do, the commonest first; empty where all of
     its words are in use."""
-    known, common, lexicon = _words()
+    known, common = _words()
     found: dict[str, int] = {}
     for part in parts_of(name):
         word = part[0].lower()
         if len(word) < SHORTEST or word in known:
             continue
-        for meant in lexicon.alike(word):
+        for meant in _slips_of(word, ascii_lowercase) & common.keys():
             if is_slip(word, meant):
                 found[name[: part.start()] + _cased(meant, part[0]) + name[part.end() :]] = common[meant]
     return tuple(sorted(found, key=lambda each: found[each]))
@@ -64,20 +65,32 @@ def _cased(word: str, like: str) -> str:
     return word.upper() if like.isupper() else word.capitalize() if like[0].isupper() else word
 
 
+def _slips_of(word: str, letters: str = ascii_letters + "_") -> set[str]:
+    """All that one slip behind its first letter makes of a word (Norvig 2007, "How to write a spelling corrector"):
+    few are looked up, so this costs less than an index of what could be a slip of each known word."""
+    splits = [(word[:at], word[at:]) for at in range(1, len(word) + 1)]
+    return {
+        *(a + b[1:] for a, b in splits if b),
+        *(a + b[1] + b[0] + b[2:] for a, b in splits if len(b) > 1),
+        *(a + letter + b[1:] for a, b in splits if b for letter in letters),
+        *(a + letter + b for a, b in splits for letter in letters),
+    }
+
+
 @cache
-def _words() -> tuple[frozenset[str], dict[str, int], Lexicon]:
-    """Words that names are made of: all; those of many programs, numbered; and these by what could be a slip of them.
-    ``default_defects words`` collects them."""
+def _words() -> tuple[frozenset[str], dict[str, int]]:
+    """Words that names are made of: all, and those of many programs, numbered. ``default_defects words`` collects
+    them."""
     text = resources.files(__package__).joinpath("words.txt").read_text(encoding="utf-8")
     many, _, few = text.partition("\n\n")
     common = {word: number for number, word in enumerate(many.split())}
-    return frozenset(common) | frozenset(few.split()), common, Lexicon(common)
+    return frozenset(common) | frozenset(few.split()), common
 
 
 def told(lexemes: Sequence[Lexeme], standings: Sequence[Standing], around: Around) -> list[Standing]:
     """How each lexeme stands, as the model is told: where nothing else speaks for a name, whether it looks misspelt."""
     found = list(standings)
-    here: Lexicon | None = None
+    here = {each.text for each in lexemes if each.kind in _SPELT}
     for at, (lexeme, standing) in enumerate(zip(lexemes, standings, strict=True)):
         string = lexeme.kind is LexemeKind.STRING
         slipped = Standing.MISSPELT_STRING if string else _SLIPPED.get(standing)
@@ -87,33 +100,26 @@ def told(lexemes: Sequence[Lexeme], standings: Sequence[Standing], around: Aroun
         if not corrections(name):
             if slipped in _WEAK and not _has_unknown_word(name):
                 continue
-            here = here or Lexicon(each.text for each in lexemes if each.kind in _SPELT)
-            alike = here.alike(name) | _known_alike(lexemes, at, standing, around)
+            near = _slips_of(name)
+            alike = near & here | _of_the_file(lexemes, at, standing, around)
+            if lexeme.kind is LexemeKind.ATTRIBUTE:
+                alike |= near & common_members().keys()
             if not any(is_slip(name, each) for each in alike):
                 continue
         found[at] = slipped
     return found
 
 
-def _known_alike(lexemes: Sequence[Lexeme], at: int, standing: Standing, around: Around) -> frozenset[str]:
-    """What a name may be a slip of among those that its file has, or Python, and attributes that everybody uses."""
+def _of_the_file(lexemes: Sequence[Lexeme], at: int, standing: Standing, around: Around) -> frozenset[str]:
+    """What a name may be a slip of among those that its file has, or Python."""
     file, lexeme = around.surroundings, lexemes[at]
     if standing is Standing.FROM_STAR:
         return file.names_like({lexeme.text}) | _BUILTINS.alike(lexeme.text)
-    if lexeme.kind is not LexemeKind.ATTRIBUTE:
+    if standing is not Standing.FOREIGN:
         return frozenset()
-    known = member_lexicon().alike(lexeme.text)
-    if standing is Standing.FOREIGN:
-        owner = lexemes[at - 2].text
-        class_name = around.class_name if owner in ("self", "cls") else owner
-        known |= file.members_like(class_name, {lexeme.text}) if class_name is not None else frozenset()
-    return known
-
-
-@cache
-def member_lexicon() -> Lexicon:
-    """Attributes that everybody uses, by what could be a slip of them."""
-    return Lexicon(common_members())
+    owner = lexemes[at - 2].text
+    class_name = around.class_name if owner in ("self", "cls") else owner
+    return file.members_like(class_name, {lexeme.text}) if class_name is not None else frozenset()
 
 
 _WEAK = (Standing.MISSPELT_RARE, Standing.MISSPELT_STRING)

@@ -123,7 +123,8 @@ def test_members() -> None:
     found = surroundings_of(FILE)
     assert found.classes["Base"].members == {
         "kind": Standing.FIELD, "count": Standing.FIELD, "size": Standing.FIELD, "shape": Standing.FIELD,
-        "name": Standing.FIELD, "handle": Standing.FIELD, "__init__": Standing.METHOD, "area": Standing.PROPERTY,
+        "name": Standing.FIELD, "handle": Standing.FIELD, "cache": Standing.FIELD,
+        "__init__": Standing.METHOD, "area": Standing.PROPERTY,
         "load": Standing.COROUTINE_METHOD, "Inner": Standing.FIELD,
     }  # fmt: skip
     assert found.classes["Base.Inner"].members == {"depth": Standing.FIELD}
@@ -239,6 +240,32 @@ def test_sections_make_up_the_file() -> None:
             words = words_of(section)
             if changed is not None and not Lexicon(changed).touches(words):
                 assert Around(before).narrowed(words) == Around(after).narrowed(words)
+
+
+def test_every_way_to_store_into_a_member() -> None:
+    file = """class A:
+    def set(self, other):
+        self.first = self.second = value = self.third = other
+        (
+            self.fourth,  # On a line of its own.
+            self.fifth,
+        ) = self.sixth = other
+        [self.eighth, self.ninth] = other
+        self.tenth, (self.eleventh, _) = other(one=self.missing, two=self.gone == self.lost)
+"""
+    names = "first second third fourth fifth sixth eighth ninth tenth eleventh".split()
+    told = {name: standing for name, standing in stands(file, "A.set").items() if name.startswith(".")}
+    never = dict.fromkeys([".missing", ".gone", ".lost"], "MISSING")
+    assert told == never | {f".{name}": "FIELD" for name in names}
+
+
+def test_what_a_with_statement_binds() -> None:
+    file = (
+        "class A:\n    def f(self, x):\n        with x as (a, [b, *c]), x as self.d, x as e[a]:\n            a, b, c\n"
+    )
+    assert stands(file, "A.f") == {
+        "self": "LOCAL", "x": "LOCAL", "a": "LOCAL", "b": "LOCAL", "c": "LOCAL", ".d": "FIELD", "e": "UNBOUND"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["", "\0", "\ud800 = 1", "(" * 5000, "class " * 2000, "import\r\rimport a.", "\\"])

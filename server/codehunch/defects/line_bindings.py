@@ -35,7 +35,9 @@ _MEMBER = re.compile(r"\b(?:self|cls)\.(\w+)")
 _STORES = re.compile(
     r"(?:^|[:;])[ \t]*(?P<targets>[^\n=#'\"]*?\b(?:self|cls)\.[^\n=#'\"]*?)(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)"
     r"|(?:^|[:;])[ \t]*(?:self|cls)\.(?P<typed>\w+)[ \t]*:"
-    r"|\b(?:as|for)[ \t]+(?:self|cls)\.(?P<named>\w+)",
+    r"|\b(?:as|for)[ \t]+(?:self|cls)\.(?P<named>\w+)"
+    r"|(?<==)[ \t]*(?:self|cls)\.(?P<chained>\w+)[ \t]*=(?!=)"
+    r"|^[ \t]*[(\[](?P<several>[^()\[\]=]*\b(?:self|cls)\.[^()\[\]=]*)[)\]][ \t]*=(?!=)",
     re.MULTILINE,
 )
 """Where lines store into members. Calls in a target are no targets, but what they name is seldom a mistake."""
@@ -110,6 +112,6 @@ def members_in_lines(text: str, known: Collection[str]) -> dict[str, Standing]:
     uses = Counter(name for method in _METHOD.split(text) for name in set(_MEMBER.findall(method)))
     found = [name for name, methods in uses.items() if methods > 1]
     for store in _STORES.finditer(text):
-        targets = store["targets"]
-        found += _MEMBER.findall(targets) if targets else [store["typed"] or store["named"]]
+        targets = store["targets"] or store["several"]
+        found += _MEMBER.findall(targets) if targets else [store["typed"] or store["named"] or store["chained"]]
     return {name: Standing.FIELD for name in found if name not in known}

@@ -123,6 +123,9 @@ def _in_evaluation_order(node: Node) -> list[Node]:
     return clauses + [child for child in node.named_children if child.type != "for_in_clause"]
 
 
+_AS_TARGETS = ("tuple", "list", "list_splat", "parenthesized_expression")
+
+
 def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, bool]]:
     kind = node.type
     children = node.named_children
@@ -172,5 +175,6 @@ def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, 
     elif kind in ("global_statement", "nonlocal_statement", "type", "decorator"):
         yield from ((child, scope, "type", False) for child in children)
     else:
-        carried = role if role in ("type", "import") else "load"
+        # ``as (a, b)`` stands in the tree as a tuple, not as a pattern.
+        carried = role if role in ("type", "import") or (role == "store" and kind in _AS_TARGETS) else "load"
         yield from ((child, scope, carried, False) for child in children)

@@ -125,8 +125,8 @@ def words(
     out: Annotated[Path, typer.Argument(help="Text file to write, a word a line.")],
     recipe: RecipeFile = DEFAULT_RECIPE,
     least: Annotated[int, typer.Option(help="Projects that use a word at least.")] = 3,
-    many: Annotated[int, typer.Option(help="Projects that use a word which others may be a slip of.")] = 25,
-    each: Annotated[int, typer.Option(help="Functions of one project to read, at most.")] = 400,
+    many: Annotated[int, typer.Option(help="Projects that use a word which others may be a slip of.")] = 30,
+    each: Annotated[int, typer.Option(help="Functions of one project to read, at most.")] = 600,
 ) -> None:
     """Collect the words that names are made of: others are misspelt."""
     held_out = read_recipe(recipe).held_out

@@ -46,6 +46,7 @@ def misspelt(file: str) -> dict[str, str]:
         ("xyzzyq", []),
         ("größe_legnth", []),
         ("", []),
+        ("extenstions" * 20_000, []),
         ("_", []),
     ],
 )
@@ -152,4 +153,5 @@ def test_a_long_function_of_strange_names_takes_no_longer_per_name() -> None:
         return time.process_time() - started
 
     seconds(100)
+    assert not misspelt(f"from os import *\ndef f():\n    {'emumerate' * 20_000}()\n")
     assert seconds(2000) < 200 * max(seconds(100), 0.002)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from tokenizers import Tokenizer
 from codehunch.bundles.store import active_bundle
 from codehunch.defects.repairs import repairs
 from codehunch.defects.rewrites import apply
+from codehunch.defects.slips import corrections
 from codehunch.defects.spelling import misspelt
 from codehunch.defects.surroundings import Standing
 from codehunch.defects.units import Unit
@@ -312,6 +314,18 @@ def test_names_that_people_write_by_mistake() -> None:
         assert made is not None
         for at in made.labels:
             assert made.text[at:] != text[at:]
+
+
+def test_a_key_is_misspelt_where_its_words_show_it() -> None:
+    rng = random.Random(0)
+    text = "def f(data):\n    return data['message'], data['xyqq'], data['ok']\n"
+    parsed = parse(text)
+    node = definition(parsed)
+    assert node is not None
+    changed = [made.text for _ in range(300) if (made := inject(parsed, node, 1, rng)) is not None]
+    keys = {key for each in changed for key in re.findall(r"'(\w+)'", each)} - {"message", "xyqq", "ok"}
+    assert len(keys) > 5  # Another name than these: all are slips of the one whose words are in use.
+    assert all(misspelt("message", key, 1) and corrections(key) for key in keys)
 
 
 def test_the_budget_holds_in_nearly_all_draws_of_projects() -> None:

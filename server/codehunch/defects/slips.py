@@ -15,6 +15,8 @@ from codehunch.syntax.lexemes import Lexeme, LexemeKind
 
 SHORTEST = 5
 """Letters of a word that can be told misspelt: most shorter ones are a letter away from another."""
+_LONGEST = 64
+"""Letters of a name that is looked into: a longer one is data, and what one slip makes of it would fill the memory."""
 KNOWN_FROM = 4
 """Letters of a word that can be one nobody uses."""
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -23,7 +25,7 @@ _NO_DIGITS = re.compile(r"\D+")
 
 def parts_of(name: str) -> list[re.Match[str]]:
     """The words that a name is made of, ``maxSize`` and ``max_size`` of two; of ASCII letters only."""
-    return list(_PARTS.finditer(name)) if name.isascii() else []
+    return list(_PARTS.finditer(name)) if name.isascii() and len(name) <= _LONGEST else []
 
 
 def is_slip(name: str, meant: str) -> bool:
@@ -95,7 +97,7 @@ def told(lexemes: Sequence[Lexeme], standings: Sequence[Standing], around: Aroun
         string = lexeme.kind is LexemeKind.STRING
         slipped = Standing.MISSPELT_STRING if string else _SLIPPED.get(standing)
         name = lexeme.text
-        if slipped is None or len(name) < SHORTEST or not name.isidentifier():
+        if slipped is None or not SHORTEST <= len(name) <= _LONGEST or not name.isidentifier():
             continue
         if not corrections(name):
             if slipped in _WEAK and not _has_unknown_word(name):

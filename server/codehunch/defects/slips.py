@@ -9,14 +9,12 @@ from importlib import resources
 from string import ascii_letters, ascii_lowercase
 
 from codehunch.defects.members import common_members
-from codehunch.defects.spelling import Lexicon, misspelt
+from codehunch.defects.spelling import LONGEST, Lexicon, misspelt
 from codehunch.defects.surroundings import BUILTINS, Around, Standing
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 
 SHORTEST = 5
 """Letters of a word that can be told misspelt: most shorter ones are a letter away from another."""
-_LONGEST = 64
-"""Letters of a name that is looked into: a longer one is data, and what one slip makes of it would fill the memory."""
 KNOWN_FROM = 4
 """Letters of a word that can be one nobody uses."""
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -25,7 +23,7 @@ _NO_DIGITS = re.compile(r"\D+")
 
 def parts_of(name: str) -> list[re.Match[str]]:
     """The words that a name is made of, ``maxSize`` and ``max_size`` of two; of ASCII letters only."""
-    return list(_PARTS.finditer(name)) if name.isascii() and len(name) <= _LONGEST else []
+    return list(_PARTS.finditer(name)) if name.isascii() and len(name) <= LONGEST else []
 
 
 def is_slip(name: str, meant: str) -> bool:
@@ -97,7 +95,7 @@ def told(lexemes: Sequence[Lexeme], standings: Sequence[Standing], around: Aroun
         string = lexeme.kind is LexemeKind.STRING
         slipped = Standing.MISSPELT_STRING if string else _SLIPPED.get(standing)
         name = lexeme.text
-        if slipped is None or not SHORTEST <= len(name) <= _LONGEST or not name.isidentifier():
+        if slipped is None or not SHORTEST <= len(name) <= LONGEST or not name.isidentifier():
             continue
         if not corrections(name):
             if slipped in _WEAK and not _has_unknown_word(name):

@@ -8,9 +8,14 @@ from typing import TypeVar
 Word = TypeVar("Word", str, bytes)
 
 
+LONGEST = 64
+"""Letters of a word that is looked into: a longer one is data, and the time and memory that it takes grow with their
+square."""
+
+
 def misspelt(a: Word, b: Word, most: int = 2) -> bool:
-    """Whether two words of at least four letters are one or ``most`` slips apart (Damerau-Levenshtein)."""
-    if min(len(a), len(b)) < 4 or abs(len(a) - len(b)) > 2 or a == b:
+    """Whether two words of 4 to 64 letters are one or ``most`` slips apart (Damerau-Levenshtein)."""
+    if min(len(a), len(b)) < 4 or max(len(a), len(b)) > LONGEST or abs(len(a) - len(b)) > 2 or a == b:
         return False
     before: list[int] = []
     previous = list(range(len(b) + 1))
@@ -57,8 +62,9 @@ class Lexicon:
 
 
 def _shortened(word: str) -> set[str]:
-    """The word, and what is left of it without one of its letters; nothing where it is too short to be recognised."""
-    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))} if len(word) >= 4 else set()
+    """The word, and what is left of it without one of its letters; nothing where it is too short to be recognised, or
+    too long."""
+    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))} if 4 <= len(word) <= LONGEST else set()
 
 
 def _one_slip(a: str, b: str) -> bool:

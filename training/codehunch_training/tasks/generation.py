@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
+import cattrs
 import numpy as np
 import torch
 import typer
@@ -282,17 +283,29 @@ def finish(
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="Folder made by codehunch_training.corpus.docstrings.")],
+    data: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder made by codehunch_training.corpus.docstrings.")
+    ],
     out: Annotated[Path, typer.Argument(help="Run folder: tokenizer, checkpoints, log, model.")],
-    recipe: Annotated[Path, typer.Option(help="Recipe file.")] = DEFAULT_RECIPE,
+    recipe: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Recipe file.")] = DEFAULT_RECIPE,
     minutes: Annotated[float | None, typer.Option(help="Wall-clock budget; the recipe's own otherwise.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
     start: Annotated[
-        Path | None, typer.Option(help="Checkpoint to begin with, as `codehunch bundles restore` writes it.")
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Checkpoint to begin with, as `codehunch bundles restore` writes it. It grows to the recipe's layers.",
+        ),
     ] = None,
 ) -> None:
     """Train the docstring-to-body model by a recipe."""
-    train(recipe, data, out, minutes, resume, start)
+    try:
+        train(recipe, data, out, minutes, resume, start)
+    except cattrs.BaseValidationError as error:
+        raise typer.BadParameter(f"{recipe}: {'; '.join(cattrs.transform_error(error))}") from error
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from codehunch.bundles.bundle import Bundle
 from codehunch.defects.bindings import surroundings_of
 from codehunch.defects.cache import FindingCache, unit_key
 from codehunch.defects.confidence import Evidence, confidence
-from codehunch.defects.findings import Alternative, Edit, Finding, Fix
+from codehunch.defects.findings import PER_FUNCTION, Alternative, Edit, Finding, Fix
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
@@ -35,8 +35,6 @@ from codehunch.syntax.text import SourceText
 
 __all__ = ["CheckOptions", "Detector", "inspect", "mending_trials", "reads_clean_in_place"]
 
-_PER_FUNCTION = 2
-"""Findings reported per function: a third says the model does not understand it."""
 _FIXES = 3
 _ALTERNATIVES = 5
 
@@ -225,7 +223,7 @@ class Detector:
                 by_unit[id(item.place.unit)].append(self._finding(item, sure))
         for key, unit in fresh.items():
             best = sorted(by_unit[id(unit)], key=lambda finding: -finding.confidence)
-            yield key, tuple(best[:_PER_FUNCTION])
+            yield key, tuple(best[:PER_FUNCTION])
 
     def _finding(self, item: Inspected, sure: float) -> Finding:
         place = item.place

@@ -6,6 +6,9 @@ import attrs
 
 from codehunch.syntax.spans import Span
 
+PER_FUNCTION = 2
+"""Findings told of a function: a third says the model does not understand it."""
+
 
 @attrs.frozen
 class Edit:

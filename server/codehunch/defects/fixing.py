@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import attrs
 
-from codehunch.defects.findings import Edit, Finding
+from codehunch.defects.findings import PER_FUNCTION, Edit, Finding
 from codehunch.defects.rewrites import apply
 from codehunch.syntax.text import SourceText
 
 _PASSES = 4
-"""A function has at most two findings; each pass mends one of them."""
+"""Each mends one finding of a function, of which no more than two are told at a time."""
 
 Check = Callable[[SourceText], tuple[Finding, ...]]
 
@@ -30,21 +30,44 @@ class Fixed:
 def fix(source: SourceText, findings: tuple[Finding, ...], check: Check) -> Fixed:
     """Apply the best fix of each finding; two findings of one function one after the other.
 
-    Every fix was verified alone. Together they are read once more: a pass after which the text has as many findings
-    as before, or more, is undone and ends the work.
+    Every fix was verified alone. Together they are read once more: functions that are no better for it keep what they
+    had, and where others are worse for it, the pass is undone and ends the work.
     """
     applied: list[Finding] = []
-    for _ in range(_PASSES):
-        chosen = _one_per_function(findings)
+    given_up: set[str] = set()
+    passes = 0
+    while passes < _PASSES:
+        chosen = _one_per_function([finding for finding in findings if finding.function not in given_up])
         if not chosen:
             break
         text = SourceText(apply(source.text, [edit for finding in chosen for edit in finding.fixes[0].edits]))
         found = check(text)
-        if len(found) >= len(findings):
+        touched = {finding.function for finding in chosen}
+        if len(_outside(touched, found)) > len(_outside(touched, findings)):
             break
+        if worse := {finding.function for finding in chosen if not _helped(finding, findings, found)}:
+            given_up |= worse
+            continue
+        passes += 1
         source, findings = text, found
         applied += chosen
     return Fixed(source, tuple(applied), findings)
+
+
+def _outside(functions: Collection[str], findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.function not in functions]
+
+
+def _helped(mended: Finding, before: Iterable[Finding], after: Iterable[Finding]) -> bool:
+    """Whether a function has fewer findings now, or as many where no more are told: then one that was there has come
+    up, which is no surer than what was mended."""
+    had = [finding for finding in before if finding.function == mended.function]
+    has = [finding for finding in after if finding.function == mended.function]
+    if len(has) != len(had) or len(had) < PER_FUNCTION:
+        return len(has) < len(had)
+    known = {finding.fingerprint for finding in had}
+    new = [finding for finding in has if finding.fingerprint not in known]
+    return bool(new) and all(finding.confidence <= mended.confidence for finding in new)
 
 
 def _one_per_function(findings: Sequence[Finding]) -> list[Finding]:

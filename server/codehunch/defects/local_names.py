@@ -55,29 +55,32 @@ def bound_in(top: Node, first: bool = False) -> Iterator[str]:
 
 def unbound_in(top: Node) -> Iterator[str]:
     """Names that ``del`` or the end of an exception handler takes away below a node."""
-    stack = [top]
+    stack = [top] if top.type not in DEFINITIONS else []
     while stack:
         node = stack.pop()
-        if node.type in DEFINITIONS:
-            continue
         if node.type == "delete_statement":
             yield from (name for child in node.named_children for name in targets_of(child))
         elif node.type in ("except_clause", "except_group_clause"):
             yield from (name for child in node.named_children[:-1] for name in as_names(child))
-        stack.extend(node.named_children)
+        stack.extend([child for child in node.named_children if child.type in _TAKING])
 
 
 def bound_elsewhere(body: Node) -> frozenset[str]:
     """Names that ``global`` and ``nonlocal`` give to another scope."""
     found: set[str] = set()
-    stack = [body]
+    stack = [body] if body.type not in DEFINITIONS else []
     while stack:
         node = stack.pop()
-        if node.type in ("global_statement", "nonlocal_statement"):
+        if node.type in _GIVING:
             found.update(identifiers(node))
-        elif node.type not in DEFINITIONS:
-            stack.extend(node.named_children)
+        else:
+            stack.extend([child for child in node.named_children if child.type in BLOCKS or child.type in _GIVING])
     return frozenset(found)
+
+
+_TAKING = BLOCKS | {"delete_statement"}
+_GIVING = frozenset(("global_statement", "nonlocal_statement"))
+"""Looked for among statements only: expressions, most of a tree, hold none."""
 
 
 def as_names(node: Node) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cache
 from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
 from codehunch.defects.findings import Edit
 from codehunch.defects.members import common_members
-from codehunch.defects.rewrites import Rewrite
+from codehunch.defects.rewrites import Rewrite, variable_slots
 from codehunch.defects.slips import corrections
 from codehunch.defects.spelling import Lexicon, misspelt
 from codehunch.defects.surroundings import BUILTINS, Standing
@@ -42,9 +42,10 @@ def repairs(unit: Unit, at: int, kind: str) -> list[Rewrite]:
         return forgotten_stars(unit.parsed, unit.definition, lexeme.span.start)
     if kind == "missing-argument":
         return forgotten_arguments(unit.parsed, unit.definition, unit.scopes, lexeme.span.start)
+    variable = kind == "variable-misuse"
     others = [
         rewrite
-        for slot in unit.slots
+        for slot in (variable_slots(unit.parsed, unit.scopes, lexeme.span.start) if variable else unit.other_slots)
         if slot.kind == kind
         for rewrite in slot.rewrites
         if lexeme.span.start in rewrite.anchors
@@ -55,7 +56,7 @@ def repairs(unit: Unit, at: int, kind: str) -> list[Rewrite]:
     if kind not in OF_NAMES:
         return others
     names = _spelt_alike(unit, at)
-    if kind == "variable-misuse" and not others:
+    if variable and not others:
         names += _in_sight(unit, lexeme)
     spelt = [_replaced(lexeme, name) for name in dict.fromkeys(names)]
     return spelt + [rewrite for rewrite in others if rewrite.label not in names]

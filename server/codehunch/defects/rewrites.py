@@ -129,8 +129,12 @@ def slots(parsed: ParsedSource, function: Node, scopes: Scopes | None = None) ->
 
     A rewrite keeps the program parseable in the common case; who needs certainty parses the result.
     """
-    scopes = scopes or analyse(function)
-    found = list(_variables(parsed, scopes))
+    return [*variable_slots(parsed, scopes or analyse(function)), *other_slots(parsed, function)]
+
+
+def other_slots(parsed: ParsedSource, function: Node) -> list[Slot]:
+    """Every slot but those of variables, which are many."""
+    found: list[Slot] = []
     facts = _Facts(parsed)
     stack: list[tuple[Node, Node | None]] = [(function, None)]
     while stack:
@@ -140,7 +144,7 @@ def slots(parsed: ParsedSource, function: Node, scopes: Scopes | None = None) ->
             found.extend(handler(facts, node, parent))
         if node.type in ("type", "decorator", "comment", "string_content"):
             continue
-        stack.extend((child, node) for child in node.children)
+        stack.extend([(child, node) for child in node.named_children])
     found.extend(facts.deferred())
     return found
 
@@ -211,8 +215,11 @@ def _quoted_alike(text: str, own: str) -> bool:
     return alike and not any(mark in text[1:-1] for mark in "'\"\\")
 
 
-def _variables(parsed: ParsedSource, scopes: Scopes) -> Iterator[Slot]:
+def variable_slots(parsed: ParsedSource, scopes: Scopes, at: int | None = None) -> Iterator[Slot]:
+    """The slots of variables that are read, or of the one at an offset alone."""
     for load in scopes.loads:
+        if at is not None and parsed.offset(load.node.start_byte) != at:
+            continue
         visible = scopes.visible(load)
         if load.name not in visible or load.called:
             continue

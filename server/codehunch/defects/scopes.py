@@ -104,9 +104,14 @@ def analyse(function: Node) -> Scopes:
             parents.append(scope)
             stack.extend((child, len(parents) - 1, "load", False) for child in reversed(node.named_children))
             continue
-        if not node.named_child_count:
+        children = node.named_children
+        if not children:
             continue
-        stack.extend(reversed(list(_roles(node, scope, role))))
+        if kind in _WITH_ROLES:
+            stack.extend(reversed(list(_roles(node, scope))))
+        else:
+            carried = _carried(kind, role)
+            stack.extend([(child, scope, carried, False) for child in reversed(children)])
     return Scopes(tuple(bindings), tuple(loads), tuple(parents))
 
 
@@ -124,9 +129,19 @@ def _in_evaluation_order(node: Node) -> list[Node]:
 
 
 _AS_TARGETS = ("tuple", "list", "list_splat", "parenthesized_expression")
+_PATTERNS = frozenset(
+    "as_pattern_target pattern_list tuple_pattern list_pattern list_splat_pattern dictionary_splat_pattern".split()
+)
+_IMPORTS = frozenset("import_statement import_from_statement aliased_import dotted_name".split())
+_UNREAD = frozenset("global_statement nonlocal_statement type decorator".split())
+_WITH_ROLES = frozenset(
+    """attribute keyword_argument named_expression call assignment augmented_assignment for_statement for_in_clause
+    default_parameter typed_default_parameter typed_parameter""".split()
+)
+"""Nodes whose parts play different roles."""
 
 
-def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, bool]]:
+def _roles(node: Node, scope: int) -> Iterator[tuple[Node, int, str, bool]]:
     kind = node.type
     children = node.named_children
     if kind in ("attribute", "keyword_argument", "named_expression"):
@@ -155,26 +170,20 @@ def _roles(node: Node, scope: int, role: str) -> Iterator[tuple[Node, int, str, 
         taken = {child.id for child in ahead}
         for child in (*ahead, *(child for child in children if child.id not in taken)):
             yield child, scope, "store" if target is not None and child.id == target.id else "load", False
-    elif kind in _PARAMETER_LISTS:
-        yield from ((child, scope, "parameter", False) for child in children)
-    elif kind in ("default_parameter", "typed_default_parameter", "typed_parameter"):
+    else:
         for index, child in enumerate(children):
             yield child, scope, ("parameter" if index == 0 else "type" if child.type == "type" else "load"), False
-    elif kind in (
-        "as_pattern_target",
-        "pattern_list",
-        "tuple_pattern",
-        "list_pattern",
-        "list_splat_pattern",
-        "dictionary_splat_pattern",
-    ):
-        outer = "parameter" if role == "parameter" else "store"
-        yield from ((child, scope, outer, False) for child in children)
-    elif kind in ("import_statement", "import_from_statement", "aliased_import", "dotted_name"):
-        yield from ((child, scope, "import", False) for child in children)
-    elif kind in ("global_statement", "nonlocal_statement", "type", "decorator"):
-        yield from ((child, scope, "type", False) for child in children)
-    else:
-        # ``as (a, b)`` stands in the tree as a tuple, not as a pattern.
-        carried = role if role in ("type", "import") or (role == "store" and kind in _AS_TARGETS) else "load"
-        yield from ((child, scope, carried, False) for child in children)
+
+
+def _carried(kind: str, role: str) -> str:
+    """The role of all that stands below any other node. ``as (a, b)`` stands in the tree as a tuple, not as a
+    pattern."""
+    if kind in _PATTERNS:
+        return "parameter" if role == "parameter" else "store"
+    if kind in _PARAMETER_LISTS:
+        return "parameter"
+    if kind in _IMPORTS:
+        return "import"
+    if kind in _UNREAD:
+        return "type"
+    return role if role in ("type", "import") or (role == "store" and kind in _AS_TARGETS) else "load"

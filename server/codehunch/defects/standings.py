@@ -18,6 +18,9 @@ from codehunch.defects.surroundings import Around, Standing
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 from codehunch.syntax.parsing import ParsedSource, text_of
 
+# Asked of every lexeme, and members of an enumeration are slow to look up.
+_NAME, _ATTRIBUTE, _OTHER = LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.OTHER
+
 
 def standings(
     lexemes: Sequence[Lexeme], parsed: ParsedSource, definition: Node, around: Around, scopes: Scopes | None = None
@@ -33,29 +36,30 @@ def standings(
     name_start = parsed.offset(name.start_byte) if name is not None else -1
     found: list[Standing] = []
     importing = False
+    common = common_members()
     for at, lexeme in enumerate(lexemes):
         standing = Standing.UNKNOWN
         kind = lexeme.kind
         if not lexeme.text:
             importing = False
-        elif kind is LexemeKind.OTHER:
+        elif kind is _OTHER:
             # Not in ``raise ... from`` and ``yield from``, which stand within a line.
             importing = importing or (lexeme.text in ("import", "from") and (not at or not lexemes[at - 1].text))
-        elif kind is LexemeKind.NAME and not importing and lexeme.span.start != name_start:
+        elif kind is _NAME and not importing and lexeme.span.start != name_start:
             local = flow.get(lexeme.span.start, Standing.LOCAL)
             standing = local if lexeme.text in own else file.of_name(lexeme.text)
             if standing in (Standing.UNBOUND, Standing.FROM_STAR) and class_name is not None:
                 member = file.of_member(class_name, lexeme.text)
                 if Standing.METHOD <= member <= Standing.FIELD:
                     standing = member if lexeme.span.start < body_start else Standing.UNBOUND_MEMBER
-        elif kind is LexemeKind.ATTRIBUTE and at >= 2 and (at < 3 or lexemes[at - 3].text != "."):
+        elif kind is _ATTRIBUTE and at >= 2 and (at < 3 or lexemes[at - 3].text != "."):
             owner = lexemes[at - 2]
             if owner.text in ("self", "cls"):
                 if class_name is not None and class_name in file.classes:
                     standing = file.of_member(class_name, lexeme.text)
-            elif owner.kind is LexemeKind.NAME and owner.text in file.classes and owner.text not in own:
+            elif owner.kind is _NAME and owner.text in file.classes and owner.text not in own:
                 standing = file.of_member(owner.text, lexeme.text)
-        if standing is Standing.UNKNOWN and kind is LexemeKind.ATTRIBUTE and lexeme.text not in common_members():
+        if kind is _ATTRIBUTE and standing is Standing.UNKNOWN and lexeme.text not in common:
             standing = Standing.RARE
         found.append(standing)
     return found

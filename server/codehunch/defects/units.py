@@ -10,7 +10,7 @@ import attrs
 from tree_sitter import Node
 
 from codehunch.defects.findings import Edit
-from codehunch.defects.rewrites import Slot, apply, slots
+from codehunch.defects.rewrites import Slot, apply, other_slots
 from codehunch.defects.scopes import Scopes, analyse
 from codehunch.defects.slips import told
 from codehunch.defects.standings import standings
@@ -23,6 +23,8 @@ from codehunch.syntax.spans import Span
 _INDENTED = re.compile(r"[ \t]*\Z")
 _OPENING = "if 1:\n"
 """Holds an indented function, so that its lines stay as they are and every offset shifts by a constant."""
+_INWARD = {"if_statement": "consequence", "block": "body", "decorated_definition": "definition"}
+"""What stands around a function that was cut out, and the field that leads on to it; of a block the first statement."""
 _ABOVE = "0\n"
 """Stands above a statement outside of functions, so that no lexeme of it begins where those around it are."""
 _SHOWN = parse("def main():\n    0\n")
@@ -54,6 +56,12 @@ class Unit:
         if self.outside:
             root = self.parsed.tree.root_node
             return root if root.named_child_count == 2 else None
+        root = self.parsed.tree.root_node
+        node = root.named_children[0] if root.named_child_count and not root.has_error else None
+        while node is not None and node.type in _INWARD:
+            node = node.child_by_field_name(_INWARD[node.type]) or next(iter(node.named_children), None)
+        if node is not None and node.type == "function_definition":
+            return node
         return next((node for _, node in function_nodes(self.parsed)), None)
 
     @property
@@ -67,9 +75,9 @@ class Unit:
         return analyse(self.definition) if self.definition is not None else Scopes((), (), (0,))
 
     @cached_property
-    def slots(self) -> list[Slot]:
-        """Every slot of the function; none where it does not parse alone."""
-        return slots(self.parsed, self.definition, self.scopes) if self.definition is not None else []
+    def other_slots(self) -> list[Slot]:
+        """Every slot of the function but those of variables; none where it does not parse alone."""
+        return other_slots(self.parsed, self.definition) if self.definition is not None else []
 
     @cached_property
     def lexemes(self) -> list[Lexeme]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from codehunch.defects.findings import Edit
 from codehunch.defects.repairs import repairs
@@ -70,9 +71,9 @@ def read_units(
 def suspicious_places(unit: Unit, reading: Reading, threshold: float) -> list[Place]:
     """The unit's most suspicious lexemes at or above ``threshold``, the worst first."""
     suspicion = reading.suspicion
-    order = np.argsort(-suspicion, kind="stable")
-    places = [int(at) for at in order if suspicion[at] >= threshold and can_be_wrong(unit.lexemes[at])]
-    return [Place(unit, reading, at) for at in places[:_PLACES]]
+    found = [int(at) for at in np.flatnonzero(suspicion >= threshold) if can_be_wrong(unit.lexemes[at])]
+    found.sort(key=lambda at: -suspicion[at])
+    return [Place(unit, reading, at) for at in found[:_PLACES]]
 
 
 def can_be_wrong(lexeme: Lexeme) -> bool:
@@ -116,12 +117,19 @@ def try_rewrites(
 def _trial(place: Place, kind: str, rewrite: Rewrite, touched: set[int], reading: Reading) -> Trial:
     after, before = reading.suspicion, place.reading.suspicion
     here = max((float(after[at]) for at in touched), default=0.0)
-    elsewhere = np.delete(after, sorted(touched)).max(initial=0.0)
-    before_elsewhere = np.delete(before, place.at).max(initial=0.0)
+    elsewhere = _highest_but(after, touched)
+    before_elsewhere = _highest_but(before, (place.at,))
     spreads = bool(elsewhere > max(before_elsewhere + _SPREAD, before[place.at] / 2))
     # The parts of a long function that the rewrite leaves alone were read before.
     rest = [part.sequence[0] for part in place.reading.parts if not part.first <= place.at < part.last]
     return Trial(kind, rewrite, here, float(1 - min([reading.sequence[0], *rest])), spreads)
+
+
+def _highest_but(suspicion: NDArray[np.float32], left_out: Iterable[int]) -> float:
+    kept = suspicion.copy()
+    for at in left_out:
+        kept[at] = 0.0
+    return float(kept.max(initial=0.0))
 
 
 def _touched(changed: Unit, edits: Sequence[Edit], anchors: Sequence[int]) -> set[int]:

@@ -7,6 +7,7 @@ from the tree's blocks and not from columns. Every other lexeme knows its exact 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TypeAlias
 
 import attrs
 from tree_sitter import Node
@@ -48,17 +49,25 @@ _NUMBERS = {"integer", "float", "number_literal"}
 _STATEMENT_LISTS = {"block", "module"}
 
 
+_Stack: TypeAlias = "list[Node | tuple[Node | None, LexemeKind | None, int]]"
+"""Nodes to come; a kind goes with those that have another one here than they would have elsewhere, and with the marks
+between statements, which are no nodes and stand at an offset."""
+
+
 def lexemes_of(parsed: ParsedSource, node: Node) -> list[Lexeme]:
     """The lexemes under a node in source order. Reads broken code too: errors only add odd lexemes."""
     out: list[Lexeme] = []
     offset, data = parsed.offset, parsed.data
     # A stack instead of recursion: nesting depth is the file's to choose, not the interpreter's.
-    stack: list[tuple[Node | None, LexemeKind | None, int]] = [(node, None, 0)]
+    stack: _Stack = [node]
     while stack:
-        current, kind, at = stack.pop()
-        if current is None:
-            out.append(Lexeme("", Span(at, at), kind or LexemeKind.NEWLINE))
-            continue
+        current, kind = stack.pop(), None
+        if isinstance(current, tuple):
+            marked, kind, at = current
+            if marked is None:
+                out.append(Lexeme("", Span(at, at), kind or LexemeKind.NEWLINE))
+                continue
+            current = marked
         type_ = current.type
         if type_ == "comment":
             continue
@@ -74,20 +83,18 @@ def lexemes_of(parsed: ParsedSource, node: Node) -> list[Lexeme]:
         if type_ in _STATEMENT_LISTS:
             _push_statements(parsed, current, stack)
         elif type_ == "attribute" or type_ == "field_expression":
-            stack.extend((child, None, 0) for child in reversed(children[:-1]))
+            stack.extend(reversed(children[:-1]))
             last, insert = children[-1], len(stack) - (len(children) - 1)
             stack.insert(insert, (last, LexemeKind.ATTRIBUTE if last.type in _IDENTIFIERS else None, 0))
         elif type_ == "keyword_argument" and children[0].type == "identifier":
-            stack.extend((child, None, 0) for child in reversed(children[1:]))
+            stack.extend(reversed(children[1:]))
             stack.append((children[0], LexemeKind.KEYWORD_NAME, 0))
         else:
-            stack.extend((child, None, 0) for child in reversed(children))
+            stack.extend(reversed(children))
     return out
 
 
-def _push_statements(
-    parsed: ParsedSource, block: Node, stack: list[tuple[Node | None, LexemeKind | None, int]]
-) -> None:
+def _push_statements(parsed: ParsedSource, block: Node, stack: _Stack) -> None:
     docstring = docstring_node(block)
     skipped = docstring.parent if docstring is not None else None
     statements = [
@@ -97,7 +104,7 @@ def _push_statements(
     if marked:
         stack.append((None, LexemeKind.DEDENT, parsed.offset(block.end_byte)))
     for index in range(len(statements) - 1, -1, -1):
-        stack.append((statements[index], None, 0))
+        stack.append(statements[index])
         if index:
             stack.append((None, LexemeKind.NEWLINE, parsed.offset(statements[index].start_byte)))
     if marked:

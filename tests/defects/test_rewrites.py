@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from codehunch.defects.kinds import KINDS
-from codehunch.defects.rewrites import apply, moved, slots
+from codehunch.defects.rewrites import apply, moved, slots, slots_of, variable_slots
+from codehunch.defects.scopes import analyse
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.parsing import parse
 
@@ -127,3 +128,22 @@ def test_kinds_of_slots_are_rows_of_the_table() -> None:
 def test_codes_and_names_are_unique() -> None:
     assert len({kind.code for kind in KINDS}) == len({kind.name for kind in KINDS}) == len(KINDS)
     assert all(kind.message.count("{token}") == 1 for kind in KINDS)
+
+
+def test_the_slots_of_one_kind_are_those_of_all() -> None:
+    text = (
+        "async def f(a, c, b=1):\n    if a and not b < 2 and True:\n        raise ValueError('x')\n    a.one.two += -b\n"
+        "    await a.load(b, c)\n    assert a.three() is f'{b}', a.four\n    return self.five + g(a)[0]\n"
+    )
+    parsed = parse(text)
+    node = next(node for _, node in function_nodes(parsed))
+    found = slots(parsed, node)
+    kinds = {slot.kind for slot in found}
+    assert len(kinds) == 16
+    for kind in kinds - {"variable-misuse"}:
+        assert slots_of(parsed, node, kind) == [slot for slot in found if slot.kind == kind], kind
+    assert slots_of(parsed, node, "missing-argument") == []
+    at = text.index("b, c)")
+    assert list(variable_slots(parsed, analyse(node), at)) == [
+        slot for slot in found if slot.kind == "variable-misuse" and slot.span.start == at
+    ]

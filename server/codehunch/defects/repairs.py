@@ -45,8 +45,7 @@ def repairs(unit: Unit, at: int, kind: str) -> list[Rewrite]:
     variable = kind == "variable-misuse"
     others = [
         rewrite
-        for slot in (variable_slots(unit.parsed, unit.scopes, lexeme.span.start) if variable else unit.other_slots)
-        if slot.kind == kind
+        for slot in (variable_slots(unit.parsed, unit.scopes, lexeme.span.start) if variable else unit.slots_of(kind))
         for rewrite in slot.rewrites
         if lexeme.span.start in rewrite.anchors
     ]

@@ -7,7 +7,7 @@ Detection and Repair", use the same symmetry).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import pairwise
 
 import attrs
@@ -129,19 +129,24 @@ def slots(parsed: ParsedSource, function: Node, scopes: Scopes | None = None) ->
 
     A rewrite keeps the program parseable in the common case; who needs certainty parses the result.
     """
-    return [*variable_slots(parsed, scopes or analyse(function)), *other_slots(parsed, function)]
+    return [*variable_slots(parsed, scopes or analyse(function)), *_gathered(parsed, function, _HANDLERS.keys())]
 
 
-def other_slots(parsed: ParsedSource, function: Node) -> list[Slot]:
-    """Every slot but those of variables, which are many."""
+def slots_of(parsed: ParsedSource, function: Node, kind: str) -> list[Slot]:
+    """The slots of one kind but ``variable-misuse``; none of a kind that has no slots."""
+    return [slot for slot in _gathered(parsed, function, _HOLDERS.get(kind, ())) if slot.kind == kind]
+
+
+def _gathered(parsed: ParsedSource, function: Node, types: Container[str]) -> list[Slot]:
+    """The slots that nodes of these types give."""
     found: list[Slot] = []
     facts = _Facts(parsed)
     stack: list[tuple[Node, Node | None]] = [(function, None)]
     while stack:
         node, parent = stack.pop()
-        handler = _HANDLERS.get(node.type)
-        if handler is not None:
-            found.extend(handler(facts, node, parent))
+        if node.type in types:
+            handler = _HANDLERS.get(node.type)
+            found.extend(handler(facts, node, parent) if handler is not None else ())
         if node.type in ("type", "decorator", "comment", "string_content"):
             continue
         stack.extend([(child, node) for child in node.named_children])
@@ -381,3 +386,21 @@ _HANDLERS: dict[str, _Handler] = {
     "await": _await,
     **dict.fromkeys(_CONDITIONS, _condition),
 }
+_HOLDERS: dict[str, tuple[str, ...]] = {
+    "wrong-comparison": ("comparison_operator",),
+    "wrong-boolean-operator": ("boolean_operator",),
+    "wrong-binary-operator": ("binary_operator", "augmented_assignment"),
+    "wrong-negation": ("boolean_operator", "not_operator", *_CONDITIONS),
+    "argument-swap": ("call",),
+    "wrong-call": ("call",),
+    "missing-call-parentheses": ("call",),
+    "off-by-one": ("integer",),
+    "wrong-literal": ("true", "false", "string"),
+    "missing-f-prefix": ("string",),
+    "wrong-attribute": ("attribute",),
+    "missing-self": ("attribute",),
+    "missing-return": ("return_statement",),
+    "missing-raise": ("raise_statement",),
+    "missing-await": ("await",),
+}
+"""Which nodes give the slots of a kind."""

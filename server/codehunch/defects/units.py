@@ -10,7 +10,7 @@ import attrs
 from tree_sitter import Node
 
 from codehunch.defects.findings import Edit
-from codehunch.defects.rewrites import Slot, apply, other_slots
+from codehunch.defects.rewrites import Slot, apply, slots_of
 from codehunch.defects.scopes import Scopes, analyse
 from codehunch.defects.slips import told
 from codehunch.defects.standings import standings
@@ -74,10 +74,15 @@ class Unit:
         """Of the function; empty where it does not parse alone."""
         return analyse(self.definition) if self.definition is not None else Scopes((), (), (0,))
 
+    def slots_of(self, kind: str) -> list[Slot]:
+        """The slots of one kind but ``variable-misuse``; none where the function does not parse alone."""
+        if kind not in self._slots:
+            self._slots[kind] = slots_of(self.parsed, self.definition, kind) if self.definition is not None else []
+        return self._slots[kind]
+
     @cached_property
-    def other_slots(self) -> list[Slot]:
-        """Every slot of the function but those of variables; none where it does not parse alone."""
-        return other_slots(self.parsed, self.definition) if self.definition is not None else []
+    def _slots(self) -> dict[str, list[Slot]]:
+        return {}
 
     @cached_property
     def lexemes(self) -> list[Lexeme]:

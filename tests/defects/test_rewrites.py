@@ -132,8 +132,9 @@ def test_codes_and_names_are_unique() -> None:
 
 def test_the_slots_of_one_kind_are_those_of_all() -> None:
     text = (
-        "async def f(a, c, b=1):\n    if a and not b < 2 and True:\n        raise ValueError('x')\n    a.one.two += -b\n"
-        "    await a.load(b, c)\n    assert a.three() is f'{b}', a.four\n    return self.five + g(a)[0]\n"
+        "async def f(a, c, b=1):\n    if a and not b < 2 and True:\n        raise ValueError('x')\n"
+        "    a.one.two += -b\n    await a.load(b, c)\n    assert a.three() is f'{b}', a.four\n"
+        "    return self.five + g(a)[0]\n"
     )
     parsed = parse(text)
     node = next(node for _, node in function_nodes(parsed))

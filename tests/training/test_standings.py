@@ -88,6 +88,25 @@ def test_an_old_model_begins_as_it_was(known: int, tmp_path: Path) -> None:
         assert (after[..., TOKEN_LABELS.index(new)] < before[..., OLD_LABELS.index(old)]).all()
 
 
+def test_a_model_that_grows_begins_as_it_was(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+    small = DefectModel(DefectConfig(300, standings=4, token_labels=list(TOKEN_LABELS), **sizes)).eval()
+    small.save_pretrained(tmp_path)
+    large = started(tmp_path, 4, layers=5)
+    assert len(large.layers) == large.config.num_hidden_layers == 5
+    ids, same = torch.randint(8, 100, (2, 20)), torch.randint(0, 9, (2, 20))
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "identifier_ids": same}
+    with torch.inference_mode():
+        torch.testing.assert_close(small(**inputs).token_logits, large.eval()(**inputs).token_logits)
+    for new in (1, 3):  # What is new learns: its outputs at once, and they are all that keeps the rest from it.
+        large.train()(**inputs, token_labels=same.clamp(max=1)).loss.backward()
+        assert large.layers[new].output.weight.grad.any()
+        assert large.layers[new].down.weight.grad.any()
+    with pytest.raises(ValueError, match="has 3 encoder layers, the recipe 2"):
+        started(tmp_path, 4, layers=2)
+
+
 def test_an_old_model_learns_new_kinds_by_their_old_names(tmp_path: Path) -> None:
     text = "def f(a, *rest):\n    return g(a, rest)\n"
     encoder = LexicalEncoder(learn_vocabulary([text] * 20, 300), 320, 32)

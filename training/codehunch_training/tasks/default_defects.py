@@ -217,10 +217,11 @@ def average(
         raise typer.BadParameter("needs two finished runs or more")
     if len({(run / "tokenizer.json").read_bytes() for run in runs}) > 1:
         raise typer.BadParameter(f"{runs[0]} and the others have different tokenizers: they have no common start")
-    # One from before there was a standing or a kind is averaged as a run would go on from it.
+    # One from before there was a standing, a kind or a layer is averaged as a run would go on from it.
     configs = [DefectConfig.from_pretrained(run / "model") for run in runs]
     told, labels = max(each.standings for each in configs), max((each.token_labels for each in configs), key=len)
-    models = [started(run / "model", told, labels) for run in runs]
+    layers = max(each.num_hidden_layers for each in configs)
+    models = [started(run / "model", told, labels, layers) for run in runs]
     model = models[0]
     model.load_state_dict(mean_weights([each.state_dict() for each in models]))
     model.save_pretrained(out / "model", safe_serialization=True)

@@ -11,21 +11,24 @@ from codehunch.defects.kinds import KINDS
 from codehunch.inference.encoding import as_known
 from codehunch_training.corpus.injection import KIND_WEIGHTS
 from codehunch_training.models.encoder import DefectConfig, DefectModel
+from codehunch_training.models.growth import grown
 from codehunch_training.tasks.defect_data import EARLIER
 from codehunch_training.tasks.defect_recipe import Recipe
 
 TOKEN_LABELS: tuple[str, ...] = ("clean", *(kind.name for kind in KINDS if kind.name in KIND_WEIGHTS))
 
 
-def started(folder: Path, standings: int, labels: Sequence[str] = TOKEN_LABELS) -> DefectModel:
-    """The model of a folder, made to know so many standings and these labels. It begins by judging as before: standings
-    that it does not know count as those they refine, or as nothing where it knew none, and kinds that it did not tell
-    apart are left unlikely. Raises ValueError where its labels are not the first of these."""
+def started(folder: Path, standings: int, labels: Sequence[str] = TOKEN_LABELS, layers: int = 0) -> DefectModel:
+    """The model of a folder, made to know so many standings and these labels, and to have so many layers; 0: its own.
+    It begins by judging as before: standings that it does not know count as those they refine, or as nothing where it
+    knew none, kinds that it did not tell apart are left unlikely, and new layers add nothing (``models.growth``).
+    Raises ValueError where its labels are not the first of these, or its layers are more."""
     model = DefectModel.from_pretrained(folder)
     known, named = model.config.standings, tuple(model.config.token_labels)
+    layers = layers or model.config.num_hidden_layers
     if named != tuple(labels[: len(named)]) or any(EARLIER.get(new) not in named for new in labels[len(named) :]):
         raise ValueError(f"{folder}: its labels are not today's; train from nothing instead")
-    if known == standings and named == tuple(labels):
+    if known == standings and named == tuple(labels) and layers == model.config.num_hidden_layers:
         return model
     state = model.state_dict()
     weight = state.pop("standings.weight", torch.zeros(1, model.config.hidden_size))
@@ -37,7 +40,10 @@ def started(folder: Path, standings: int, labels: Sequence[str] = TOKEN_LABELS) 
         state[f"{name}.weight"] = state[f"{name}.weight"][like]
         state[f"{name}.bias"] = state[f"{name}.bias"][like]
         state[f"{name}.bias"][len(named) :] -= _UNLIKELY
-    changed = {**model.config.to_dict(), "standings": standings, "token_labels": list(labels)}
+    state = grown(state, "layers.", layers, ("output.weight", "down.weight"), lambda _: False)
+    changed = {
+        **model.config.to_dict(), "standings": standings, "token_labels": list(labels), "num_hidden_layers": layers
+    }  # fmt: skip
     wanted = DefectModel(DefectConfig(**changed))
     wanted.load_state_dict(state)
     return wanted

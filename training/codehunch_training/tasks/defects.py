@@ -81,7 +81,7 @@ class Run:
     def _model(self) -> DefectModel:
         recipe = self.recipe
         if self.start is not None:
-            return started(self.start, recipe.told)
+            return started(self.start, recipe.told, layers=recipe.layers)
         return DefectModel(
             DefectConfig(
                 vocab_size=self.tokenizer.get_vocab_size(),
@@ -249,7 +249,8 @@ def train(
 ) -> dict[str, Any]:
     """Run or resume; returns the final metrics and writes ``run.json`` and the model beside the checkpoint.
 
-    ``start``: a folder with a model and its tokenizer to begin from (sizes and vocabulary are then its own).
+    ``start``: a folder with a model and its tokenizer to begin from (vocabulary and sizes are then its own; it
+    may have fewer layers than the recipe, and grows).
     ``doubts``: clean functions that a model warned about, as ``tasks.doubts`` finds them.
     """
     run = Run(recipe, functions, out, histories, start, doubts)

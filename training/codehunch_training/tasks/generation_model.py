@@ -14,6 +14,7 @@ from torch.nn import functional
 from transformers import T5Config, T5ForConditionalGeneration
 
 from codehunch.generation.prompt import EOS
+from codehunch_training.models import growth
 from codehunch_training.tasks.generation_data import pad_id
 
 DEFAULT_RECIPE = Path(__file__).parents[1] / "recipes" / "generation-default.toml"
@@ -91,30 +92,16 @@ def build_model(recipe: Recipe, tokenizer: Tokenizer) -> T5ForConditionalGenerat
 
 
 def grown(state: Mapping[str, torch.Tensor], encoder_layers: int, decoder_layers: int) -> dict[str, torch.Tensor]:
-    """The weights of a model of so many layers that computes what ``state`` computes. Every layer that is new repeats
-    the one before it, but adds nothing at first: its output projections are 0 (Chen et al. 2016, "Net2Net", keep the
-    function alike; Bachlechner et al. 2021, "ReZero", let layers begin as nothing). New ones are spread evenly.
+    """The weights of a model of so many layers that computes what ``state`` computes (``models.growth``).
 
     Raises ValueError where ``state`` has more layers, or none.
     """
-    found = {name: weight for name, weight in state.items() if ".block." not in name}
+    found = dict(state)
     for side, wanted in (("encoder", encoder_layers), ("decoder", decoder_layers)):
-        blocks: dict[int, dict[str, torch.Tensor]] = {}
-        for name, weight in state.items():
-            if name.startswith(f"{side}.block."):
-                number, _, rest = name.removeprefix(f"{side}.block.").partition(".")
-                blocks.setdefault(int(number), {})[rest] = weight
-        if not 0 < len(blocks) <= wanted:
-            raise ValueError(f"the model to begin with has {len(blocks)} {side} layers, the recipe {wanted}")
-        for place in range(wanted):
-            # Place 0 is the first old layer, and each old one takes the first of the places that fall to it.
-            own = place * len(blocks) // wanted
-            new = place > 0 and (place - 1) * len(blocks) // wanted == own
-            for rest, weight in blocks[own].items():
-                if new and rest.endswith("relative_attention_bias.weight"):
-                    continue  # The first layer's serves all.
-                nothing = new and rest.endswith((".o.weight", ".wo.weight"))
-                found[f"{side}.block.{place}.{rest}"] = torch.zeros_like(weight) if nothing else weight.clone()
+        # The first layer's positions serve all.
+        found = growth.grown(
+            found, f"{side}.block.", wanted, (".o.weight", ".wo.weight"), lambda name: "relative_attention_bias" in name
+        )
     return found
 
 

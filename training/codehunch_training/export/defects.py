@@ -31,12 +31,12 @@ from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.evaluation.defects import read
 from codehunch_training.export.calibration import Calibration, calibrate
 from codehunch_training.export.card import CARD_NAME, render_card, write_card
+from codehunch_training.export.fused import OPSET, fused
 from codehunch_training.export.graphs import checked
 from codehunch_training.export.held_out import report
 from codehunch_training.models.encoder import DefectConfig, DefectModel
 from codehunch_training.tasks.defect_data import label_index, make_examples
 
-OPSET = 17
 AGREEMENT = 0.95
 """The least share of held-out functions on which the int8 model must point at the PyTorch model's token."""
 
@@ -70,7 +70,8 @@ def export_graph(model: DefectModel, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model-fp32.onnx"
     model = model.eval().cpu()
-    onnx_export(model, DefectOnnxConfig(model.config, task="token-classification"), path, opset=OPSET)
+    with fused(model):
+        onnx_export(model, DefectOnnxConfig(model.config, task="token-classification"), path, opset=OPSET)
     checked(path)
     return path
 

@@ -125,15 +125,19 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, x: Tensor, mask: Tensor, same: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        batch, length, size = x.shape
-        q, k, v = self.qkv(self.attention_norm(x)).view(batch, length, 3, self.heads, self.dim).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(self.attention_norm(x)).split(x.shape[-1], dim=-1)
+        x = x + self.dropout(self.output(self.attend(q, k, v, mask, same, cos, sin)))
+        gate, up = self.gate_up(self.feed_norm(x)).split(self.down.in_features, dim=-1)
+        return x + self.dropout(self.down(F.gelu(gate, approximate="tanh") * up))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, same: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Attention of all heads, [batch, tokens, hidden] as ``q``, ``k`` and ``v`` are."""
+        batch, length, size = q.shape
+        q, k, v = (each.view(batch, length, self.heads, self.dim).transpose(1, 2) for each in (q, k, v))
         q, k = rotate(q, cos.to(q.dtype), sin.to(q.dtype)), rotate(k, cos.to(k.dtype), sin.to(k.dtype))
         bias = mask + same * self.same_identifier.view(1, -1, 1, 1)
         scores = torch.matmul(q, k.transpose(-1, -2)) * self.dim**-0.5 + bias.to(q.dtype)
-        mixed = torch.matmul(scores.softmax(dim=-1), v).transpose(1, 2).reshape(batch, length, size)
-        x = x + self.dropout(self.output(mixed))
-        gate, up = self.gate_up(self.feed_norm(x)).chunk(2, dim=-1)
-        return x + self.dropout(self.down(F.gelu(gate, approximate="tanh") * up))
+        return torch.matmul(scores.softmax(dim=-1), v).transpose(1, 2).reshape(batch, length, size)
 
 
 class DefectModel(PreTrainedModel):

@@ -26,7 +26,7 @@ from codehunch.defects.detector import CheckOptions, Detector
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
-from codehunch.syntax.statements import outer_statements
+from codehunch.syntax.statements import class_parts, outer_statements
 
 SENSITIVITIES = ("low", "medium", "high")
 
@@ -54,7 +54,7 @@ def main(
             continue
         parsed = parse(source)
         outermost = [each.span for each in find_functions(parsed) if each.nesting == 0]
-        outside = list(outer_statements(parsed))
+        outside = [*outer_statements(parsed), *(part.span for part in class_parts(parsed))]
         counts = [sum(span.of(source.text).count("\n") + 1 for span in spans) for spans in (outermost, outside)]
         lines[package] += sum(counts)
         outside_lines += counts[1]

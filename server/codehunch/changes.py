@@ -19,7 +19,7 @@ from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
-from codehunch.syntax.statements import outer_statements
+from codehunch.syntax.statements import class_parts, outer_statements
 from codehunch.syntax.text import SourceText
 
 _SETTINGS = (
@@ -153,7 +153,8 @@ def _parts(source: SourceText, language: str) -> list[tuple[str, Span]]:
             indent = source.text[start : function.span.start]
             found.append((_flat(function.span.of(source.text), indent if not indent.strip() else ""), function.span))
     if language == "python":
-        found += [(_flat(span.of(source.text)), span) for span in outer_statements(parsed)]
+        outside = [*outer_statements(parsed), *(part.span for part in class_parts(parsed))]
+        found += [(_flat(span.of(source.text)), span) for span in outside]
     return found
 
 

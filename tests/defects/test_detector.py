@@ -12,11 +12,13 @@ from codehunch.defects.confidence import FEATURES, Evidence, confidence, kind_fe
 from codehunch.defects.detector import CheckOptions, Detector, inspect, mending_trials
 from codehunch.defects.findings import Edit, Finding
 from codehunch.defects.rewrites import Rewrite, apply
-from codehunch.defects.units import cut
+from codehunch.defects.surroundings import Standing
+from codehunch.defects.units import cut, cut_statement
 from codehunch.defects.verification import Place, Trial
 from codehunch.inference.errors import Cancelled
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
+from codehunch.syntax.statements import class_parts
 from codehunch.syntax.text import SourceText
 
 INVERTED = '''def remove(items, item):
@@ -277,6 +279,88 @@ def test_a_script_is_read_too(bundle: Bundle) -> None:
     assert not detector.check(SourceText(SCRIPT.replace("wrod", "word").replace("ranekd", "ranked")))
     silenced = SCRIPT.replace("ranekd[0])", "ranekd[0])  # codehunch: ignore[CH101]")
     assert [each.span.of(silenced) for each in detector.check(SourceText(silenced))] == ["wrod"]
+
+
+CLASSES = """from dataclasses import dataclass, field
+from typing import Optional
+
+
+class Base: ...
+
+
+@dataclass
+class Part:
+    names: Optinal[int] = None
+    sizes: list = field(default_factory=list)
+    total = names
+
+    class Inner:
+        first = sizes
+
+    def count(self):
+        return len(self.sizes)
+
+
+class Other(Bsae):
+    size = 0
+"""
+
+
+def test_what_a_class_computes_is_read(bundle: Bundle) -> None:
+    """It sees its own names, and a class within does not."""
+    detector = Detector(bundle)
+    found = detector.check(SourceText(CLASSES), options=CheckOptions("high"))
+    assert [each.span.of(CLASSES) for each in found] == ["Optinal", "Bsae"]
+    mended = [apply(CLASSES, each.fixes[0].edits) for each in found]
+    assert mended == [CLASSES.replace("Optinal", "Optional"), CLASSES.replace("Bsae", "Base")]
+    assert {each.function for each in found} == {""}
+    assert not detector.check(SourceText(CLASSES.replace("Optinal", "Optional").replace("Bsae", "Base")))
+
+
+def test_what_a_class_computes_sees_its_names() -> None:
+    """And a class within does not see them."""
+    file, stood = surroundings_of(CLASSES), {}
+    for each in class_parts(parse(CLASSES)):
+        unit = cut_statement(CLASSES, each.span, file, each.class_name)
+        stood |= {(each.class_name, lexeme.text): unit.standings[at] for at, lexeme in enumerate(unit.lexemes)}
+    assert stood["Part", "names"] == Standing.FIELD
+    assert stood["Part", "field"] == Standing.IMPORT
+    assert stood["Part.Inner", "sizes"] == Standing.UNBOUND
+
+
+GENERIC = """from collections.abc import Callable
+
+
+class Table[Key, *Cells, **Rest]:
+    first: Key
+
+    def put(self, key: Key, *cells: *Cells) -> dict[Key, tuple]:
+        rows: dict[Key, tuple] = {key: cells}
+        return rows
+
+    class Inner:
+        def get(self) -> Callable[Rest, Key]:
+            return self.found
+
+
+type Pair[Left] = tuple[Left, Left]
+
+
+def first[Item: (int, str)](rows: list[Item], pair: Pair[int]) -> Item:
+    type Alike[Other] = dict[Item, Other]
+    found: Alike[int] = {rows[0]: 1}
+
+    def second[Deep](row: Deep) -> tuple[Deep, Item]:
+        return row, rows[1]
+
+    return second(found)[1]
+"""
+
+
+def test_type_parameters_are_names(bundle: Bundle) -> None:
+    assert not Detector(bundle).check(SourceText(GENERIC), options=CheckOptions("high"))
+    broken = GENERIC.replace("    first: Key\n", "    first: (\n")
+    assert not Detector(bundle).check(SourceText(broken), options=CheckOptions("high"))
 
 
 def test_a_line_alone_says_little(eager: Detector) -> None:

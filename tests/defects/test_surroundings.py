@@ -268,6 +268,17 @@ def test_what_a_with_statement_binds() -> None:
     }  # fmt: skip
 
 
+def test_type_parameters_and_aliases() -> None:
+    text = "class A[T: (int, list[str]), **Q](Base[T]): ...\ntype Pair[S] = tuple[S, S]\n"
+    whole = of_section(text)
+    assert whole.names == dict.fromkeys(["T", "Q", "A", "Pair"], Standing.CLASS)
+    assert not whole.classes["A"].closed
+    broken = of_section("class A[T](Base, Other):\n    def f(self:\n    def g(self, x): pass\n")
+    assert broken.names == {"T": Standing.CLASS, "A": Standing.CLASS}
+    assert broken.classes["A"].bases == ("Base", "Other")
+    assert of_section("class A[T" + "[" * 5000).names == {"A": Standing.CLASS}
+
+
 @pytest.mark.parametrize("text", ["", "\0", "\ud800 = 1", "(" * 5000, "class " * 2000, "import\r\rimport a.", "\\"])
 def test_odd_texts(text: str) -> None:
     around = Around(surroundings_of(text))

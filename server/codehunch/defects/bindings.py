@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from tree_sitter import Node
 
@@ -69,7 +70,7 @@ def _level(top: Node, prefix: str, classes: dict[str, Class]) -> tuple[dict[str,
             bound, standing = imported_names(node), Standing.IMPORT
             opened = opened or "*" in bound
         elif kind == "type_alias_statement":
-            bound, standing = targets_of(node.children[1] if len(node.children) > 1 else None), Standing.CLASS
+            bound, standing = list(islice(identifiers(node), 1)), Standing.CLASS
         elif kind == "as_pattern_target":
             bound = targets_of(node)
         elif kind == "case_pattern":
@@ -138,11 +139,18 @@ def targets_of(target: Node | None) -> list[str]:
     return found
 
 
+def type_parameters(node: Node) -> list[str]:
+    """The names of types that a function or class of PEP 695 is made for, as ``T`` in ``def first[T](...)``."""
+    listed = node.child_by_field_name("type_parameters")
+    named = listed.named_children if listed is not None else ()
+    return [name for each in named for name in islice(identifiers(each), 1)]
+
+
 def identifiers(node: Node) -> Iterator[str]:
-    """Every name below a node."""
+    """Every name below a node, in source order."""
     stack = [node]
     while stack:
         current = stack.pop()
         if current.type == "identifier":
             yield text_of(current)
-        stack.extend(current.named_children)
+        stack.extend(reversed(current.named_children))

@@ -30,7 +30,7 @@ from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
-from codehunch.syntax.statements import outer_statements
+from codehunch.syntax.statements import ClassPart, class_parts, outer_statements
 from codehunch.syntax.text import SourceText
 
 __all__ = ["CheckOptions", "Detector", "inspect", "mending_trials", "reads_clean_in_place"]
@@ -157,8 +157,9 @@ class Detector:
                 surroundings = surroundings_of(source.text)
             units = [cut(parsed, function, surroundings) for function in whole]
             if language == "python":
-                outer = (cut_statement(source.text, span, surroundings) for span in outer_statements(parsed))
-                units += [unit for unit in outer if _can_tell(unit)]
+                outer = [ClassPart(span, None) for span in outer_statements(parsed)] + list(class_parts(parsed))
+                cuts = (cut_statement(source.text, each.span, surroundings, each.class_name) for each in outer)
+                units += [unit for unit in cuts if _can_tell(unit)]
             read = zip(units, self.check_units(units, cancelled), strict=True)
             found = [_in_file(each, unit, functions) for unit, findings in read for each in findings]
         else:

@@ -18,7 +18,9 @@ _BASE = re.compile(r"\w+(?:\.\w+)*")
 _FUNCTION = re.compile(r"^(?:async[ \t]+)?def\b", re.MULTILINE)
 _METHOD = re.compile(r"^[ \t]+(?:async[ \t]+)?def\b", re.MULTILINE)
 _IMPORT = re.compile(r"from[ \t]+[\w.]+[ \t]+import\b|import\b")
-_CLASS = re.compile(r"^class[ \t]+(?P<name>\w+)[ \t]*(?:\((?P<bases>[^()\n]*)\))?", re.MULTILINE)
+_CLASS = re.compile(r"^class[ \t]+(?P<name>\w+)[ \t]*(?:\[[^\n]*?\])?[ \t]*(?:\((?P<bases>[^()\n]*)\))?", re.MULTILINE)
+_GENERIC = re.compile(r"^[ \t]*class[ \t]+\w+[ \t]*\[", re.MULTILINE)
+_PARAMETER = re.compile(r"(?:^|,)\s*\*{0,2}\s*([^\W\d]\w*)")
 _LINES = re.compile(
     r"^(?P<indent>[ \t]*)(?:(?P<word>(?:async[ \t]+)?def|class)[ \t]+(?P<defined>\w+)"
     r"|(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+\(?(?P<imported>[\w.,* \t]+)"
@@ -94,11 +96,28 @@ def _decorator_above(line: re.Match[str]) -> str:
 
 
 def with_globals(text: str, names: dict[str, Standing], classes: dict[str, Class], opened: bool) -> Surroundings:
-    """What a section binds at its own level, and what its functions bind there by ``global`` and ``globals()``."""
+    """What a section binds at its own level, and what its functions bind there by ``global`` and ``globals()``. Type
+    parameters of classes count as names of that level: everything in the class sees them."""
     named = [name.strip() for line in _GLOBALS.findall(text) for name in line.split(",")]
-    return Surroundings(
-        dict.fromkeys(named, Standing.VARIABLE) | names, classes, opened or _OPENS.search(text) is not None
-    )
+    types = [name for opening in _GENERIC.finditer(text) for name in _type_parameters(text, opening.end())]
+    known = dict.fromkeys(types, Standing.CLASS) | dict.fromkeys(named, Standing.VARIABLE)
+    return Surroundings(known | names, classes, opened or _OPENS.search(text) is not None)
+
+
+def _type_parameters(text: str, start: int) -> list[str]:
+    """The names in a bracket that opens before ``start``, without their bounds."""
+    own: list[str] = []
+    depth = 1
+    for letter in text[start : start + _LONGEST_PARAMETERS]:
+        depth += (letter in "[({") - (letter in "])}")
+        if not depth:
+            return _PARAMETER.findall("".join(own))
+        if depth == 1:
+            own.append(letter)
+    return []
+
+
+_LONGEST_PARAMETERS = 2_000
 
 
 def opens_class(text: str) -> bool:

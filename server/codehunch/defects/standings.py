@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tree_sitter import Node
 
 from codehunch.defects.assignment import unassigned
-from codehunch.defects.bindings import BLOCKS, identifiers, imported_names
+from codehunch.defects.bindings import BLOCKS, identifiers, imported_names, type_parameters
 from codehunch.defects.liveness import unread
 from codehunch.defects.members import common_members
 from codehunch.defects.scopes import Scopes, analyse
@@ -32,7 +32,8 @@ def standings(
     told = dict.fromkeys(unread(definition), Standing.UNREAD) | unassigned(definition)
     flow = {parsed.offset(byte): standing for byte, standing in told.items()}
     body, name = definition.child_by_field_name("body"), definition.child_by_field_name("name")
-    body_start = parsed.offset(body.start_byte) if body is not None else 0
+    # A method does not see the names of its class; its header does, and what the class itself computes.
+    body_start = parsed.offset(body.start_byte) if body is not None else len(parsed.text)
     name_start = parsed.offset(name.start_byte) if name is not None else -1
     found: list[Standing] = []
     importing = False
@@ -77,8 +78,12 @@ def bound_names(definition: Node, scopes: Scopes) -> frozenset[str]:
         node = stack.pop()
         if node.type in ("import_statement", "import_from_statement"):
             found.update(imported_names(node))
-        elif node.type == "class_definition":
-            found.add(text_of(node.child_by_field_name("name")))
+        elif node.type in ("function_definition", "class_definition"):
+            found.update(type_parameters(node))
+            if node.type == "class_definition":
+                found.add(text_of(node.child_by_field_name("name")))
+        elif node.type == "type_alias_statement":  # With the types that it is made for, which only it sees.
+            found.update(identifiers(node.named_children[0]))
         elif node.type == "case_pattern":
             found.update(identifiers(node))
         elif node.type == "except_clause":  # ``except Error, error:`` of Python 2.

@@ -131,10 +131,12 @@ def cut(parsed: ParsedSource, function: Function, surroundings: Surroundings | N
     return attrs.evolve(unit, around=around.narrowed(words_of(unit.text)))
 
 
-def cut_statement(text: str, span: Span, surroundings: Surroundings | None = None) -> Unit:
-    """The unit of a statement outside of functions, which stands at ``span`` of a text."""
+def cut_statement(
+    text: str, span: Span, surroundings: Surroundings | None = None, class_name: str | None = None
+) -> Unit:
+    """The unit of a statement outside of functions, which stands at ``span`` of a text, and in a class of that name."""
     own = span.of(text)
-    around = Around(surroundings).narrowed(words_of(own)) if surroundings is not None else None
+    around = Around(surroundings, class_name).narrowed(words_of(own)) if surroundings is not None else None
     return Unit(f"{_ABOVE}{own}\n", span.start - len(_ABOVE), around, outside=True)
 
 

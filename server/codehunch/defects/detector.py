@@ -16,7 +16,7 @@ from codehunch.defects.findings import PER_FUNCTION, Alternative, Edit, Finding,
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
-from codehunch.defects.repairs import OF_NAMES, is_strange, is_unbound
+from codehunch.defects.repairs import OF_NAMES, is_strange, is_unbound, is_wanting
 from codehunch.defects.spelling import misspelt
 from codehunch.defects.surroundings import ALONE, Standing, Surroundings
 from codehunch.defects.units import Unit, cut, cut_statement
@@ -159,7 +159,7 @@ class Detector:
             if language == "python":
                 outer = [ClassPart(span, None) for span in outer_statements(parsed)] + list(class_parts(parsed))
                 cuts = (cut_statement(source.text, each.span, surroundings, each.class_name) for each in outer)
-                units += [unit for unit in cuts if _can_tell(unit)]
+                units += [unit.narrowed() for unit in cuts if _can_tell(unit)]
             read = zip(units, self.check_units(units, cancelled), strict=True)
             found = [_in_file(each, unit, functions) for unit, findings in read for each in findings]
         else:
@@ -267,7 +267,7 @@ def _can_be_told(item: Inspected, candidate: float) -> bool:
 
 def _can_tell(unit: Unit) -> bool:
     """Whether anything could be told of a statement outside of functions: most need not be read."""
-    return unit.is_block or any(is_strange(unit, at) for at in range(len(unit.lexemes)))
+    return unit.is_block or any(is_wanting(unit, at) for at in range(len(unit.lexemes)))
 
 
 _ONLY_IN_FUNCTIONS = ("missing-return", "missing-await", "missing-self", "missing-call-parentheses")

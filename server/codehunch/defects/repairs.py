@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
 from codehunch.defects.findings import Edit
@@ -78,7 +78,7 @@ def _spelt_alike(unit: Unit, at: int) -> list[str]:
     alike = [name for name in here if misspelt(own.text, name)]
     alike += sorted(_of_the_file(unit, at))
     if attribute:
-        alike += sorted(_member_lexicon().alike(own.text), key=common_members().__getitem__)
+        alike += _members_alike(own.text)
     return [*alike, *corrections(own.text)] if unit.around is not None and is_strange(unit, at) else alike
 
 
@@ -86,6 +86,11 @@ def is_strange(unit: Unit, at: int) -> bool:
     """Whether a lexeme is a name that the file does not bind, or an attribute that few use."""
     own = unit.lexemes[at]
     return (own.kind is LexemeKind.ATTRIBUTE and own.text not in common_members()) or is_unbound(unit, at)
+
+
+def is_wanting(unit: Unit, at: int) -> bool:
+    """Whether a lexeme is a name that the file does not bind, or an attribute that few use and that is like another."""
+    return is_unbound(unit, at) or (is_strange(unit, at) and bool(_spelt_alike(unit, at)))
 
 
 def is_unbound(unit: Unit, at: int) -> bool:
@@ -134,6 +139,11 @@ _NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standin
 """How names stand that the file does not bind."""
 _BUILTINS = Lexicon(BUILTINS)
 _NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
+
+
+@lru_cache(4096)  # One attribute stands in many lines of a class.
+def _members_alike(attribute: str) -> tuple[str, ...]:
+    return tuple(sorted(_member_lexicon().alike(attribute), key=common_members().__getitem__))
 
 
 @cache

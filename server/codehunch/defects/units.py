@@ -110,6 +110,10 @@ class Unit:
         """The same as the model is told it."""
         return told(self.lexemes, self.standings, self.around) if self.around is not None and self.standings else ()
 
+    def narrowed(self) -> Unit:
+        """The same, told only of what bears on it: equal for two files that look alike from there."""
+        return attrs.evolve(self, around=self.around.narrowed(words_of(self.text))) if self.around is not None else self
+
     def rewritten(self, edits: tuple[Edit, ...]) -> Unit | None:
         """The unit after the edits, or ``None`` where it would no longer parse as well as before."""
         changed = attrs.evolve(self, text=apply(self.text, edits))
@@ -125,19 +129,17 @@ class Unit:
 def cut(parsed: ParsedSource, function: Function, surroundings: Surroundings | None = None) -> Unit:
     """The unit of one function of a file, which has these ``surroundings`` for those who want to know."""
     unit = _cut(parsed, function)
-    if surroundings is None:
-        return unit
-    around = Around(surroundings, function.enclosing_class)
-    return attrs.evolve(unit, around=around.narrowed(words_of(unit.text)))
+    around = Around(surroundings, function.enclosing_class) if surroundings is not None else None
+    return attrs.evolve(unit, around=around).narrowed()
 
 
 def cut_statement(
     text: str, span: Span, surroundings: Surroundings | None = None, class_name: str | None = None
 ) -> Unit:
-    """The unit of a statement outside of functions, which stands at ``span`` of a text, and in a class of that name."""
-    own = span.of(text)
-    around = Around(surroundings, class_name).narrowed(words_of(own)) if surroundings is not None else None
-    return Unit(f"{_ABOVE}{own}\n", span.start - len(_ABOVE), around, outside=True)
+    """The unit of a statement outside of functions, which stands at ``span`` of a text, and in a class of that name. It
+    is told of all that surrounds it: ``Unit.narrowed`` takes time, and most need not be read."""
+    around = Around(surroundings, class_name) if surroundings is not None else None
+    return Unit(f"{_ABOVE}{span.of(text)}\n", span.start - len(_ABOVE), around, outside=True)
 
 
 def _cut(parsed: ParsedSource, function: Function) -> Unit:

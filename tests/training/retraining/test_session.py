@@ -58,7 +58,7 @@ async def test_dismiss_retrain_swap_forget(tmp_path: Path, monkeypatch: pytest.M
     shipped = store.default_bundle("defects")
     assert shipped is not None
     repository = make_repository(tmp_path / "tiny", 100, 10)
-    tuning = Tuning(batch_tokens=1024, learning_rate=1e-3, most_steps=120, feedback=0.25, validations=2)
+    tuning = Tuning(batch_tokens=1024, learning_rate=1e-3, most_steps=120, feedback=0.15, validations=2)
     # All of this repository follows one convention that no other code has: a model that learns it so fast forgets
     # general code, and would be drawn back or refused. Here it may.
     recipe = attrs.evolve(RECIPE, defects=tuning, injections=6, general_rise=1.0, forgetting=1.0)

@@ -292,3 +292,20 @@ def test_lexemes_and_standings_go_together() -> None:
         unit = cut(parsed, function, around.surroundings)
         assert unit.definition is not None
         assert len(standings(unit.lexemes, unit.parsed, unit.definition, around)) == len(unit.lexemes)
+
+
+def test_what_a_class_is_given_by_its_name() -> None:
+    text = (
+        "class Net:\n    def size(self):\n        return self.constants\n\n    class Part: ...\n\n"
+        "Net.constants = Other()\nNet.Part.count: int = 1\nother.constants = 2\n\n"
+        "def register():\n    Net.known = True\n    Net.size == 2\n"
+    )
+    found = surroundings_of(text)
+    assert {name: found.of_member("Net", name) for name in ("constants", "known", "size", "count")} == {
+        "constants": Standing.FIELD, "known": Standing.FIELD, "size": Standing.METHOD, "count": Standing.MISSING
+    }  # fmt: skip
+    assert found.of_member("Net.Part", "count") == Standing.FIELD
+    assert found.classes.keys() == {"Net", "Net.Part"}
+    assert surroundings_of(text.replace("Net.constants =", "Net.constants +")).of_member("Net", "constants") == (
+        Standing.MISSING
+    )

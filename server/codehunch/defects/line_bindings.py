@@ -19,6 +19,7 @@ _FUNCTION = re.compile(r"^(?:async[ \t]+)?def\b", re.MULTILINE)
 _METHOD = re.compile(r"^[ \t]+(?:async[ \t]+)?def\b", re.MULTILINE)
 _IMPORT = re.compile(r"from[ \t]+[\w.]+[ \t]+import\b|import\b")
 _CLASS = re.compile(r"^class[ \t]+(?P<name>\w+)[ \t]*(?:\[[^\n]*?\])?[ \t]*(?:\((?P<bases>[^()\n]*)\))?", re.MULTILINE)
+_ADDED = re.compile(r"^[ \t]*(?!self\.|cls\.)(\w+(?:\.\w+)*)\.(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.MULTILINE)
 _GENERIC = re.compile(r"^[ \t]*class[ \t]+\w+[ \t]*\[", re.MULTILINE)
 _PARAMETER = re.compile(r"(?:^|,)\s*\*{0,2}\s*([^\W\d]\w*)")
 _LINES = re.compile(
@@ -101,7 +102,10 @@ def with_globals(text: str, names: dict[str, Standing], classes: dict[str, Class
     named = [name.strip() for line in _GLOBALS.findall(text) for name in line.split(",")]
     types = [name for opening in _GENERIC.finditer(text) for name in _type_parameters(text, opening.end())]
     known = dict.fromkeys(types, Standing.CLASS) | dict.fromkeys(named, Standing.VARIABLE)
-    return Surroundings(known | names, classes, opened or _OPENS.search(text) is not None)
+    added: dict[str, frozenset[str]] = {}
+    for owner, member in _ADDED.findall(text):
+        added[owner] = added.get(owner, frozenset()) | {member}
+    return Surroundings(known | names, classes, opened or _OPENS.search(text) is not None, added)
 
 
 def _type_parameters(text: str, start: int) -> list[str]:

@@ -82,6 +82,8 @@ class Surroundings:
     """By qualified name, such as ``Outer.Inner``."""
     open: bool = False
     """Whether more may be bound than can be seen, as by ``import *``."""
+    added: Mapping[str, frozenset[str]] = {}
+    """Of a section: what it stores into classes by their names, as ``Outer.field = 1``; ``merged`` gives it to them."""
     _whole: dict[str, Class] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     def of_name(self, name: str) -> Standing:
@@ -210,12 +212,18 @@ def merged(parts: Iterable[Surroundings]) -> Surroundings:
     """The surroundings of a file from those of its sections, in their order."""
     names: dict[str, Standing] = {}
     classes: dict[str, Class] = {}
+    added: dict[str, frozenset[str]] = {}
     opened = False
     for part in parts:
         for name, standing in part.names.items():
             names.setdefault(name, standing)
         classes.update(part.classes)
+        for owner, members in part.added.items():
+            added[owner] = added.get(owner, frozenset()) | members
         opened = opened or part.open
+    for owner in added.keys() & classes.keys():
+        given = {**dict.fromkeys(added[owner], Standing.FIELD), **classes[owner].members}
+        classes[owner] = attrs.evolve(classes[owner], members=given)
     return Surroundings(names, classes, opened)
 
 

@@ -64,8 +64,8 @@ class Recipe:
     workers: int = 0
     """Processes that make batches beside the one that trains; one core makes some 30,000 tokens a second."""
     compile: bool = False
-    """``torch.compile`` the layers: worth its minute of compilation, on a CPU too (a sixth of the time), where there is a
-    C++ compiler."""
+    """``torch.compile`` the layers: worth its minute of compilation, on a CPU too (a sixth of the time), where there is
+    a C++ compiler."""
     seed: int = 0
 
     @property

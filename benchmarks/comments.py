@@ -28,7 +28,7 @@ from codehunch.defects.detector import Detector, reads_clean_in_place
 from codehunch.generation.context import FileContext
 from codehunch.generation.generator import Candidate, Generator
 from codehunch.generation.prompt import build_prompt
-from codehunch.generation.retrieval import LEAST, SURE, adaptations, neighbours
+from codehunch.generation.retrieval import LEAST_COMMENT, SURE, adaptations, neighbours
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import parse
@@ -82,7 +82,7 @@ def ways_of(case: Case, plain: Generator, served: Generator) -> dict[str, Callab
 
     return {
         LIKEST: lambda: near[0].sample.body if near else None,
-        f"the same, names fitted, likeness {LEAST}+": lambda: fit(asked=True),
+        f"the same, names fitted, likeness {LEAST_COMMENT}+": lambda: fit(asked=True),
         f"the same, names fitted, likeness {SURE}+": lambda: fit(asked=False),
         "model, greedy": written,
         "as served": lambda: offer(served),

@@ -20,6 +20,7 @@ from codehunch.generation.completion import (
     finisher,
     sentence_completion,
 )
+from codehunch.generation.consensus import chosen
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import (
     ALWAYS_KNOWN,
@@ -44,9 +45,11 @@ from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
 
-MADE_UP = 0.5
+MADE_UP = 0.35
 """What the model's confidence counts for beside the likeness of a body that somebody has written: what then comes first
-is closest to what a person wrote, on held-out packages."""
+is closest to what a person wrote, on packages that trained nothing. From 0.25 to 0.5 it hardly matters."""
+ENOUGH = 0.5
+"""Likeness of a body from which nobody has to wait for the model, which would seldom come first."""
 
 Judge = Callable[[SourceText, Span], bool]
 """Reads the file with a candidate in place and the candidate's span there; False ranks it below the others."""
@@ -104,7 +107,8 @@ class Generator:
         """Up to ``candidates`` different texts for a request, best first; none where no filter lets one pass.
 
         The most similar functions, of the file itself and those that ``retrieve`` finds elsewhere, are named in the
-        prompt, and the best of them are adapted as candidates of their own; ``weigh`` knows which were welcome before.
+        prompt, and they are adapted as candidates of their own; ``weigh`` knows which were welcome before. First comes
+        what all of them together say is wanted (``generation.consensus``).
         ``path`` is where the text lies.
 
         ``deadline`` is in seconds from now. ``least`` drops what is less confident: give ``automatic_threshold`` when
@@ -113,12 +117,15 @@ class Generator:
         parsed = parse(source)
         context = FileContext(parsed)
         near = neighbours(context, request, path, retrieve, weigh)
-        own = [
-            Candidate(each.text, each.likeness, request.replace, each.origin)
-            for each in adaptations(context, request, near, asked=least == 0.0, most=max(1, candidates // 2))
-        ]
-        if candidates == 1 and own and own[0].confidence >= MADE_UP and not self._doubt(parsed, own[0])[0]:
-            return tuple(own)  # The model would come second: nobody has to wait for it.
+
+        def adapted(most: int) -> list[Candidate]:
+            found = adaptations(context, request, near, asked=least == 0.0, most=most)
+            return [Candidate(each.text, each.likeness, request.replace, each.origin) for each in found]
+
+        if candidates == 1 and near and near[0].likeness >= ENOUGH:
+            likest = adapted(1)
+            if likest and likest[0].confidence >= ENOUGH and self._reads_clean(parsed, likest[0]):
+                return tuple(likest)
         found = self._search(
             prompt := self._prompt(context, request, near),
             candidates,
@@ -127,9 +134,15 @@ class Generator:
             least,
             lambda answer: self._fit(context, request, answer, prompt),
         )
-        made = [Candidate(text, confidence, request.replace) for text, confidence in found.items()]
-        made = [*own, *(each for each in made if all(each.text != other.text for other in own))]
-        return tuple(sorted(made, key=lambda item: self._doubt(parsed, item))[:candidates])
+        own = adapted(len(near))
+        known = {each.text for each in own}
+        made = [Candidate(text, sure, request.replace) for text, sure in found.items() if text not in known]
+        pool = [*own, *made]
+        trust = [each.confidence if each.origin else MADE_UP * each.confidence for each in pool]
+        order = chosen(
+            [each.text for each in pool], trust, candidates, lambda place: self._reads_clean(parsed, pool[place])
+        )
+        return tuple(pool[place] for place in order)
 
     def generate_prompt(
         self,
@@ -225,15 +238,13 @@ class Generator:
             body = cut_to_whole(body, request)
         return placed(context, request, body)
 
-    def _doubt(self, parsed: ParsedSource, candidate: Candidate) -> tuple[bool, float]:
-        """Sorts what reads clean first, then by how close it is to what a person would write."""
-        trust = candidate.confidence if candidate.origin else MADE_UP * candidate.confidence
+    def _reads_clean(self, parsed: ParsedSource, candidate: Candidate) -> bool:
+        """Whether the judge, where there is one, has nothing against the file with the candidate in place."""
         if self._judge is None:
-            return False, -trust
+            return True
         text, span = parsed.text, candidate.span
         after = SourceText(text[: span.start] + candidate.text + text[span.end :])
-        clean = self._judge(after, Span(span.start, span.start + len(candidate.text)))
-        return not clean, -trust
+        return self._judge(after, Span(span.start, span.start + len(candidate.text)))
 
     def _function(self, answer: Answer, sentence: str, lead: str = "") -> str | None:
         """The function in the model's text, with the sentence as its docstring."""

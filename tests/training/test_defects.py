@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import time
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from codehunch.syntax.parsing import parse
 from codehunch.syntax.text import SourceText
 from codehunch_training.corpus.around import source_of
 from codehunch_training.corpus.harvest import read_functions, write_functions
-from codehunch_training.corpus.injection import definition, inject
+from codehunch_training.corpus.injection import definition, inject, misuse
 from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.corpus.vocabulary import learn_vocabulary
 from codehunch_training.export.calibration import THRESHOLD_STEP, threshold_for
@@ -175,6 +176,9 @@ def assert_consistent(held: dict[str, Any], functions: int, card: str) -> None:
     assert all(row["fix"] <= row["token"] <= row["line"] <= row["injected"] for row in kinds.values())
     every = held["at_false_alarms"]["every kind"]
     assert every["functions"] == injected
+    drawn = held["at_false_alarms"]["variable-misuse, any for any"]
+    assert 0 < drawn["functions"] <= functions
+    assert drawn["joint"] <= drawn["located"]
     points = [every[key] for key in ("at_0.01", "at_0.05", "at_0.1")]
     assert [point["false_alarms"] <= rate for point, rate in zip(points, (0.01, 0.05, 0.1), strict=True)] == [True] * 3
     assert points == sorted(points, key=lambda point: point["located"])
@@ -361,6 +365,24 @@ def test_labels_stand_on_the_changed_lexemes(functions: Path) -> None:
         assert example.kinds[0] == 0
         seen += 1
     assert seen > 60
+
+
+def test_published_misuse_is_drawn_evenly() -> None:
+    names = [f"name_{number}" for number in range(20)]
+    body = "".join(f"    {name} = read()\n" for name in names)
+    parsed = parse(f"def f(first):\n{body}    return first + name_0\n")
+    node = definition(parsed)
+    assert node is not None
+    rng = random.Random(3)
+    drawn = [made for _ in range(300) if (made := misuse(parsed, node, rng))]
+    assert {tuple(made.originals.values()) for made in drawn} == {("first",), ("name_0",)}
+    assert {tuple(made.labels.values()) for made in drawn} == {("variable-misuse",)}
+    ends = Counter(made.text.rsplit("return ", 1)[1] for made in drawn)
+    wanted = {f"{name} + name_0\n" for name in names} | {f"first + {name}\n" for name in [*names[1:], "first"]}
+    assert set(ends) == wanted
+    assert max(ends.values()) < 25  # Evenly, 7.5 of each: the nearest is no likelier than the farthest.
+    alone = parse("def f(first):\n    return first\n")
+    assert misuse(alone, alone.tree.root_node.named_children[0], rng) is None
 
 
 def test_masked_lexemes_are_hidden_and_asked_for(functions: Path) -> None:

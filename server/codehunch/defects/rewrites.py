@@ -220,8 +220,8 @@ def _quoted_alike(text: str, own: str) -> bool:
     return alike and not any(mark in text[1:-1] for mark in "'\"\\")
 
 
-def variable_slots(parsed: ParsedSource, scopes: Scopes, at: int | None = None) -> Iterator[Slot]:
-    """The slots of variables that are read, or of the one at an offset alone."""
+def variable_slots(parsed: ParsedSource, scopes: Scopes, at: int | None = None, most: int = _LIMIT) -> Iterator[Slot]:
+    """The slots of variables that are read, or of the one at an offset alone; with up to ``most`` others each."""
     for load in scopes.loads:
         if at is not None and parsed.offset(load.node.start_byte) != at:
             continue
@@ -231,7 +231,7 @@ def variable_slots(parsed: ParsedSource, scopes: Scopes, at: int | None = None) 
         span = parsed.span(load.node)
         # Nearest bindings first: the variable a person mistypes is usually one just written.
         others = sorted((b for b in visible.values() if b.name != load.name), key=lambda b: -b.start)
-        rewrites = tuple(Rewrite((Edit(span, b.name),), (span.start,), b.name) for b in others[:_LIMIT])
+        rewrites = tuple(Rewrite((Edit(span, b.name),), (span.start,), b.name) for b in others[:most])
         if rewrites:
             yield Slot("variable-misuse", span, rewrites)
 

@@ -12,7 +12,7 @@ from tree_sitter import Node
 from codehunch.defects.arguments import argument_slots
 from codehunch.defects.findings import Edit
 from codehunch.defects.repairs import OF_NAMES
-from codehunch.defects.rewrites import Rewrite, Slot, apply, moved, slots
+from codehunch.defects.rewrites import Rewrite, Slot, apply, moved, slots, variable_slots
 from codehunch.defects.scopes import Scopes, analyse
 from codehunch.defects.slips import SHORTEST, corrections
 from codehunch.defects.surroundings import Around, words_of
@@ -165,7 +165,22 @@ def inject(parsed: ParsedSource, node: Node, count: int, rng: random.Random) -> 
     inner = inner_definition(node)
     scopes = analyse(inner)
     candidates = [*slots(parsed, inner, scopes), *argument_slots(parsed, inner, scopes)]
-    chosen = with_strange_names(draw(candidates, count, rng), parsed, scopes, rng)
+    return _changed(parsed, with_strange_names(draw(candidates, count, rng), parsed, scopes, rng))
+
+
+def misuse(parsed: ParsedSource, node: Node, rng: random.Random) -> Injected | None:
+    """A copy of the function where one variable that is read became another one that has a value there, place and
+    variable drawn evenly: how published sets of variable misuse are made (Vasic et al. 2019; Hellendoorn et al. 2020),
+    but for variables that are bound further down. ``None`` where there are no two variables."""
+    scopes = analyse(inner_definition(node))
+    candidates = [*variable_slots(parsed, scopes, most=len(scopes.bindings))]
+    if not candidates:
+        return None
+    slot = rng.choice(candidates)
+    return _changed(parsed, [(slot, rng.choice(slot.rewrites))])
+
+
+def _changed(parsed: ParsedSource, chosen: Sequence[tuple[Slot, Rewrite]]) -> Injected | None:
     if not chosen:
         return None
     edits = [edit for _, rewrite in chosen for edit in rewrite.edits]

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+from tree_sitter import Node
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.defects.confidence import FEATURES, confidence, features, kind_feature
 from codehunch.defects.detector import Inspected, inspect
+from codehunch.defects.surroundings import Around
 from codehunch.defects.units import Unit
 from codehunch.defects.verification import read_units
 from codehunch.inference.classifier import Classifier
-from codehunch.syntax.parsing import parse
+from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch_training.corpus.around import unit_of
 from codehunch_training.corpus.injection import Injected, definition, inject
 from codehunch_training.corpus.lapses import LAPSED, lapse
@@ -35,6 +37,9 @@ SURE = 0.95
 _LEAST_PROJECTS, _DRAWS = 8, 1000
 PRIOR = 1 / 50
 """Defective functions among all, as assumed by the reported confidence."""
+
+Make = Callable[[ParsedSource, Node, Around | None, random.Random], Injected | None]
+"""A definition, the only one of its text, and what its file binds: the same with a defect, if one can be made."""
 
 
 @attrs.frozen
@@ -158,31 +163,39 @@ def judge(
 ) -> tuple[Judged, Judged]:
     """Clean functions, and the same with one injected defect each (none without ``injected``), as the detector sees
     them. The share ``lapsed`` of the defects are lapses (``corpus.lapses``), where the file is known."""
+
+    def make(parsed: ParsedSource, node: Node, around: Around | None, rng: random.Random) -> Injected | None:
+        if around is not None and lapsed and rng.random() < lapsed and (made := lapse(parsed, node, around, rng)):
+            return made
+        return inject(parsed, node, 1, rng)
+
+    clean = _judged(classifier, [unit_of(row) for row in rows], {}, threshold)
+    faulty = judge_defects(classifier, rows if injected else (), seed, threshold, make)
+    return attrs.evolve(clean, rows=tuple(range(len(rows)))), faulty
+
+
+def judge_defects(
+    classifier: Classifier, rows: Sequence[FunctionRow], seed: int, threshold: float, make: Make
+) -> Judged:
+    """The functions that ``make`` can make defective, as the detector sees them then."""
     rng = random.Random(seed)
-    clean = [unit_of(row) for row in rows]
     faulty: list[tuple[Unit, Injected]] = []
     originals: list[str] = []
     numbers: list[int] = []
-    for number, row in enumerate(rows if injected else ()):
+    for number, row in enumerate(rows):
         parsed = parse(row.text)
         node = definition(parsed)
-        made, around = None, clean[number].around
-        if node is not None and around is not None and lapsed and rng.random() < lapsed:
-            made = lapse(parsed, node, around, rng)
-        if node is not None and made is None:
-            made = inject(parsed, node, 1, rng)
+        unit = unit_of(row)
+        made = make(parsed, node, unit.around, rng) if node is not None else None
         if made is not None:
-            faulty.append((attrs.evolve(clean[number], text=made.text, around=made.around or around), made))
+            faulty.append((attrs.evolve(unit, text=made.text, around=made.around or unit.around), made))
             originals.append(row.text)
             numbers.append(number)
     truth = {id(unit): set(made.labels) for unit, made in faulty}
     wrong = _judged(classifier, [unit for unit, _ in faulty], truth, threshold)
     kinds = tuple(next(iter(made.labels.values())) for _, made in faulty)
     places = tuple(frozenset(made.labels) for _, made in faulty)
-    return (
-        attrs.evolve(_judged(classifier, clean, {}, threshold), rows=tuple(range(len(rows)))),
-        attrs.evolve(wrong, kinds=kinds, originals=tuple(originals), rows=tuple(numbers), wrong=places),
-    )
+    return attrs.evolve(wrong, kinds=kinds, originals=tuple(originals), rows=tuple(numbers), wrong=places)
 
 
 def _judged(classifier: Classifier, units: list[Unit], truth: dict[int, set[int]], threshold: float) -> Judged:

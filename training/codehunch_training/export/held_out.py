@@ -8,28 +8,33 @@ bootstrapped by project: a few projects give wide ones, and should.
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+from tree_sitter import Node
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.manifest import DefectSpec
 from codehunch.defects.confidence import confidence
 from codehunch.defects.detector import Inspected, mending_trials
 from codehunch.defects.rewrites import apply
+from codehunch.defects.surroundings import Around
 from codehunch.defects.verification import can_be_wrong, read_units
 from codehunch.inference.classifier import Classifier
+from codehunch.syntax.parsing import ParsedSource
 from codehunch.syntax.text import SourceText
+from codehunch_training.corpus.injection import Injected, misuse
 from codehunch_training.corpus.rows import FunctionRow
 from codehunch_training.evaluation.binary import interval_by
 from codehunch_training.evaluation.defects import auc
 from codehunch_training.evaluation.fairness import fairness
 from codehunch_training.evaluation.predictions import Predictions
 from codehunch_training.evaluation.slices import SIZES, properties, renamed, size_class
-from codehunch_training.export.calibration import ALARM_BUDGETS, PRIOR, Judged, judge
+from codehunch_training.export.calibration import ALARM_BUDGETS, PRIOR, Judged, judge, judge_defects
 
 FALSE_ALARM_RATES = (0.01, 0.05, 0.1)
 """Shares of clean functions that may be flagged, for localisation and repair."""
@@ -39,6 +44,9 @@ RENAMED, LANGUAGES = 300, ("English", "German", "Spanish", "Chinese (pinyin)")
 """Functions that are read with names of other languages; English ones tell what a new name alone does."""
 
 Bools = NDArray[np.bool_]
+Points = tuple[NDArray[np.float64], NDArray[np.int64]]
+EVENLY = "variable-misuse, any for any"
+"""Row of the defects that are drawn as published sets of variable misuse are."""
 
 
 @attrs.frozen(eq=False)
@@ -68,7 +76,8 @@ def report(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 4) -> dict[s
     kinds = np.array(faulty.judged.kinds)
     levels = {name: _level(clean, faulty, spec.thresholds[name], rows) for name in ALARM_BUDGETS}
     by_kind = {name: _by_kind(clean, faulty, spec.thresholds[name]) for name in ("medium", "high")}
-    points = [_points(classifier, each.judged) for each in (clean, faulty)]
+    even = _seen(judge_defects(classifier, rows, seed, spec.candidate, evenly), spec)
+    points = [_points(classifier, each.judged) for each in (clean, faulty, even)]
     return {
         "functions": clean.judged.functions,
         "lines": clean.judged.lines,
@@ -78,8 +87,9 @@ def report(bundle: Bundle, rows: Sequence[FunctionRow], seed: int = 4) -> dict[s
         "by_kind_high": {kind: [row["token"], row["injected"]] for kind, row in by_kind["high"].items()},
         "by_kind": by_kind,
         "at_false_alarms": {
-            "every kind": _joint(clean, faulty, points, np.ones(len(kinds), dtype=bool)),
-            "variable-misuse": _joint(clean, faulty, points, kinds == "variable-misuse"),
+            "every kind": _joint(points[0], faulty, points[1], np.ones(len(kinds), dtype=bool)),
+            "variable-misuse": _joint(points[0], faulty, points[1], kinds == "variable-misuse"),
+            EVENLY: _joint(points[0], even, points[2], np.ones(even.judged.functions, dtype=bool)),
         },
         "calibration": _calibration(clean, faulty),
         "slices": _slices(clean, spec, rows, points[0][0]),
@@ -166,7 +176,7 @@ def _by_kind(clean: Seen, faulty: Seen, least: float) -> dict[str, dict[str, Any
     return found
 
 
-def _points(classifier: Classifier, judged: Judged) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _points(classifier: Classifier, judged: Judged) -> Points:
     """[functions]: the highest suspicion of each, and where it stands."""
     peaks, places = np.zeros(judged.functions), np.full(judged.functions, -1)
     for number, unit in enumerate(judged.units):
@@ -178,12 +188,17 @@ def _points(classifier: Classifier, judged: Judged) -> tuple[NDArray[np.float64]
     return peaks, places
 
 
-def _joint(clean: Seen, faulty: Seen, points: Any, chosen: Bools) -> dict[str, Any]:
+def evenly(parsed: ParsedSource, node: Node, around: Around | None, rng: random.Random) -> Injected | None:
+    """Variable misuse as published sets have it."""
+    return misuse(parsed, node, rng)
+
+
+def _joint(unharmed: Points, faulty: Seen, harmed: Points, chosen: Bools) -> dict[str, Any]:
     """Detection, localisation and repair of defects against their clean twins, as variable misuse is reported
     (Vasic et al. 2019; Hellendoorn et al. 2020, GREAT, section 4): ``located``: the most suspicious lexeme is the
     wrong one; ``joint``: and the first fix is the original. At a share of clean functions that may be flagged, both
     ask also that the function is flagged. The suspicion decides, no confidence."""
-    (calm, _), (peaks, places) = points
+    (calm, _), (peaks, places) = unharmed, harmed
     twins = np.array(faulty.judged.rows, dtype=np.int64)[chosen]
     located = np.array([at in wrong for at, wrong in zip(places.tolist(), faulty.judged.wrong, strict=True)])[chosen]
     surest = np.zeros(faulty.judged.functions, dtype=bool)

@@ -201,8 +201,10 @@ def test_surprise_is_what_the_decoder_thinks(made: tuple[Path, Path, Bundle]) ->
     assert cost == pytest.approx(-answer.log_probability, rel=1e-3)
 
 
-def test_the_shipped_recipe_is_read() -> None:
-    recipe = read_recipe(DEFAULT_RECIPE)
+@pytest.mark.parametrize("name", ["generation-default", "generation-gpu"])
+def test_the_shipped_recipes_are_read(name: str) -> None:
+    recipe = read_recipe(DEFAULT_RECIPE.with_stem(name))
+    assert recipe.d_model == recipe.heads * recipe.d_kv
     assert sum(recipe.mix.values()) == pytest.approx(1)
     assert sum(recipe.first_mix.values()) == pytest.approx(1)
 

@@ -5,6 +5,8 @@ The command line and the editor both ask here, so they leave out the same.
 
 from __future__ import annotations
 
+import os
+from itertools import islice
 from pathlib import Path
 
 import attrs
@@ -12,9 +14,15 @@ import attrs
 from codehunch.baseline import Baseline, read_baseline
 from codehunch.changes import Revision
 from codehunch.defects.findings import Finding
+from codehunch.defects.imports import imports_of, with_imports
 from codehunch.feedback import Dismissals
-from codehunch.settings import Settings
+from codehunch.files import SourceFile, walk
+from codehunch.project_imports import ProjectImports
+from codehunch.settings import Settings, SettingsReader
 from codehunch.syntax.text import SourceText
+
+_LISTED = 20_000
+"""Files of a project that are considered when it is asked how it imports a name."""
 
 
 @attrs.frozen
@@ -37,6 +45,7 @@ class Screen:
         self._dismissals = dismissals
         self._baselines: dict[str, tuple[tuple[int, int] | None, Baseline]] = {}
         self._revisions: dict[str, Revision] = {}
+        self._imports = ProjectImports(files_of)
 
     def revision(self, name: str) -> Revision:
         """The revision of that name; made once, for it remembers what it has read."""
@@ -45,7 +54,8 @@ class Screen:
     def show(
         self, findings: tuple[Finding, ...], path: str, source: SourceText, language: str, settings: Settings
     ) -> Shown:
-        """What is left of the findings of one text. ``path`` is absolute, or a URI of something that is no file.
+        """What is left of the findings of one text, with the imports that may be missing as fixes. ``path`` is
+        absolute, or a URI of something that is no file.
 
         Raises BaselineUnreadable and RevisionUnknown.
         """
@@ -60,7 +70,11 @@ class Screen:
         new = len(findings)
         if findings and settings.changed_since is not None and "://" not in path:
             findings = self.revision(settings.changed_since).touched(findings, path, source, language)
-        return Shown(findings, everything - wanted, wanted - new, new - len(findings))
+        hidden = everything - wanted, wanted - new, new - len(findings)
+        if language == "python" and any(each.import_margin for each in findings):
+            find = self._imports.finder(Path(path)) if os.path.isabs(path) else imports_of
+            findings = with_imports(findings, source.text, find)
+        return Shown(findings, *hidden)
 
     def baseline(self, path: str) -> Baseline:
         """A baseline file, read again when it has changed."""
@@ -73,3 +87,10 @@ class Screen:
         if known is None or known[0] != stamp:
             known = self._baselines[path] = stamp, read_baseline(Path(path))
         return known[1]
+
+
+def files_of(root: Path) -> list[str]:
+    """The Python files of a project, as a check of it would find them."""
+    reader = SettingsReader()
+    entries = islice(walk([str(root)], ["python"], reader.for_folder), _LISTED)
+    return [each.path for each in entries if isinstance(each, SourceFile)]

@@ -195,6 +195,27 @@ def test_fixes_are_written(cli: Cli, project: Path, encoding: str, newline: str,
         assert path.read_bytes() == after
 
 
+def test_missing_imports_are_written_as_the_project_writes_them(cli: Cli, project: Path) -> None:
+    package = project / "shop"
+    package.mkdir()
+    (project / "pyproject.toml").touch()
+    (package / "__init__.py").touch()
+    (package / "errors.py").write_text("class OutOfStock(Exception):\n    pass\n")
+    (package / "cart.py").write_text("from .errors import OutOfStock\n\n\ndef nothing():\n    raise OutOfStock\n")
+    path = package / "orders.py"
+    code = (
+        'def first(path):\n    with open(os.path.join(path, "orders")) as file:\n        return file.readline()\n\n\n'
+    )
+    code += "def order(count):\n    if not count:\n        raise OutOfStock(count)\n    return count\n\n\n"
+    code += "def listed(path):\n    return sorted(os.listdir(path))\n"
+    path.write_text(code)
+    wanted = {row["fix"]["message"] for row in found(cli, "shop/orders.py")}
+    assert wanted == {"Insert `import os`", "Insert `from .errors import OutOfStock`"}
+    assert found(cli, "shop/orders.py", "--fix") == []
+    head = path.read_text().removesuffix(code)
+    assert set(head.split("\n")) == {"import os", "from .errors import OutOfStock", ""}
+
+
 def test_the_diff_of_nothing(cli: Cli, project: Path) -> None:
     (project / "a.py").write_text(CLEAN)
     result = cli("check", "--diff")

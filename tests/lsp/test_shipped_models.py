@@ -167,6 +167,26 @@ async def test_typing_a_wrong_name_warns_at_it_and_mending_it_takes_the_warning_
     assert not lsp.messages
 
 
+async def test_an_import_that_is_missing_is_offered_where_imports_stand(lsp: LanguageClient) -> None:
+    text = '"""Sizes."""\n\nimport re\n\n\ndef size(path):\n    return os.path.getsize(path)\n'
+    await start(lsp, text)
+    (shown,) = await diagnostics(lsp)
+    assert shown.range == types.Range(types.Position(6, 11), types.Position(6, 13))
+    assert "`import os`" in shown.message
+    context = types.CodeActionContext([shown], [types.CodeActionKind.QuickFix])
+    asked = types.CodeActionParams(types.TextDocumentIdentifier(URI), shown.range, context)
+    first, *_ = await lsp.text_document_code_action_async(asked) or []
+    assert isinstance(first, types.CodeAction)
+    assert (first.title, first.is_preferred) == ("Insert `import os`", True)
+    assert first.edit is not None
+    assert first.edit.changes is not None
+    below = types.Position(3, 0)
+    assert list(first.edit.changes[URI]) == [types.TextEdit(types.Range(below, below), "import os\n")]
+    edit(lsp, 1, 3, (0, 0), "import os\n")
+    assert await diagnostics(lsp) == []
+    assert not lsp.messages
+
+
 async def test_the_editor_shows_what_the_command_line_prints(lsp: LanguageClient) -> None:
     await start(lsp, "")
     detector = Detector(active_bundle("defects"))

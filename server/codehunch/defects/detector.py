@@ -47,6 +47,8 @@ class Inspected:
     trials: tuple[Trial, ...]
     """The cleanest first."""
     evidence: Evidence
+    imported: Trial | None = None
+    """How the function reads where its file imports the name at the place; ``None`` where that is bound."""
 
 
 def inspect(
@@ -62,7 +64,9 @@ def inspect(
         places.extend(suspicious_places(unit, reading, threshold))
     found = []
     for place, trials in zip(places, try_rewrites(places, classifier, cancelled), strict=True):
-        found.append(Inspected(place, tuple(trials), _evidence_of(place, trials, classifier.labels)))
+        own = [trial for trial in trials if trial.rewrite.edits]
+        importing = next((trial for trial in trials if not trial.rewrite.edits), None)
+        found.append(Inspected(place, tuple(own), _evidence_of(place, own, classifier.labels), importing))
     return found
 
 
@@ -95,6 +99,20 @@ def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
         mending.sort(key=lambda trial: not _is_slip(unit.lexemes[at], trial))
     mending.sort(key=lambda trial: trial.kind != item.evidence.kind)
     return [trial for trial in mending if trial.kind == mending[0].kind]
+
+
+def import_margin(item: Inspected, candidate: float) -> float:
+    """How much cleaner the place reads once the file imports its name; 0 where that mends nothing, or where the class
+    around has a member of this name."""
+    trial, unit = item.imported, item.place.unit
+    if trial is None or trial.spreads or trial.suspicion >= min(candidate, item.evidence.suspicion / 2):
+        return 0.0
+    around, name = unit.around, unit.lexemes[item.place.at].text
+    if around is not None and around.class_name is not None:
+        member = around.surroundings.of_member(around.class_name, name)
+        if Standing.METHOD <= member <= Standing.FIELD:
+            return 0.0
+    return item.evidence.suspicion - trial.suspicion
 
 
 class Detector:
@@ -245,6 +263,7 @@ class Detector:
             fixes=fixes,
             alternatives=_alternatives(item, lexeme),
             evidence=_evidence(place, mending[0]) if mending else (),
+            import_margin=import_margin(item, self._spec.candidate),
         )
 
 
@@ -353,7 +372,7 @@ def _in_file(finding: Finding, unit: Unit, functions: Sequence[Function]) -> Fin
     span = unit.in_file(finding.span)
     holders = [function for function in functions if function.span.contains(span)]
     fixes = tuple(
-        Fix(fix.message, tuple(Edit(unit.in_file(edit.span), edit.content) for edit in fix.edits), fix.margin)
+        attrs.evolve(fix, edits=tuple(Edit(unit.in_file(edit.span), edit.content) for edit in fix.edits))
         for fix in finding.fixes
     )
     name = holders[-1].qualified_name if holders else ""

@@ -27,6 +27,15 @@ class Fix:
     margin: float
     """How much cleaner the rewritten function reads than the original: the drop of the defect
     probability at the edited place, between 0 and 1."""
+    imports: tuple[str, ...] = ()
+    """Statements of which any brings the name that is wanting, the best first; the edits write one of them."""
+
+    def collides(self, other: Fix) -> bool:
+        """Whether the two cannot be applied together: their edits touch. Imports may stand in any order, and one that
+        both write is written once."""
+        if self.imports and other.imports:
+            return False
+        return any(one.span.touches(two.span) for one in self.edits for two in other.edits)
 
 
 @attrs.frozen
@@ -56,5 +65,8 @@ class Finding:
     alternatives: tuple[Alternative, ...] = ()
     evidence: tuple[Span, ...] = ()
     """Other places that speak for the finding, such as the use of the name the model expected."""
+    import_margin: float = 0.0
+    """How much cleaner the function reads once its file imports the name that is flagged, as ``Fix.margin``; 0 where
+    that is no fix. ``codehunch.defects.imports.with_imports`` makes it one."""
     fingerprint: str = ""
     """What dismissals and baselines know it by; see ``codehunch.defects.fingerprints``."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import attrs
 
-from codehunch.defects.findings import PER_FUNCTION, Edit, Finding
+from codehunch.defects.findings import PER_FUNCTION, Finding
 from codehunch.defects.rewrites import apply
 from codehunch.syntax.text import SourceText
 
@@ -40,7 +40,8 @@ def fix(source: SourceText, findings: tuple[Finding, ...], check: Check) -> Fixe
         chosen = _one_per_function([finding for finding in findings if finding.function not in given_up])
         if not chosen:
             break
-        text = SourceText(apply(source.text, [edit for finding in chosen for edit in finding.fixes[0].edits]))
+        edits = dict.fromkeys(edit for finding in chosen for edit in finding.fixes[0].edits)  # One import mends many.
+        text = SourceText(apply(source.text, list(edits)))
         found = check(text)
         touched = {finding.function for finding in chosen}
         if len(_outside(touched, found)) > len(_outside(touched, findings)):
@@ -71,15 +72,13 @@ def _helped(mended: Finding, before: Iterable[Finding], after: Iterable[Finding]
 
 
 def _one_per_function(findings: Sequence[Finding]) -> list[Finding]:
-    """The surest finding of each function that has a fix; their edits do not touch each other."""
+    """The surest finding of each function that has a fix; they can be applied together."""
     chosen: list[Finding] = []
-    taken: list[Edit] = []
     functions: set[str] = set()
     for finding in sorted(findings, key=lambda each: -each.confidence):
-        edits = finding.fixes[0].edits if finding.fixes else ()
-        clear = not any(a.span.start <= b.span.end and b.span.start <= a.span.end for a in edits for b in taken)
-        if edits and clear and finding.function not in functions:
+        if not finding.fixes or not finding.fixes[0].edits or finding.function in functions:
+            continue
+        if not any(finding.fixes[0].collides(each.fixes[0]) for each in chosen):
             functions.add(finding.function)
-            taken += edits
             chosen.append(finding)
     return chosen

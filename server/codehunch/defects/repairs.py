@@ -61,6 +61,14 @@ def repairs(unit: Unit, at: int, kind: str) -> list[Rewrite]:
     return spelt + [rewrite for rewrite in others if rewrite.label not in names]
 
 
+def imported(unit: Unit, at: int) -> tuple[Rewrite, Unit] | None:
+    """The unit as it would stand in a file that imports the name at lexeme number ``at``, where nothing binds that."""
+    if not unit.standings or unit.standings[at] != Standing.UNBOUND:
+        return None
+    lexeme = unit.lexemes[at]
+    return Rewrite((), (lexeme.span.start,), lexeme.text), unit.importing(lexeme.text)
+
+
 def _replaced(lexeme: Lexeme, name: str) -> Rewrite:
     return Rewrite((Edit(lexeme.span, name),), (lexeme.span.start,), name)
 

@@ -95,6 +95,7 @@ class Rewrite:
     """Edits to the text and the places where the changed program is to be flagged."""
 
     edits: tuple[Edit, ...]
+    """None where not the function changes but the file around it, which imports the name at the place."""
     anchors: tuple[int, ...]
     """Offsets in the text *before* the edits; ``moved`` gives them in the text after."""
     label: str

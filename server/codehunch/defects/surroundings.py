@@ -189,6 +189,11 @@ class Around:
     def narrowed(self, words: Collection[str]) -> Around:
         return Around(self.surroundings.narrowed(self.class_name, words), self.class_name)
 
+    def importing(self, name: str) -> Around:
+        """The same in a file that imports ``name`` besides."""
+        file = self.surroundings
+        return attrs.evolve(self, surroundings=attrs.evolve(file, names={**file.names, name: Standing.IMPORT}))
+
     def to_json(self) -> str:
         """One line; equal for equal values."""
         file = self.surroundings

@@ -122,6 +122,10 @@ class Unit:
         broken = changed.parsed.tree.root_node.has_error and not self.parsed.tree.root_node.has_error
         return None if broken else changed
 
+    def importing(self, name: str) -> Unit:
+        """The unit in a file that imports ``name`` besides."""
+        return attrs.evolve(self, around=self.around.importing(name)) if self.around is not None else self
+
     def in_file(self, span: Span) -> Span:
         return Span(span.start + self.shift, span.end + self.shift)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codehunch.defects.findings import Edit
-from codehunch.defects.repairs import repairs
+from codehunch.defects.repairs import OF_NAMES, imported, repairs
 from codehunch.defects.rewrites import Rewrite, moved
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier, Reading
@@ -93,6 +93,8 @@ def try_rewrites(
     tried: list[tuple[int, str, Rewrite, Unit]] = []
     for number, place in enumerate(places):
         unit = place.unit
+        if (importing := imported(unit, place.at)) is not None:
+            tried.append((number, OF_NAMES[0], *importing))
         for kind in likely_kinds(place.reading, place.at, classifier.labels):
             most = max(2, min(_REWRITES, _LEXEMES // len(unit.lexemes)))
             for rewrite in repairs(unit, place.at, kind)[:most]:

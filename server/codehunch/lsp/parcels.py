@@ -8,7 +8,7 @@ from typing import cast
 
 import attrs
 
-from codehunch.defects.findings import Edit, Finding, Fix
+from codehunch.defects.findings import Edit, Finding
 from codehunch.inference.frames import pack, read_frame
 from codehunch.syntax.spans import Span
 
@@ -33,7 +33,7 @@ def moved(finding: Finding, by: int) -> Finding:
         finding,
         span=place(finding.span),
         fixes=tuple(
-            Fix(fix.message, tuple(Edit(place(edit.span), edit.content) for edit in fix.edits), fix.margin)
+            attrs.evolve(fix, edits=tuple(Edit(place(edit.span), edit.content) for edit in fix.edits))
             for fix in finding.fixes
         ),
         evidence=tuple(place(span) for span in finding.evidence),

@@ -28,6 +28,7 @@ from codehunch.bundles.errors import BundleError
 from codehunch.inference.encoding import LexicalEncoder
 from codehunch_training.compression.soups import mean_weights
 from codehunch_training.corpus.harvest import read_functions, write_functions, write_table
+from codehunch_training.corpus.imports import imports_of_projects
 from codehunch_training.corpus.members import common_members
 from codehunch_training.corpus.rows import FunctionRow, to_line
 from codehunch_training.corpus.words import as_file, words_of_names
@@ -133,6 +134,28 @@ def words(
     users = words_of_names((row for row in read_functions(functions) if row.project not in held_out), each)
     out.write_text(as_file(users, least, many), encoding="utf-8")
     typer.echo(json.dumps({"words": sum(count >= least for count in users.values())}))
+
+
+@app.command()
+@_errors_in_a_line()
+def imports(
+    out: Annotated[Path, typer.Argument(help="Text file to write, a statement a line.")],
+    trees: Annotated[
+        list[Path],
+        typer.Argument(exists=True, file_okay=False, help="Source trees; each folder's name is its project's."),
+    ],
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    least: Annotated[int, typer.Option(help="Projects that have an import at least.")] = 8,
+    files: Annotated[int, typer.Option(help="Files of a tree that are read at most, drawn by chance.")] = 50,
+) -> None:
+    """Collect the imports that many projects have: fixes of names that nothing binds are drawn from them."""
+    left_out = {name.lower() for name in (*LEFT_OUT, *read_recipe(recipe).held_out)}
+    named = sorted((tree.name.split("-")[0], tree) for tree in trees)
+    chosen = [(name, tree) for name, tree in named if name.lower() not in left_out]
+    shown = track(chosen, "trees", len(chosen), console=Console(stderr=True))
+    found = imports_of_projects(shown, least, files)
+    out.write_text("\n".join(found) + "\n", encoding="utf-8")
+    typer.echo(json.dumps({"imports": len(found), "projects": len(chosen)}))
 
 
 @app.command()

@@ -96,16 +96,15 @@ def _fix(scene: _Scene, finding: Finding, fix: Fix, best: bool) -> types.CodeAct
 
 
 def _fix_all(scene: _Scene, code: str, findings: list[Finding]) -> types.CodeAction | None:
-    """The best fix of every finding of a kind; one for each place, since edits must not overlap."""
+    """The best fix of every finding of a kind; of those that can be applied together."""
     chosen: list[Finding] = []
-    edits: list[Edit] = []
     for finding in findings:
-        best = finding.fixes[0].edits if finding.code == code and finding.fixes else ()
-        if best and not any(edit.span.touches(other.span) for edit in best for other in edits):
+        best = finding.fixes[0] if finding.code == code and finding.fixes else None
+        if best is not None and best.edits and not any(best.collides(each.fixes[0]) for each in chosen):
             chosen.append(finding)
-            edits.extend(best)
     if len(chosen) < 2:
         return None
+    edits = dict.fromkeys(edit for finding in chosen for edit in finding.fixes[0].edits)  # One import mends many.
     return _quick_fix(scene, f"Fix all {len(chosen)} {code} in this file", tuple(edits), chosen)
 
 

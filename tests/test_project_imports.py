@@ -22,6 +22,7 @@ FILES = {
     "shop/web/urls.py": "try:\n    from fastjson import dumps as to_json\nexcept ImportError:\n    to_json = None\n",
     "tests/test_cart.py": "from shop.cart import OutOfStock\nfrom shop.items import Item\n",
     "tests/test_new.py": "",
+    "shop/tests/test_plots.py": "plt = None\nOrder = None\n",
     "broken.py": "from shop.items import (Item\n",
     "binary.py": "\0Item",
     "ignored/late.py": "from elsewhere import Widget\n",
@@ -54,6 +55,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("shop/new.py", "errors", "from shop import errors"),
         ("tests/test_new.py", "shop", "import shop"),
         ("shop/new.py", "Widget", None),
+        ("shop/new.py", "Order", None),
+        ("shop/new.py", "plt", "import matplotlib.pyplot as plt"),
         ("shop/new.py", "os", "import os"),
     ],
 )

@@ -18,6 +18,7 @@ from codehunch.defects.imports import Find, imports_of
 from codehunch.syntax.common import common_prefix
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.parsing import parse, text_of
+from codehunch.syntax.text import SourceText
 
 _MARKS = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg")
 """What stands in the outermost folder of a project."""
@@ -28,6 +29,7 @@ _ENOUGH = 12
 _LISTED_FOR = 30.0
 """Seconds for which the list of a project's files holds."""
 _WAYS = 3
+_TESTS = {"test", "tests", "testing"}
 _IMPORTED, _DEFINED = 2, 3
 """What an import of a name and its definition are worth: what two files import from elsewhere is passed on there."""
 
@@ -59,7 +61,7 @@ class ProjectImports:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._listed: dict[Path, tuple[float, tuple[str, ...]]] = {}
-        self._known: dict[tuple[Path, str, Path], tuple[float, tuple[str, ...]]] = {}
+        self._known: dict[tuple[Path, str], tuple[float, tuple[str, ...]]] = {}
 
     def finder(self, path: Path) -> Find:
         """What a file of a project would write to import a name: as its other files do, the nearest counting first, or
@@ -79,7 +81,7 @@ class ProjectImports:
         if root is None:
             return ()
         now = time.monotonic()
-        key = root, name, path.parent
+        key = path, name
         if key not in self._known or now - self._known[key][0] > _LISTED_FOR:
             if root not in self._listed or now - self._listed[root][0] > _LISTED_FOR:
                 self._listed[root] = now, tuple(self._files(root))
@@ -111,50 +113,49 @@ def package_of(folder: Path) -> tuple[str, ...]:
 
 def _votes(name: str, path: Path, files: Sequence[str]) -> _Votes:
     """What the files of a project say, the nearest first."""
-    votes, end, word = _Votes(), time.monotonic() + _SECONDS, name.encode()
-    here = str(path)
+    votes, end, word, here = _Votes(), time.monotonic() + _SECONDS, name.encode(), str(path)
     package_of_folder = cache(package_of)
-    for file in sorted(files, key=lambda each: -common_prefix(here, each))[:_FILES]:
+    for each in sorted(files, key=lambda each: -common_prefix(here, each))[:_FILES]:
         if votes.files >= _ENOUGH or time.monotonic() > end:
             break
-        if file == here:
+        file = Path(each)
+        if file == path or (_is_test(file) and not _is_test(path)):
             continue
-        if (module := _module_named(name, Path(file), package_of_folder)) is not None:
+        package = package_of_folder(file.parent)
+        if (module := _module_named(name, file, package)) is not None:
             votes.counts[module] += _DEFINED
         try:
             with open(file, "rb") as stream:
                 data = stream.read(_BYTES)
-            if word not in data:
-                continue
-            root = parse(decode_source(data).source).tree.root_node
+            found = list(_bound(decode_source(data).source, name, package, file)) if word in data else []
         except (OSError, SourceUnreadable):
             continue
-        package = package_of_folder(Path(file).parent)
-        found = list(_bound(root, name, package, Path(file)))
-        imported = [each for each in found if each[0] >= 0]
         # What a file imports, it may define for want of that; what a package imports from within, it passes on.
-        for level, each in imported or found[:1]:
-            if Path(file).stem == "__init__" and each.module is not None and each.module[: len(package)] == package:
-                each = _Import(package, name, None)
-            votes.counts[each] += _IMPORTED if level >= 0 else _DEFINED
-            votes.relative += level > 0
+        for dots, one in [each for each in found if each[0] >= 0] or found[:1]:
+            if file.stem == "__init__" and one.module is not None and one.module[: len(package)] == package:
+                one = _Import(package, name, None)
+            votes.counts[one] += _IMPORTED if dots >= 0 else _DEFINED
+            votes.relative += dots > 0
         votes.files += bool(found)
     return votes
 
 
-def _module_named(name: str, file: Path, package_of_folder: Callable[[Path], tuple[str, ...]]) -> _Import | None:
-    """A module, or the outermost package, that a file is and that has this name."""
-    if file.stem == name and (package := package_of_folder(file.parent)):
+def _is_test(file: Path) -> bool:
+    """Whether a file is made for tests: what it defines is for them."""
+    return file.name.startswith(("test_", "conftest.")) or not _TESTS.isdisjoint(file.parts)
+
+
+def _module_named(name: str, file: Path, package: tuple[str, ...]) -> _Import | None:
+    """The module, or the outermost package, that a file of a package is, where it has this name."""
+    if file.stem == name and package:
         return _Import(package, name, None)
-    if file.stem == "__init__" and package_of_folder(file.parent) == (name,):
-        return _Import(None, name, None)
-    return None
+    return _Import(None, name, None) if file.stem == "__init__" and package == (name,) else None
 
 
-def _bound(root: Node, name: str, package: tuple[str, ...], file: Path) -> Iterator[tuple[int, _Import]]:
+def _bound(source: SourceText, name: str, package: tuple[str, ...], file: Path) -> Iterator[tuple[int, _Import]]:
     """How the outermost level of a file binds a name: dots of the import, or -1 where it defines it."""
     module = package if file.stem == "__init__" else (*package, file.stem)
-    stack = [root]
+    stack = [parse(source).tree.root_node]
     while stack:
         node = stack.pop()
         if node.type in BLOCKS:

@@ -165,3 +165,22 @@ def test_the_list_of_attributes() -> None:
     assert names.pop() == ""
     assert len(names) == len(set(names)) > 1000
     assert all(name.isidentifier() and name.isascii() and len(name) >= 4 for name in names)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "label", "after"),
+    [
+        ("rank = mpu.rank()\n        return rank, mpu.size()", "missing-self", "self.mpu", 2),
+        ("names = [nmaes for nmaes in nmaes]\n        return nmae, nmae", "variable-misuse", "names", 2),
+        ("mpu = 1\n        return mpu, mpu", "missing-self", "self.mpu", 1),
+        ("return self.mpu, mpu, lambda mpu: mpu", "missing-self", "self.mpu", 1),
+    ],
+)
+def test_a_name_that_nothing_binds_is_mended_wherever_it_stands(body: str, kind: str, label: str, after: int) -> None:
+    text = f"class Loop:\n    def run(self):\n        {body}\n"
+    parsed = parse(text)
+    unit = cut(parsed, find_functions(parsed)[0], surroundings_of(text))
+    at = max(number for number, each in enumerate(unit.lexemes) if each.text in ("mpu", "nmae"))
+    (found,) = [each for each in repairs(unit, at, kind) if each.label == label]
+    assert len(found.edits) == after
+    assert apply(unit.text, found.edits).count(label) == unit.text.count(label) + after

@@ -344,6 +344,9 @@ def _fix(trial: Trial, lexeme: Lexeme, before: float) -> Fix:
         message = f"Insert `{only.content.strip()}`"
     else:
         message = f"Replace `{_shown(lexeme.text)}` by `{_shown(label)}`"
+    places = len(trial.rewrite.edits)
+    if places > 1 and trial.kind != "argument-swap":
+        message += f" in {places} places"
     return Fix(message, trial.rewrite.edits, max(0.0, before - trial.suspicion))
 
 

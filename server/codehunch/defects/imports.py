@@ -73,7 +73,7 @@ def with_imports(findings: Sequence[Finding], text: str, find: Find = imports_of
 def _is_slip(name: str, finding: Finding) -> bool:
     """Whether the best fix so far takes the name for a slip of another: then a module would have to be a common one."""
     edits = finding.fixes[0].edits if finding.fixes else ()
-    return len(edits) == 1 and edits[0].span == finding.span and misspelt(name, edits[0].content)
+    return any(edit.span == finding.span and misspelt(name, edit.content) for edit in edits)
 
 
 def _importing(finding: Finding, statements: tuple[str, ...], parsed: ParsedSource) -> Finding:

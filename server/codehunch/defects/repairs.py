@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
+import attrs
+
 from codehunch.defects.arguments import forgotten_arguments, forgotten_stars, waiting_names
 from codehunch.defects.findings import Edit
 from codehunch.defects.members import common_members
@@ -30,7 +32,7 @@ def repairs(unit: Unit, at: int, kind: str) -> list[Rewrite]:
     """Rewrites that would undo a defect of ``kind`` at lexeme number ``at``; none where none is known."""
     lexeme = unit.lexemes[at]
     if kind in INSERTIONS:
-        return _insertion(unit, at, kind)
+        return [_everywhere(unit, at, each) for each in _insertion(unit, at, kind)]
     if kind == "wrong-negation":
         return [_negation(unit.lexemes, at)]
     if kind == "missing-call-parentheses":
@@ -58,7 +60,26 @@ def repairs(unit: Unit, at: int, kind: str) -> list[Rewrite]:
     if variable and not others:
         names += _in_sight(unit, lexeme)
     spelt = [_replaced(lexeme, name) for name in dict.fromkeys(names)]
-    return spelt + [rewrite for rewrite in others if rewrite.label not in names]
+    found = spelt + [rewrite for rewrite in others if rewrite.label not in names]
+    return [_everywhere(unit, at, each) for each in found]
+
+
+def _everywhere(unit: Unit, at: int, rewrite: Rewrite) -> Rewrite:
+    """The rewrite of a name that nothing binds, at all places of the function where that stands: what is wrong with one
+    is wrong with the others. A rewrite of more than the name stays as it is."""
+    own = unit.lexemes[at]
+    if own.kind is not LexemeKind.NAME or not is_unbound(unit, at) or len(rewrite.edits) != 1:
+        return rewrite
+    (edit,) = rewrite.edits
+    if edit.span not in (own.span, Span(own.span.start, own.span.start)):
+        return rewrite
+    same = [
+        each.span.start
+        for each, standing in zip(unit.lexemes, unit.standings, strict=True)
+        if each.text == own.text and each.kind is own.kind and standing == unit.standings[at]
+    ]
+    edits = tuple(Edit(Span(start, start + len(edit.span)), edit.content) for start in same)
+    return attrs.evolve(rewrite, edits=edits, anchors=tuple(same))
 
 
 def imported(unit: Unit, at: int) -> tuple[Rewrite, Unit] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import Counter
@@ -95,7 +96,9 @@ def root_of(path: Path) -> Path | None:
     """The outermost folder of the project that a file belongs to; that of the outermost package where nothing says;
     ``None`` where it would be the whole disk."""
     folder = path.parent
-    found = next((each for each in (folder, *folder.parents) if any((each / mark).exists() for mark in _MARKS)), None)
+    found = next(
+        (each for each in (folder, *folder.parents) if any(os.path.exists(each / mark) for mark in _MARKS)), None
+    )
     if found is None:
         depth = len(package_of(folder))
         found = folder.parents[depth - 1] if depth else folder
@@ -105,7 +108,7 @@ def root_of(path: Path) -> Path | None:
 def package_of(folder: Path) -> tuple[str, ...]:
     """The dotted name of the package that a folder is; nothing where it is none."""
     parts: list[str] = []
-    while folder != folder.parent and (folder / "__init__.py").is_file():
+    while folder != folder.parent and os.path.isfile(folder / "__init__.py"):
         parts.insert(0, folder.name)
         folder = folder.parent
     return tuple(parts)
@@ -113,7 +116,7 @@ def package_of(folder: Path) -> tuple[str, ...]:
 
 def _votes(name: str, path: Path, files: Sequence[str]) -> _Votes:
     """What the files of a project say, the nearest first."""
-    votes, end, word, here = _Votes(), time.monotonic() + _SECONDS, name.encode(), str(path)
+    votes, end, word, here = _Votes(), time.monotonic() + _SECONDS, name.encode("utf-8", "replace"), str(path)
     package_of_folder = cache(package_of)
     for each in sorted(files, key=lambda each: -common_prefix(here, each))[:_FILES]:
         if votes.files >= _ENOUGH or time.monotonic() > end:

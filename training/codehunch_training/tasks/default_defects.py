@@ -62,6 +62,9 @@ def _reasons(error: Exception) -> list[str]:
 
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="File that `harvest` wrote.")]
+Trees = Annotated[
+    list[Path], typer.Argument(exists=True, file_okay=False, help="Source trees; each folder's name is its project's.")
+]
 RecipeFile = Annotated[
     Path, typer.Option(exists=True, dir_okay=False, help="Recipe file: what it holds out trains nothing.")
 ]
@@ -80,10 +83,7 @@ def _errors_in_a_line() -> Iterator[None]:
 @_errors_in_a_line()
 def harvest(
     out: Annotated[Path, typer.Argument(help="File to write, NAME.jsonl.gz.")],
-    trees: Annotated[
-        list[Path],
-        typer.Argument(exists=True, file_okay=False, help="Source trees; each folder's name is its project's."),
-    ],
+    trees: Trees,
     exclude: Annotated[list[str] | None, typer.Option(help="Further projects to leave out altogether.")] = None,
     shortest: Annotated[int, typer.Option(help="Lexemes that a function has at least.")] = 5,
     jobs: Annotated[int, typer.Option(help="Trees read at a time.")] = 1,
@@ -140,10 +140,7 @@ def words(
 @_errors_in_a_line()
 def imports(
     out: Annotated[Path, typer.Argument(help="Text file to write, a statement a line.")],
-    trees: Annotated[
-        list[Path],
-        typer.Argument(exists=True, file_okay=False, help="Source trees; each folder's name is its project's."),
-    ],
+    trees: Trees,
     recipe: RecipeFile = DEFAULT_RECIPE,
     least: Annotated[int, typer.Option(help="Projects that have an import at least.")] = 8,
     files: Annotated[int, typer.Option(help="Files of a tree that are read at most, drawn by chance.")] = 50,

@@ -2,10 +2,10 @@
 
     python benchmarks/missing_imports.py PACKAGE... [--count 400] [--bundle DIR]
 
-From files drawn by chance one import of the outermost level is taken, of a name that only functions use, and the file
-is read as `codehunch check` reads it. By where the name comes from: share of the names that are told of at each
-sensitivity, and share whose first fix imports the same from the same module (`first fix`), at high. In brackets 95 %
-intervals, packages drawn with replacement.
+From files drawn by chance one import of the outermost level is taken, of a name that only functions use (with
+`--outside`: that code outside of their bodies uses), and the file is read as `codehunch check` reads it. By where the
+name comes from: share of the names that are told of at each sensitivity, and share whose first fix imports the same
+from the same module (`first fix`), at high. In brackets 95 % intervals, packages drawn with replacement.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Seen:
     mended: bool
 
 
-def cases_of(package: Path, rng: random.Random) -> Iterator[Case]:
+def cases_of(package: Path, rng: random.Random, outside: bool = False) -> Iterator[Case]:
     """One case of each file that has an import which may be taken, in random order."""
     paths = sorted(path for path in package.rglob("*.py") if "tests" not in path.parts)
     for path in rng.sample(paths, len(paths)):
@@ -71,7 +71,7 @@ def cases_of(package: Path, rng: random.Random) -> Iterator[Case]:
         except (OSError, SyntaxError, ValueError):
             continue
         found = [(node, alias) for node in tree.body if isinstance(node, Import) for alias in node.names]
-        wanted = [(node, alias) for node, alias in found if _only_in_functions(tree, alias.asname or alias.name)]
+        wanted = [(node, alias) for node, alias in found if _is_wanted(tree, alias.asname or alias.name, outside)]
         if not wanted:
             continue
         node, alias = rng.choice(wanted)
@@ -85,11 +85,12 @@ def cases_of(package: Path, rng: random.Random) -> Iterator[Case]:
         )
 
 
-def _only_in_functions(tree: ast.Module, name: str) -> bool:
-    """Whether functions use a name, no other code does, and nothing but one import binds it."""
+def _is_wanted(tree: ast.Module, name: str, outside: bool) -> bool:
+    """Whether a name is used in functions and nowhere else, or ``outside`` of their bodies, and nothing but one import
+    binds it."""
     if not name.isidentifier():
         return False
-    used = bound = 0
+    bound, used = 0, {True: 0, False: 0}
     stack: list[tuple[ast.AST, bool]] = [(tree, False)]
     while stack:
         node, inside = stack.pop()
@@ -100,9 +101,9 @@ def _only_in_functions(tree: ast.Module, name: str) -> bool:
             stack += [(each, True) for each in ast.walk(node.args) if isinstance(each, ast.arg)]
             continue
         if isinstance(node, ast.Name) and node.id == name:
-            if not inside or not isinstance(node.ctx, ast.Load):
+            if not isinstance(node.ctx, ast.Load):
                 return False
-            used += 1
+            used[inside] += 1
         bound += isinstance(node, ast.arg) and node.arg == name
         bound += isinstance(node, ast.ClassDef) and node.name == name
         if isinstance(node, Import):
@@ -110,7 +111,7 @@ def _only_in_functions(tree: ast.Module, name: str) -> bool:
                 return False
             bound += sum((alias.asname or alias.name) == name for alias in node.names)
         stack += [(each, inside) for each in ast.iter_child_nodes(node)]
-    return used > 0 and bound == 1
+    return bound == 1 and (used[False] > 0 if outside else used[True] > 0 and not used[False])
 
 
 def _without(text: str, node: Import, alias: ast.alias) -> str:
@@ -147,6 +148,7 @@ def main(
     packages: Annotated[list[Path], typer.Argument(exists=True, help="Packages no model was trained on.")],
     bundle: Annotated[Path | None, typer.Option(help="Bundle folder; the active one otherwise.")] = None,
     count: Annotated[int, typer.Option(help="Files of a package at most; 0 for all.")] = 60,
+    outside: Annotated[bool, typer.Option("--outside", help="Names that are used outside of functions.")] = False,
     seed: int = 0,
 ) -> None:
     """Print the table."""
@@ -154,9 +156,10 @@ def main(
     if found.manifest.defects is None:
         raise typer.BadParameter(f"{found.path} is no defect bundle")
     thresholds, detector = found.manifest.defects.thresholds, Detector(found, 1)
-    cases = [case for package in packages for case in list(cases_of(package, random.Random(seed)))[: count or None]]
+    drawn = (list(cases_of(package, random.Random(seed), outside)) for package in packages)
+    cases = [case for each in drawn for case in each[: count or None]]
     if not cases:
-        raise typer.BadParameter("no file in these folders has an import that only functions use")
+        raise typer.BadParameter("no file in these folders has an import that is used so")
     project = ProjectImports(files_of)
     seen = [see(detector, project, case) for case in track(cases, "files", console=Console(stderr=True))]
     table = Table("", title=f"one import missing, {found.manifest.id} {found.manifest.version}")

@@ -310,11 +310,19 @@ def test_what_a_class_computes_is_read(bundle: Bundle) -> None:
     """It sees its own names, and a class within does not."""
     detector = Detector(bundle)
     found = detector.check(SourceText(CLASSES), options=CheckOptions("high"))
-    assert [each.span.of(CLASSES) for each in found] == ["Optinal", "Bsae"]
-    mended = [apply(CLASSES, each.fixes[0].edits) for each in found]
+    assert [each.span.of(CLASSES) for each in found] == ["Optinal", "sizes", "Bsae"]
+    mended = [apply(CLASSES, each.fixes[0].edits) for each in found if each.fixes]
     assert mended == [CLASSES.replace("Optinal", "Optional"), CLASSES.replace("Bsae", "Base")]
     assert {each.function for each in found} == {""}
-    assert not detector.check(SourceText(CLASSES.replace("Optinal", "Optional").replace("Bsae", "Base")))
+    right = CLASSES.replace("Optinal", "Optional").replace("first = sizes", "first = Part").replace("Bsae", "Base")
+    assert not detector.check(SourceText(right))
+
+
+@pytest.mark.parametrize("line", ["root = os.getcwd()", "class Shape(ABC): ...", "print(json.dumps(Path('a')))"])
+def test_a_name_outside_of_functions_that_nothing_binds_is_told(bundle: Bundle, line: str) -> None:
+    """Whatever else the model would mend it by: there is no `self` there."""
+    found = Detector(bundle).check(SourceText(f"from pathlib import Path\n\n{line}\n"))
+    assert [(each.kind, each.fixes, each.import_margin > 0.5) for each in found] == [("variable-misuse", (), True)]
 
 
 def test_what_a_class_computes_sees_its_names() -> None:

@@ -95,10 +95,20 @@ def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
     unit, at = item.place.unit, item.place.at
     most = min(candidate, item.evidence.suspicion / 2)
     mending = [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
+    if unit.outside:
+        mending = [trial for trial in mending if trial.kind not in _ONLY_IN_FUNCTIONS]
     if mending and is_strange(unit, at):
         mending.sort(key=lambda trial: not _is_slip(unit.lexemes[at], trial))
     mending.sort(key=lambda trial: trial.kind != item.evidence.kind)
     return [trial for trial in mending if trial.kind == mending[0].kind]
+
+
+def _kind_of(item: Inspected, mending: Sequence[Trial]) -> str:
+    """The kind that a finding names, given the trials that mend it."""
+    kind = mending[0].kind if mending else item.evidence.kind
+    if item.place.unit.outside and kind in _ONLY_IN_FUNCTIONS and is_unbound(item.place.unit, item.place.at):
+        return OF_NAMES[0]  # There is no ``self`` that could be missing.
+    return kind
 
 
 def import_margin(item: Inspected, candidate: float) -> float:
@@ -249,7 +259,7 @@ class Detector:
         lexeme = place.unit.lexemes[place.at]
         before = item.evidence.suspicion
         mending = mending_trials(item, self._spec.candidate)
-        kind = kind_named(mending[0].kind if mending else item.evidence.kind)
+        kind = kind_named(_kind_of(item, mending))
         fixes = tuple(_fix(trial, lexeme, before) for trial in mending[:_FIXES])
         named = "`{token}` looks misspelt" if mending and _is_slip(lexeme, mending[0]) else kind.message
         hint = f"; {fixes[0].message[0].lower()}{fixes[0].message[1:]}?" if fixes else ""
@@ -275,7 +285,7 @@ def _can_be_told(item: Inspected, candidate: float) -> bool:
     if not unit.outside:
         return True
     mending = mending_trials(item, candidate)
-    kind = mending[0].kind if mending else item.evidence.kind
+    kind = _kind_of(item, mending)
     slip = bool(mending) and _is_slip(unit.lexemes[at], mending[0])
     if unit.standings and unit.standings[at] == Standing.FROM_STAR and not slip:
         return False

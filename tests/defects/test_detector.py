@@ -389,3 +389,12 @@ def test_a_statement_reads_the_same_in_any_company(eager: Detector) -> None:
     assert [(each.span.start + shift, each.confidence) for each in one] == [
         (each.span.start, each.confidence) for each in all_of_it if each.span.start < SCRIPT.index("ranked =")
     ]
+
+
+@pytest.mark.parametrize(("first", "kinds"), [("self, ", {"missing-self"}), ("", set()), ("cls, ", set())])
+def test_where_there_is_no_self_it_is_not_missing(eager: Detector, first: str, kinds: set[str]) -> None:
+    text = f"class Kept:\n    def store({first}key, value):\n        items[key] = value\n        return len(items)\n"
+    found = _check(eager, text)
+    assert "items" in {each.span.of(text) for each in found}
+    assert {each.kind for each in found if each.span.of(text) == "items"} & {"missing-self"} == kinds
+    assert any("self.items" in fix.edits[0].content + "items" for each in found for fix in each.fixes) == bool(kinds)

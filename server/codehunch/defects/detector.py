@@ -95,8 +95,7 @@ def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
     unit, at = item.place.unit, item.place.at
     most = min(candidate, item.evidence.suspicion / 2)
     mending = [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
-    if unit.outside:
-        mending = [trial for trial in mending if trial.kind not in _ONLY_IN_FUNCTIONS]
+    mending = [trial for trial in mending if trial.kind not in _impossible(unit)]
     if mending and is_strange(unit, at):
         mending.sort(key=lambda trial: not _is_slip(unit.lexemes[at], trial))
     mending.sort(key=lambda trial: trial.kind != item.evidence.kind)
@@ -105,10 +104,15 @@ def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
 
 def _kind_of(item: Inspected, mending: Sequence[Trial]) -> str:
     """The kind that a finding names, given the trials that mend it."""
-    kind = mending[0].kind if mending else item.evidence.kind
-    if item.place.unit.outside and kind in _ONLY_IN_FUNCTIONS and is_unbound(item.place.unit, item.place.at):
-        return OF_NAMES[0]  # There is no ``self`` that could be missing.
-    return kind
+    unit, kind = item.place.unit, mending[0].kind if mending else item.evidence.kind
+    return OF_NAMES[0] if kind in _impossible(unit) and is_unbound(unit, item.place.at) else kind
+
+
+def _impossible(unit: Unit) -> Sequence[str]:
+    """Kinds of which a unit can have none: where there is no ``self``, it is not what is missing."""
+    if unit.outside:
+        return _ONLY_IN_FUNCTIONS
+    return () if any(each.text == "self" for each in unit.lexemes) else ("missing-self",)
 
 
 def import_margin(item: Inspected, candidate: float) -> float:

@@ -35,7 +35,7 @@ from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import Bundle, load_bundle
 from codehunch.defects.confidence import confidence
-from codehunch.defects.detector import Inspected
+from codehunch.defects.inspection import Inspected
 from codehunch.defects.repairs import repairs
 from codehunch.defects.rewrites import apply
 from codehunch.defects.surroundings import Standing

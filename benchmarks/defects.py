@@ -29,8 +29,9 @@ from rich.table import Table
 
 from codehunch.bundles.bundle import load_bundle
 from codehunch.bundles.store import active_bundle
-from codehunch.defects.detector import Detector, inspect, mending_trials
+from codehunch.defects.detector import Detector
 from codehunch.defects.findings import Finding
+from codehunch.defects.inspection import inspect, mending_trials
 from codehunch.defects.rewrites import apply
 from codehunch.defects.verification import can_be_wrong, read_units
 from codehunch.syntax.text import SourceText

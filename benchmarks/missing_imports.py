@@ -30,7 +30,6 @@ from codehunch.defects.detector import CheckOptions, Detector
 from codehunch.defects.imports import with_imports
 from codehunch.defects.rewrites import apply
 from codehunch.project_imports import ProjectImports
-from codehunch.showing import files_of
 from codehunch.syntax.text import SourceText
 from codehunch_training.evaluation.binary import interval_by
 
@@ -160,7 +159,7 @@ def main(
     cases = [case for each in drawn for case in each[: count or None]]
     if not cases:
         raise typer.BadParameter("no file in these folders has an import that is used so")
-    project = ProjectImports(files_of)
+    project = ProjectImports()
     seen = [see(detector, project, case) for case in track(cases, "files", console=Console(stderr=True))]
     table = Table("", title=f"one import missing, {found.manifest.id} {found.manifest.version}")
     for column in ("files", *SENSITIVITIES, "first fix"):

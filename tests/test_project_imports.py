@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from codehunch.project_imports import ProjectImports, package_of, root_of
-from codehunch.showing import files_of
 
 FILES = {
     "pyproject.toml": "",
@@ -61,24 +60,24 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_as_the_other_files_do(project: Path, file: str, name: str, first: str | None) -> None:
-    find = ProjectImports(files_of).finder(project / file)
+    find = ProjectImports().finder(project / file)
     assert next(iter(find(name, None)), None) == first
 
 
 def test_a_file_does_not_import_from_itself(project: Path) -> None:
-    find = ProjectImports(files_of).finder(project / "shop/errors.py")
+    find = ProjectImports().finder(project / "shop/errors.py")
     assert "from .errors import OutOfStock" not in find("OutOfStock", None)
 
 
 def test_what_a_name_is_asked_tells_a_module_from_what_is_in_it(project: Path) -> None:
     (project / "shop/clock.py").write_text("import datetime\n")
-    find = ProjectImports(files_of).finder(project / "shop/new.py")
+    find = ProjectImports().finder(project / "shop/new.py")
     assert find("datetime", "now")[0] == "from datetime import datetime"
     assert find("datetime", "timedelta")[0] == "import datetime"
 
 
 def test_a_project_that_is_gone_says_nothing(tmp_path: Path) -> None:
-    find = ProjectImports(files_of).finder(tmp_path / "gone" / "a.py")
+    find = ProjectImports().finder(tmp_path / "gone" / "a.py")
     assert find("Item", None) == ()
     assert find("os", None) == ("import os",)
 

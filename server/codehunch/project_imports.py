@@ -6,9 +6,9 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 import attrs
@@ -16,6 +16,8 @@ from tree_sitter import Node
 
 from codehunch.defects.bindings import BLOCKS, targets_of
 from codehunch.defects.imports import Find, imports_of
+from codehunch.files import SourceFile, walk
+from codehunch.settings import SettingsReader
 from codehunch.syntax.common import common_prefix
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.parsing import parse, text_of
@@ -29,13 +31,13 @@ _ENOUGH = 12
 """Files with the name after which nobody else is asked."""
 _LISTED_FOR = 30.0
 """Seconds for which the list of a project's files holds."""
+_LISTED = 20_000
+"""Files of a project that are listed."""
 _WAYS = 3
+"""Imports of a name that are named, the best first."""
 _TESTS = {"test", "tests", "testing"}
 _IMPORTED, _DEFINED = 2, 3
 """What an import of a name and its definition are worth: what two files import from elsewhere is passed on there."""
-
-Files = Callable[[Path], Sequence[str]]
-"""From the folder of a project to the paths of its Python files."""
 
 
 @attrs.frozen
@@ -59,8 +61,7 @@ class _Votes:
 class ProjectImports:
     """Asks the disk: not for the event loop's thread. Never raises; a file that cannot be read has no say."""
 
-    def __init__(self, files: Files) -> None:
-        self._files = files
+    def __init__(self) -> None:
         self._listed: dict[Path, tuple[float, tuple[str, ...]]] = {}
         self._known: dict[tuple[Path, str], tuple[float, tuple[str, ...]]] = {}
 
@@ -85,7 +86,7 @@ class ProjectImports:
         key = path, name
         if key not in self._known or now - self._known[key][0] > _LISTED_FOR:
             if root not in self._listed or now - self._listed[root][0] > _LISTED_FOR:
-                self._listed[root] = now, tuple(self._files(root))
+                self._listed[root] = now, tuple(_files_of(root))
             if len(self._known) > _FILES:
                 self._known.clear()
             self._known[key] = now, _statements(name, path, _votes(name, path, self._listed[root][1]))
@@ -112,6 +113,12 @@ def package_of(folder: Path) -> tuple[str, ...]:
         parts.insert(0, folder.name)
         folder = folder.parent
     return tuple(parts)
+
+
+def _files_of(root: Path) -> Iterator[str]:
+    """The Python files of a project, as a check of it would find them."""
+    entries = walk([str(root)], ["python"], SettingsReader().for_folder)
+    return (each.path for each in islice(entries, _LISTED) if isinstance(each, SourceFile))
 
 
 def _votes(name: str, path: Path, files: Sequence[str]) -> _Votes:

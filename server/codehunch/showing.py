@@ -6,7 +6,6 @@ The command line and the editor both ask here, so they leave out the same.
 from __future__ import annotations
 
 import os
-from itertools import islice
 from pathlib import Path
 
 import attrs
@@ -16,13 +15,9 @@ from codehunch.changes import Revision
 from codehunch.defects.findings import Finding
 from codehunch.defects.imports import imports_of, with_imports
 from codehunch.feedback import Dismissals
-from codehunch.files import SourceFile, walk
 from codehunch.project_imports import ProjectImports
-from codehunch.settings import Settings, SettingsReader
+from codehunch.settings import Settings
 from codehunch.syntax.text import SourceText
-
-_LISTED = 20_000
-"""Files of a project that are considered when it is asked how it imports a name."""
 
 
 @attrs.frozen
@@ -45,7 +40,7 @@ class Screen:
         self._dismissals = dismissals
         self._baselines: dict[str, tuple[tuple[int, int] | None, Baseline]] = {}
         self._revisions: dict[str, Revision] = {}
-        self._imports = ProjectImports(files_of)
+        self._imports = ProjectImports()
 
     def revision(self, name: str) -> Revision:
         """The revision of that name; made once, for it remembers what it has read."""
@@ -87,10 +82,3 @@ class Screen:
         if known is None or known[0] != stamp:
             known = self._baselines[path] = stamp, read_baseline(Path(path))
         return known[1]
-
-
-def files_of(root: Path) -> list[str]:
-    """The Python files of a project, as a check of it would find them."""
-    reader = SettingsReader()
-    entries = islice(walk([str(root)], ["python"], reader.for_folder), _LISTED)
-    return [each.path for each in entries if isinstance(each, SourceFile)]

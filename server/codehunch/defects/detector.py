@@ -11,16 +11,25 @@ from numpy.typing import NDArray
 from codehunch.bundles.bundle import Bundle
 from codehunch.defects.bindings import surroundings_of
 from codehunch.defects.cache import FindingCache, unit_key
-from codehunch.defects.confidence import Evidence, confidence
+from codehunch.defects.confidence import confidence
 from codehunch.defects.findings import PER_FUNCTION, Alternative, Edit, Finding, Fix
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
+from codehunch.defects.inspection import (
+    Inspected,
+    can_be_told,
+    can_tell,
+    import_margin,
+    inspect,
+    is_slip,
+    kind_of,
+    mending_trials,
+)
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.options import CheckOptions
-from codehunch.defects.repairs import OF_NAMES, is_strange, is_unbound, is_wanting
-from codehunch.defects.spelling import misspelt
+from codehunch.defects.repairs import OF_NAMES
 from codehunch.defects.surroundings import ALONE, Standing, Surroundings
 from codehunch.defects.units import Unit, cut, cut_statement
-from codehunch.defects.verification import Place, Trial, likely_kinds, read_units, suspicious_places, try_rewrites
+from codehunch.defects.verification import Place, Trial
 from codehunch.inference.classifier import Classifier
 from codehunch.inference.errors import InferenceError
 from codehunch.inference.placement import Placement
@@ -33,100 +42,10 @@ from codehunch.syntax.spans import Span
 from codehunch.syntax.statements import ClassPart, class_parts, outer_statements
 from codehunch.syntax.text import SourceText
 
-__all__ = ["CheckOptions", "Detector", "inspect", "mending_trials", "reads_clean_in_place"]
+__all__ = ["CheckOptions", "Detector", "reads_clean_in_place"]
 
 _FIXES = 3
 _ALTERNATIVES = 5
-
-
-@attrs.frozen
-class Inspected:
-    """One suspicious place with everything that was tried there."""
-
-    place: Place
-    trials: tuple[Trial, ...]
-    """The cleanest first."""
-    evidence: Evidence
-    imported: Trial | None = None
-    """How the function reads where its file imports the name at the place; ``None`` where that is bound."""
-
-
-def inspect(
-    units: Sequence[Unit], classifier: Classifier, threshold: float, cancelled: Callable[[], bool] | None = None
-) -> list[Inspected]:
-    """Read units and try fixes at every lexeme whose suspicion reaches ``threshold``.
-
-    The detector and the fitting of its confidence share this function: what is calibrated is what runs.
-    """
-    readings = read_units(units, classifier, cancelled)
-    places: list[Place] = []
-    for unit, reading in zip(units, readings, strict=True):
-        places.extend(suspicious_places(unit, reading, threshold))
-    found = []
-    for place, trials in zip(places, try_rewrites(places, classifier, cancelled), strict=True):
-        own = [trial for trial in trials if trial.rewrite.edits]
-        importing = next((trial for trial in trials if not trial.rewrite.edits), None)
-        found.append(Inspected(place, tuple(own), _evidence_of(place, own, classifier.labels), importing))
-    return found
-
-
-def _evidence_of(place: Place, trials: Sequence[Trial], labels: Sequence[str]) -> Evidence:
-    best = next((trial for trial in trials if not trial.spreads), None)
-    reading, at = place.reading, place.at
-    kind = likely_kinds(reading, at, labels)[0]
-    text = place.unit.lexemes[at].text
-    return Evidence(
-        suspicion=float(reading.suspicion[at]),
-        sequence=float(1 - reading.sequence[0]),
-        mended=best.suspicion if best is not None else None,
-        sequence_mended=best.sequence if best is not None else None,
-        options=len(trials),
-        kind=kind,
-        named=float(reading.tokens[at, labels.index(kind)]),
-        agreed=float(reading.sequence[labels.index(kind)]),
-        repeated=sum(lexeme.text == text for lexeme in place.unit.lexemes),
-    )
-
-
-def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
-    """Rewrites after which the place reads as clean, the cleanest first: what is offered as fixes. All are of one kind,
-    the likeliest that has any, which the finding names; without one it names the likeliest of all. Where the name is a
-    strange one, what it may be a slip of comes before all others."""
-    unit, at = item.place.unit, item.place.at
-    most = min(candidate, item.evidence.suspicion / 2)
-    mending = [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
-    mending = [trial for trial in mending if trial.kind not in _impossible(unit)]
-    if mending and is_strange(unit, at):
-        mending.sort(key=lambda trial: not _is_slip(unit.lexemes[at], trial))
-    mending.sort(key=lambda trial: trial.kind != item.evidence.kind)
-    return [trial for trial in mending if trial.kind == mending[0].kind]
-
-
-def _kind_of(item: Inspected, mending: Sequence[Trial]) -> str:
-    """The kind that a finding names, given the trials that mend it."""
-    unit, kind = item.place.unit, mending[0].kind if mending else item.evidence.kind
-    return OF_NAMES[0] if kind in _impossible(unit) and is_unbound(unit, item.place.at) else kind
-
-
-def _impossible(unit: Unit) -> Sequence[str]:
-    """Kinds of which a unit can have none: where there is no ``self``, it is not what is missing."""
-    if unit.outside:
-        return _ONLY_IN_FUNCTIONS
-    return () if any(each.text == "self" for each in unit.lexemes) else ("missing-self",)
-
-
-def import_margin(item: Inspected, candidate: float) -> float:
-    """How much cleaner the place reads once the file imports its name; 0 where that mends nothing, or where the class
-    around has a member of this name."""
-    trial, unit = item.imported, item.place.unit
-    if trial is None or trial.spreads or trial.suspicion >= min(candidate, item.evidence.suspicion / 2):
-        return 0.0
-    around, name = unit.around, unit.lexemes[item.place.at].text
-    if around is not None and around.class_name is not None:
-        member = around.surroundings.of_member(around.class_name, name)
-        if Standing.METHOD <= member <= Standing.FIELD:
-            return 0.0
-    return item.evidence.suspicion - trial.suspicion
 
 
 class Detector:
@@ -191,7 +110,7 @@ class Detector:
             if language == "python":
                 outer = [ClassPart(span, None) for span in outer_statements(parsed)] + list(class_parts(parsed))
                 cuts = (cut_statement(source.text, each.span, surroundings, each.class_name) for each in outer)
-                units += [unit.narrowed() for unit in cuts if _can_tell(unit)]
+                units += [unit.narrowed() for unit in cuts if can_tell(unit)]
             read = zip(units, self.check_units(units, cancelled), strict=True)
             found = [_in_file(each, unit, functions) for unit, findings in read for each in findings]
         else:
@@ -252,7 +171,7 @@ class Detector:
         by_unit: dict[int, list[Finding]] = {id(unit): [] for unit in fresh.values()}
         for item in inspect(list(fresh.values()), self.classifier, self._spec.candidate, cancelled):
             sure = confidence(item.evidence, self._spec.confidence)
-            if sure >= least and _can_be_told(item, self._spec.candidate):
+            if sure >= least and can_be_told(item, self._spec.candidate):
                 by_unit[id(item.place.unit)].append(self._finding(item, sure))
         for key, unit in fresh.items():
             best = sorted(by_unit[id(unit)], key=lambda finding: -finding.confidence)
@@ -263,9 +182,9 @@ class Detector:
         lexeme = place.unit.lexemes[place.at]
         before = item.evidence.suspicion
         mending = mending_trials(item, self._spec.candidate)
-        kind = kind_named(_kind_of(item, mending))
+        kind = kind_named(kind_of(item, mending))
         fixes = tuple(_fix(trial, lexeme, before) for trial in mending[:_FIXES])
-        named = "`{token}` looks misspelt" if mending and _is_slip(lexeme, mending[0]) else kind.message
+        named = "`{token}` looks misspelt" if mending and is_slip(lexeme, mending[0]) else kind.message
         hint = f"; {fixes[0].message[0].lower()}{fixes[0].message[1:]}?" if fixes else ""
         return Finding(
             code=kind.code,
@@ -279,32 +198,6 @@ class Detector:
             evidence=_evidence(place, mending[0]) if mending else (),
             import_margin=import_margin(item, self._spec.candidate),
         )
-
-
-def _can_be_told(item: Inspected, candidate: float) -> bool:
-    """Whether enough stands around a place. A function says what it is about, and so does a block; a line outside of
-    both leaves open what it is meant to do, but not that nothing defines a name, or that one is misspelt. What a star
-    may bring is as a rule used just there."""
-    unit, at = item.place.unit, item.place.at
-    if not unit.outside:
-        return True
-    mending = mending_trials(item, candidate)
-    kind = _kind_of(item, mending)
-    slip = bool(mending) and _is_slip(unit.lexemes[at], mending[0])
-    if unit.standings and unit.standings[at] == Standing.FROM_STAR and not slip:
-        return False
-    if unit.is_block:
-        return kind not in _ONLY_IN_FUNCTIONS
-    return kind in OF_NAMES and (is_unbound(unit, at) or (slip and is_strange(unit, at)))
-
-
-def _can_tell(unit: Unit) -> bool:
-    """Whether anything could be told of a statement outside of functions: most need not be read."""
-    return unit.is_block or any(is_wanting(unit, at) for at in range(len(unit.lexemes)))
-
-
-_ONLY_IN_FUNCTIONS = ("missing-return", "missing-await", "missing-self", "missing-call-parentheses")
-"""Of statements that return and wait for nothing, have no ``self`` and often give a function another name."""
 
 
 def _of_function(function: Function, probabilities: NDArray[np.float32], labels: Sequence[str]) -> Finding:
@@ -323,11 +216,6 @@ def _name_span(text: str, function: Function) -> Span:
     """Where the function's own name stands in its header."""
     at = text.find(function.name, function.header.start, function.header.end)
     return Span(at, at + len(function.name)) if at >= 0 else function.header
-
-
-def _is_slip(lexeme: Lexeme, trial: Trial) -> bool:
-    """Whether the fix is the same name without a slip of the keyboard."""
-    return trial.kind in OF_NAMES and misspelt(lexeme.text, trial.rewrite.label)
 
 
 def _reason(place: Place, kind: str) -> str:

@@ -14,7 +14,7 @@ from tree_sitter import Node
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.defects.confidence import FEATURES, confidence, features, kind_feature
-from codehunch.defects.detector import Inspected, inspect
+from codehunch.defects.inspection import Inspected, inspect
 from codehunch.defects.surroundings import Around
 from codehunch.defects.units import Unit
 from codehunch.defects.verification import read_units

@@ -20,7 +20,7 @@ from tree_sitter import Node
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.manifest import DefectSpec
 from codehunch.defects.confidence import confidence
-from codehunch.defects.detector import Inspected, mending_trials
+from codehunch.defects.inspection import Inspected, mending_trials
 from codehunch.defects.rewrites import apply
 from codehunch.defects.surroundings import Around
 from codehunch.defects.verification import can_be_wrong, read_units

@@ -14,7 +14,7 @@ import attrs
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.defects.confidence import confidence
-from codehunch.defects.detector import inspect
+from codehunch.defects.inspection import inspect
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier
 from codehunch.syntax.parsing import parse

@@ -22,6 +22,9 @@ FILES = {
     "tests/test_cart.py": "from shop.cart import OutOfStock\nfrom shop.items import Item\n",
     "tests/test_new.py": "",
     "shop/tests/test_plots.py": "plt = None\nOrder = None\n",
+    "shop/web/urls_log.py": "logger = object()\nseen = set()\n",
+    "shop/web/items_log.py": "logger = object()\nseen = set()\n",
+    "shop/web/both_log.py": "from .items_log import seen\n",
     "broken.py": "from shop.items import (Item\n",
     "binary.py": "\0Item",
     "ignored/late.py": "from elsewhere import Widget\n",
@@ -54,6 +57,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("shop/new.py", "errors", "from shop import errors"),
         ("tests/test_new.py", "shop", "import shop"),
         ("shop/new.py", "Widget", None),
+        ("shop/new.py", "logger", None),  # Every file has its own.
+        ("shop/new.py", "seen", "from .web.items_log import seen"),
         ("shop/new.py", "Order", None),
         ("shop/new.py", "plt", "import matplotlib.pyplot as plt"),
         ("shop/new.py", "os", "import os"),

@@ -36,6 +36,8 @@ _LISTED = 20_000
 _WAYS = 3
 """Imports of a name that are named, the best first."""
 _TESTS = {"test", "tests", "testing"}
+_VALUE = -2
+_DEFINITIONS = ("function_definition", "class_definition", "decorated_definition")
 _IMPORTED, _DEFINED = 2, 3
 """What an import of a name and its definition are worth: what two files import from elsewhere is passed on there."""
 
@@ -56,6 +58,10 @@ class _Votes:
     """That had a say."""
     relative: int = 0
     """Of them, how many with a relative import."""
+    values: set[_Import] = attrs.field(factory=set)
+    """Which of the counted are values that a file gives the name itself, no functions or classes."""
+    imported: set[_Import] = attrs.field(factory=set)
+    """Which of them a file imports."""
 
 
 class ProjectImports:
@@ -145,6 +151,10 @@ def _votes(name: str, path: Path, files: Sequence[str]) -> _Votes:
             if file.stem == "__init__" and one.module is not None and one.module[: len(package)] == package:
                 one = _Import(package, name, None)
             votes.counts[one] += _IMPORTED if dots >= 0 else _DEFINED
+            if dots >= 0:
+                votes.imported.add(one)
+            elif dots == _VALUE:
+                votes.values.add(one)
             votes.relative += dots > 0
         votes.files += bool(found)
     return votes
@@ -163,7 +173,7 @@ def _module_named(name: str, file: Path, package: tuple[str, ...]) -> _Import | 
 
 
 def _bound(source: SourceText, name: str, package: tuple[str, ...], file: Path) -> Iterator[tuple[int, _Import]]:
-    """How the outermost level of a file binds a name: dots of the import, or -1 where it defines it."""
+    """How the outermost level of a file binds a name: dots of the import, or less than none where it defines it."""
     module = package if file.stem == "__init__" else (*package, file.stem)
     stack = [parse(source).tree.root_node]
     while stack:
@@ -173,7 +183,7 @@ def _bound(source: SourceText, name: str, package: tuple[str, ...], file: Path) 
         elif node.type in ("import_statement", "import_from_statement"):
             yield from _imported(node, name, package)
         elif name in _defined(node):
-            yield -1, _Import(module, name, None)
+            yield (-1 if node.type in _DEFINITIONS else _VALUE), _Import(module, name, None)
 
 
 def _imported(node: Node, name: str, package: tuple[str, ...]) -> Iterator[tuple[int, _Import]]:
@@ -208,7 +218,11 @@ def _statements(name: str, path: Path, votes: _Votes) -> tuple[str, ...]:
     """The best of what was said, as the file would write it."""
     package = package_of(path.parent)
     own = package if path.stem == "__init__" else (*package, path.stem)
-    said = [(each, count) for each, count in votes.counts.most_common() if each.module != own]
+    # Where several files each have a value of their own, as a ``logger``, none of them is meant for others.
+    private = votes.values - votes.imported
+    if len(private) < 2:
+        private = set()
+    said = [(each, count) for each, count in votes.counts.most_common() if each.module != own and each not in private]
     enough = [each for each, count in said if 2 * count >= said[0][1]]
     relative = _is_relative(path, package)
     if relative is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from importlib import resources
 
+import attrs
 import pytest
 
 from codehunch.bundles.store import default_bundle
 from codehunch.defects.detector import CheckOptions, Detector
-from codehunch.defects.findings import Finding
+from codehunch.defects.findings import Finding, Fix
 from codehunch.defects.fixing import fix
-from codehunch.defects.imports import Find, imports_of, with_imports
+from codehunch.defects.imports import Find, imports_of, together, with_imports
 from codehunch.defects.rewrites import apply
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
@@ -154,3 +155,41 @@ def test_a_member_of_the_class_is_no_missing_import(detector: Detector) -> None:
     found = detector.check(SourceText(text), options=CheckOptions("high"))
     assert any(each.span.of(text) == "json" for each in found)
     assert not any(each.import_margin for each in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        (
+            "x\n",
+            "import json\nimport time\nfrom collections import Counter, defaultdict\nfrom os.path import join\n\nx\n",
+        ),
+        (
+            '"""Doc."""\r\n\r\nx\r\n',
+            '"""Doc."""\r\n\r\nimport json\r\nimport time\r\nfrom collections import Counter, defaultdict\r\n'
+            "from os.path import join\r\n\r\nx\r\n",
+        ),
+        (
+            "from collections import abc\nx\n",
+            "from collections import abc, Counter, defaultdict\nimport json\nimport time\n"
+            "from os.path import join\nx\n",
+        ),
+    ],
+)
+def test_several_imports_stand_in_one_block(text: str, after: str) -> None:
+    statements = {
+        "time": "import time",
+        "join": "from os.path import join",
+        "json": "import json",
+        "Counter": "from collections import Counter",
+        "defaultdict": "from collections import defaultdict",
+    }
+    fixes = [
+        attrs.evolve(FIX, edits=_placed(text, statement), imports=(statement,))
+        for statement in [*statements.values(), statements["json"]]
+    ]
+    assert not any(one.collides(two) for one in fixes for two in fixes)
+    assert apply(text, together(fixes)) == after
+
+
+FIX = Fix("", (), 0.9)

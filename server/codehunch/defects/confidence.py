@@ -37,6 +37,8 @@ class Evidence:
     """That the function has a defect of this kind."""
     repeated: int = 1
     """How often the function has the token, this place included: who writes it twice means it."""
+    valueless: bool = False
+    """Whether the token reads a name that has no value there, whatever runs."""
 
 
 def kind_feature(kind: str) -> str:
@@ -64,11 +66,16 @@ def features(evidence: Evidence) -> dict[str, float]:
 
 
 def confidence(evidence: Evidence, weights: Mapping[str, float]) -> float:
-    """Calibrated probability that the place is wrong. Without weights, the plain suspicion."""
+    """Calibrated probability that the place is wrong. Without weights, the plain suspicion.
+
+    The weights doubt a suspicion because clean code draws some. A name without a value is no such guess: released code
+    has next to none that are meant, so of it the suspicion counts as it is where the weights make less of it.
+    """
     if not weights:
         return evidence.suspicion
     total = sum(weights.get(name, 0.0) * value for name, value in features(evidence).items())
-    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
+    fitted = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
+    return max(fitted, evidence.suspicion) if evidence.valueless else fitted
 
 
 def _logit(probability: float) -> float:

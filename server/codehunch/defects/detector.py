@@ -168,14 +168,14 @@ class Detector:
         self, fresh: dict[bytes, Unit], cancelled: Callable[[], bool] | None
     ) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
         least = min(self._spec.thresholds.values())
-        by_unit: dict[int, list[Finding]] = {id(unit): [] for unit in fresh.values()}
+        by_unit: dict[int, list[tuple[bool, Finding]]] = {id(unit): [] for unit in fresh.values()}
         for item in inspect(list(fresh.values()), self.classifier, self._spec.candidate, cancelled):
             sure = confidence(item.evidence, self._spec.confidence)
             if sure >= least and can_be_told(item, self._spec.candidate):
-                by_unit[id(item.place.unit)].append(self._finding(item, sure))
+                by_unit[id(item.place.unit)].append((item.evidence.valueless, self._finding(item, sure)))
         for key, unit in fresh.items():
-            best = sorted(by_unit[id(unit)], key=lambda finding: -finding.confidence)
-            yield key, tuple(best[:PER_FUNCTION])
+            best = sorted(by_unit[id(unit)], key=lambda found: -found[1].confidence)
+            yield key, tuple(each for rank, (known, each) in enumerate(best) if known or rank < PER_FUNCTION)
 
     def _finding(self, item: Inspected, sure: float) -> Finding:
         place = item.place

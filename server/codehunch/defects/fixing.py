@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import attrs
 
 from codehunch.defects.findings import PER_FUNCTION, Finding
+from codehunch.defects.imports import together
 from codehunch.defects.rewrites import apply
 from codehunch.syntax.text import SourceText
 
 _PASSES = 4
-"""Each mends one finding of a function, of which no more than two are told at a time."""
+"""Each mends one finding of a function, of which few are told at a time, and writes all imports that it wants."""
 
 Check = Callable[[SourceText], tuple[Finding, ...]]
 
@@ -28,7 +29,7 @@ class Fixed:
 
 
 def fix(source: SourceText, findings: tuple[Finding, ...], check: Check) -> Fixed:
-    """Apply the best fix of each finding; two findings of one function one after the other.
+    """Apply the best fix of each finding; two findings of one function one after the other, but for imports.
 
     Every fix was verified alone. Together they are read once more: functions that are no better for it keep what they
     had, and where others are worse for it, the pass is undone and ends the work.
@@ -37,11 +38,10 @@ def fix(source: SourceText, findings: tuple[Finding, ...], check: Check) -> Fixe
     given_up: set[str] = set()
     passes = 0
     while passes < _PASSES:
-        chosen = _one_per_function([finding for finding in findings if finding.function not in given_up])
+        chosen = _chosen([finding for finding in findings if finding.function not in given_up])
         if not chosen:
             break
-        edits = dict.fromkeys(edit for finding in chosen for edit in finding.fixes[0].edits)  # One import mends many.
-        text = SourceText(apply(source.text, list(edits)))
+        text = SourceText(apply(source.text, together([finding.fixes[0] for finding in chosen])))
         found = check(text)
         touched = {finding.function for finding in chosen}
         if len(_outside(touched, found)) > len(_outside(touched, findings)):
@@ -71,14 +71,19 @@ def _helped(mended: Finding, before: Iterable[Finding], after: Iterable[Finding]
     return bool(new) and all(finding.confidence <= mended.confidence for finding in new)
 
 
-def _one_per_function(findings: Sequence[Finding]) -> list[Finding]:
-    """The surest finding of each function that has a fix; they can be applied together."""
+def _chosen(findings: Sequence[Finding]) -> list[Finding]:
+    """The surest finding of each function that has a fix, and all whose fix is an import, which leaves the function as
+    it is; they can be applied together."""
     chosen: list[Finding] = []
     functions: set[str] = set()
     for finding in sorted(findings, key=lambda each: -each.confidence):
-        if not finding.fixes or not finding.fixes[0].edits or finding.function in functions:
+        if not finding.fixes or not finding.fixes[0].edits:
+            continue
+        importing = bool(finding.fixes[0].imports)
+        if finding.function in functions and not importing:
             continue
         if not any(finding.fixes[0].collides(each.fixes[0]) for each in chosen):
-            functions.add(finding.function)
+            if not importing:
+                functions.add(finding.function)
             chosen.append(finding)
     return chosen

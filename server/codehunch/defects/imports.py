@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from importlib import resources
 from itertools import takewhile
@@ -95,6 +95,30 @@ def _placed(statements: Sequence[str], parsed: ParsedSource) -> tuple[str, Edit]
             at = parsed.offset(last.end_byte)
             return statement, Edit(Span(at, at), f", {parts[2]}")
     return statements[0], _own_line(statements[0], parsed, level)
+
+
+def together(fixes: Iterable[Fix]) -> tuple[Edit, ...]:
+    """The edits of fixes that can be applied together. One import mends many findings, and several that go to the same
+    place stand in one block there, sorted."""
+    edits = dict.fromkeys(edit for fix in fixes if not fix.imports for edit in fix.edits)
+    places: dict[Span, set[str]] = {}
+    for edit in (edit for fix in fixes if fix.imports for edit in fix.edits):
+        places.setdefault(edit.span, set()).add(edit.content)
+    return (*edits, *(Edit(span, _block(contents)) for span, contents in places.items()))
+
+
+def _block(contents: Collection[str]) -> str:
+    """What several imports insert at one place, the empty lines around them once."""
+    one = next(iter(contents))
+    before, _, after = one.partition(one.strip("\r\n"))
+    bare = sorted(content.strip("\r\n") for content in contents)
+    named: dict[str, list[str]] = {}
+    for parts in filter(None, map(_FROM.fullmatch, bare)):
+        named.setdefault(parts[1], []).append(parts[2])
+    lines = [line for line in bare if not _FROM.fullmatch(line)]
+    lines += [f"from {module} import {', '.join(names)}" for module, names in named.items()]
+    end = "\r\n" if "\r\n" in after else "\n" if after else ""
+    return before + end.join(lines) + after
 
 
 def _last_of_module(level: Iterable[Node], module: str) -> Node | None:

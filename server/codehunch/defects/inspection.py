@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from codehunch.defects.confidence import Evidence
-from codehunch.defects.repairs import OF_NAMES, is_strange, is_unbound, is_wanting
+from codehunch.defects.repairs import OF_NAMES, is_strange, is_unbound, is_valueless, is_wanting, successor_of
 from codehunch.defects.spelling import misspelt
 from codehunch.defects.surroundings import Standing
 from codehunch.defects.units import Unit
@@ -62,6 +62,7 @@ def _evidence_of(place: Place, trials: Sequence[Trial], labels: Sequence[str]) -
         named=float(reading.tokens[at, labels.index(kind)]),
         agreed=float(reading.sequence[labels.index(kind)]),
         repeated=sum(lexeme.text == text for lexeme in place.unit.lexemes),
+        valueless=is_valueless(place.unit, at),
     )
 
 
@@ -74,7 +75,8 @@ def mending_trials(item: Inspected, candidate: float) -> list[Trial]:
     mending = [trial for trial in item.trials if not trial.spreads and trial.suspicion < most]
     mending = [trial for trial in mending if trial.kind not in _impossible(unit)]
     if mending and is_strange(unit, at):
-        mending.sort(key=lambda trial: not is_slip(unit.lexemes[at], trial))
+        successor = successor_of(unit, at)
+        mending.sort(key=lambda trial: (trial.rewrite.label != successor, not is_slip(unit.lexemes[at], trial)))
     mending.sort(key=lambda trial: trial.kind != item.evidence.kind)
     return [trial for trial in mending if trial.kind == mending[0].kind]
 

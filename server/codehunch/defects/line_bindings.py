@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Collection
 
-from codehunch.defects.surroundings import Class, Standing, Surroundings, words_of
+from codehunch.defects.surroundings import OF_PYTHON_2, Class, Standing, Surroundings, words_of
 from codehunch.syntax.sections import inner_indent
 
 PROPERTY = re.compile(r"property\b|\.(?:setter|getter|deleter)\b", re.IGNORECASE)
@@ -30,6 +30,13 @@ _LINES = re.compile(
     re.MULTILINE,
 )
 _GLOBALS = re.compile(r"^[ \t]+global[ \t]+([\w, \t]+)", re.MULTILINE)
+_BOTH_PYTHONS = re.compile(
+    r"\bPY_?[23]\b|\bIS_PY(?:THON)?_?[23]\b|\bis_py(?:thon)?_?[23]\b|^[ \t]*except[ \t(]+NameError\b"
+    r"|\bversion_info(?:\[0\]|\.major|[ \t]*[<>=!]+[ \t]*\([23](?:,[ \t]*(?:[0-7](?:,[^)]*)?)?)?\))"
+    r"|^[ \t]*(?:import[ \t]+six\b|from[ \t]+six\b)",
+    re.MULTILINE,
+)
+"""How a text tells Python 2 from 3."""
 _OPENS = re.compile(r"\bglobals\(\)|\bexec\(|\bvars\(\)")
 _OPENS_CLASS = re.compile(
     r"\bdef __getattr(?:ibute)?__\b|\bsetattr\((?:self|cls)\b|\b(?:self|cls)\.__dict__|\bvars\(self\)"
@@ -98,10 +105,12 @@ def _decorator_above(line: re.Match[str]) -> str:
 
 def with_globals(text: str, names: dict[str, Standing], classes: dict[str, Class], opened: bool) -> Surroundings:
     """What a section binds at its own level, and what its functions bind there by ``global`` and ``globals()``. Type
-    parameters of classes count as names of that level: everything in the class sees them."""
+    parameters of classes count as names of that level: everything in the class sees them. Where it tells Python 2 from
+    3, what only the one has is built in."""
     named = [name.strip() for line in _GLOBALS.findall(text) for name in line.split(",")]
     types = [name for opening in _GENERIC.finditer(text) for name in _type_parameters(text, opening.end())]
-    known = dict.fromkeys(types, Standing.CLASS) | dict.fromkeys(named, Standing.VARIABLE)
+    known = dict.fromkeys(OF_PYTHON_2, Standing.BUILTIN) if _BOTH_PYTHONS.search(text) else {}
+    known |= dict.fromkeys(types, Standing.CLASS) | dict.fromkeys(named, Standing.VARIABLE)
     added: dict[str, frozenset[str]] = {}
     for owner, member in _ADDED.findall(text):
         added[owner] = added.get(owner, frozenset()) | {member}

@@ -13,7 +13,7 @@ from codehunch.defects.members import common_members
 from codehunch.defects.rewrites import Rewrite, variable_slots
 from codehunch.defects.slips import corrections
 from codehunch.defects.spelling import Lexicon, misspelt
-from codehunch.defects.surroundings import BUILTINS, Standing
+from codehunch.defects.surroundings import BUILTINS, OF_PYTHON_2, Standing
 from codehunch.defects.units import Unit
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 from codehunch.syntax.spans import Span
@@ -106,6 +106,8 @@ def _spelt_alike(unit: Unit, at: int) -> list[str]:
     here = dict.fromkeys(lexeme.text for lexeme in unit.lexemes if lexeme.kind in _NAME_KINDS)
     alike = [name for name in here if misspelt(own.text, name)]
     alike += sorted(_of_the_file(unit, at))
+    if (successor := successor_of(unit, at)) is not None:
+        alike.append(successor)
     if attribute:
         alike += _members_alike(own.text)
     return [*alike, *corrections(own.text)] if unit.around is not None and is_strange(unit, at) else alike
@@ -125,6 +127,17 @@ def is_wanting(unit: Unit, at: int) -> bool:
 def is_unbound(unit: Unit, at: int) -> bool:
     """Whether a lexeme is a name that the file does not bind."""
     return bool(unit.standings) and unit.standings[at] in _NOWHERE
+
+
+def successor_of(unit: Unit, at: int) -> str | None:
+    """What took the place of a name of Python 2 that the file does not bind."""
+    return (OF_PYTHON_2.get(unit.lexemes[at].text) or None) if is_unbound(unit, at) else None
+
+
+def is_valueless(unit: Unit, at: int) -> bool:
+    """Whether a lexeme reads a name that has no value there, whatever runs: that is a mistake, but for the names of
+    Python 2."""
+    return bool(unit.standings) and unit.standings[at] in _VALUELESS and unit.lexemes[at].text not in OF_PYTHON_2
 
 
 def _of_the_file(unit: Unit, at: int) -> frozenset[str]:
@@ -166,6 +179,7 @@ OF_NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
 """Kinds where one name stands for another."""
 _NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standing.FOREIGN, Standing.FROM_STAR)
 """How names stand that the file does not bind."""
+_VALUELESS = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.UNASSIGNED)
 _BUILTINS = Lexicon(BUILTINS)
 _NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
 

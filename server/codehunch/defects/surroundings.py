@@ -221,7 +221,8 @@ def merged(parts: Iterable[Surroundings]) -> Surroundings:
     opened = False
     for part in parts:
         for name, standing in part.names.items():
-            names.setdefault(name, standing)
+            if names.get(name, Standing.BUILTIN) is Standing.BUILTIN:
+                names[name] = standing
         classes.update(part.classes)
         for owner, members in part.added.items():
             added[owner] = added.get(owner, frozenset()) | members
@@ -254,3 +255,10 @@ BUILTINS = frozenset(
 )
 """Names of Python 3.14 and earlier, of notebooks and type checkers that need no binding: a table, so that findings do
 not depend on what runs this."""
+
+OF_PYTHON_2 = {
+    **dict.fromkeys("apply buffer cmp coerce execfile intern reduce reload".split(), ""),
+    **{"basestring": "str", "file": "open", "long": "int", "raw_input": "input", "unichr": "chr"},
+    **{"unicode": "str", "xrange": "range"},
+}
+"""Names that only Python 2 has, with what took their place, where one name did."""

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codehunch.defects.findings import Edit
-from codehunch.defects.repairs import OF_NAMES, imported, repairs
+from codehunch.defects.repairs import OF_NAMES, imported, is_valueless, repairs
 from codehunch.defects.rewrites import Rewrite, moved
 from codehunch.defects.units import Unit
 from codehunch.inference.classifier import Classifier, Reading
 from codehunch.syntax.lexemes import Lexeme
 
 _PLACES = 3
-"""Suspicious lexemes looked into per function."""
+"""Suspicious lexemes looked into per function, names without a value aside."""
+_VALUELESS = 8
+"""Names without a value looked into per function."""
 _KINDS = 2
 """Kinds tried per lexeme, the likeliest first."""
 _REWRITES = 12
@@ -69,11 +71,18 @@ def read_units(
 
 
 def suspicious_places(unit: Unit, reading: Reading, threshold: float) -> list[Place]:
-    """The unit's most suspicious lexemes at or above ``threshold``, the worst first."""
+    """The unit's most suspicious lexemes at or above ``threshold``, the worst first. A name without a value is looked
+    into once, where it stands first, and beside any number of others: none of them is there by chance."""
     suspicion = reading.suspicion
     found = [int(at) for at in np.flatnonzero(suspicion >= threshold) if can_be_wrong(unit.lexemes[at])]
+    first: dict[str, int] = {}
+    for at in found:
+        if is_valueless(unit, at):
+            first.setdefault(unit.lexemes[at].text, at)
+    once = set(list(first.values())[:_VALUELESS])
+    found = [at for at in found if at in once or not is_valueless(unit, at)]
     found.sort(key=lambda at: -suspicion[at])
-    return [Place(unit, reading, at) for at in found[:_PLACES]]
+    return [Place(unit, reading, at) for rank, at in enumerate(found) if rank < _PLACES or at in once]
 
 
 def can_be_wrong(lexeme: Lexeme) -> bool:

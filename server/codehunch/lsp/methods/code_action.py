@@ -9,6 +9,7 @@ import attrs
 from lsprotocol import types
 
 from codehunch.defects.findings import Edit, Finding, Fix
+from codehunch.defects.imports import together
 from codehunch.inference.errors import WorkerError
 from codehunch.inference.protocol import INTERACTIVE
 from codehunch.lsp.capabilities import Client
@@ -104,8 +105,8 @@ def _fix_all(scene: _Scene, code: str, findings: list[Finding]) -> types.CodeAct
             chosen.append(finding)
     if len(chosen) < 2:
         return None
-    edits = dict.fromkeys(edit for finding in chosen for edit in finding.fixes[0].edits)  # One import mends many.
-    return _quick_fix(scene, f"Fix all {len(chosen)} {code} in this file", tuple(edits), chosen)
+    edits = together([finding.fixes[0] for finding in chosen])
+    return _quick_fix(scene, f"Fix all {len(chosen)} {code} in this file", edits, chosen)
 
 
 def _silence(scene: _Scene, finding: Finding, silence: Silence) -> list[types.CodeAction | None]:

@@ -7,7 +7,8 @@ Three tables, each left out where nothing is given for it:
 
 - Every documented function of the packages, which no model was trained on, loses its body in turn; the rest of its
   package is the workspace, indexed as the language server indexes it. Rows are the ways to answer. "As served" is what
-  an editor gets: the model's beams and fitted siblings, filtered and read by the defect model.
+  an editor gets: the model's beams and fitted siblings, filtered and read by the defect model. "No sense" is the share
+  of answers that say things twice, have dead branches, never end, or break what the head of the function promises.
 - Tasks with tests: the first offer and ten samples, run in the sandbox; pass@k by the estimator of Chen et al. 2021.
 - Sentences and the line of code they describe, asked as a comment.
 
@@ -43,6 +44,7 @@ from codehunch.generation.index import FunctionIndex
 from codehunch.generation.layout import to_canonical
 from codehunch.generation.prompt import Prompt, build_prompt
 from codehunch.generation.retrieval import LEAST, SURE, Adaptation, adaptations, neighbours, prompt_with
+from codehunch.generation.sense import keeps_promises, recurs_at_once, wanders
 from codehunch.inference.decoding import Decoding
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
@@ -172,6 +174,7 @@ def ways_of(
         return canonical(found[0].text, context) if found else None
 
     return {
+        "what a person wrote": lambda: case.wanted,
         "an empty body": lambda: "pass",
         BASELINE: lambda: case.nearest or None,
         f"sibling, names fitted, likeness {LEAST}+": lambda: fit(asked=True),
@@ -193,17 +196,27 @@ def with_docstring(prompt: Prompt, text: str) -> Prompt:
     return Prompt(tuple((marker, text if marker == "doc" else old) for marker, old in prompt.fields))
 
 
-def table_of(wanted: Sequence[str], columns: dict[str, Column], baseline: str, title: str) -> Table:
+def makes_no_sense(case: Case, body: str) -> bool:
+    """Whether an answer is one that no person would write, or not what the head of the function says."""
+    function = case.request.function
+    assert function is not None  # Every case is a function without its body.
+    head = function.header.of(case.context.parsed.text)
+    return wanders(body, case.context.words) or recurs_at_once(body, function) or not keeps_promises(body, head)
+
+
+def table_of(cases: Sequence[Case], columns: dict[str, Column], baseline: str, title: str) -> Table:
     """A row for each way, held against what was there and against the way ``baseline``."""
+    wanted = [case.wanted for case in cases]
     base = [edit_similarity(text, want) for text, want in zip(columns[baseline].texts, wanted, strict=True)]
     table = Table("", title=title)
-    for name in ("offered", "exact", "BLEU", "CodeBLEU", "similarity", "against baseline", "parses", "ms"):
+    for name in ("offered", "exact", "BLEU", "CodeBLEU", "similarity", "against baseline", "parses", "no sense", "ms"):
         table.add_column(name, justify="right")
     for name, column in columns.items():
         found = text_metrics(column.texts, wanted)
         similar = [edit_similarity(text, want) for text, want in zip(column.texts, wanted, strict=True)]
         change = compare_means(base, similar)
         offered = sum(map(bool, column.texts))
+        senseless = sum(makes_no_sense(case, text) for case, text in zip(cases, column.texts, strict=True) if text)
         table.add_row(
             name,
             f"{offered / len(wanted):.0%}",
@@ -213,6 +226,7 @@ def table_of(wanted: Sequence[str], columns: dict[str, Column], baseline: str, t
             f"{found['edit_similarity']:.3f}",
             "" if name == baseline else f"{change.new - change.old:+.3f} ({change.low:+.3f} to {change.high:+.3f})",
             f"{found['syntax_valid']:.0%}",
+            f"{senseless / max(1, offered):.0%}",
             f"{1000 * statistics.median(column.seconds):.0f}",
         )
     return table
@@ -335,7 +349,7 @@ def main(
             columns = measure(cases, index, plain, served, way or ())
             index.close()
         title = f"{len(cases)} functions of {', '.join(package.name for package in packages)}"
-        console.print(table_of([case.wanted for case in cases], columns, BASELINE, title))
+        console.print(table_of(cases, columns, BASELINE, title))
         if outputs is not None:
             published(cases, columns, outputs)
     for path in tests or ():

@@ -14,6 +14,7 @@ from codehunch.syntax.parsing import ParsedSource, text_of
 from codehunch.syntax.spans import Span
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*|\d+")
+_NAME = re.compile(r"[^\W\d]\w*")
 _ALIAS = re.compile(r"^\s*([\w.]+)(?:\s+as\s+(\w+))?\s*$")
 _SELF_ATTRIBUTE = re.compile(r"\bself\.([A-Za-z_]\w*)\s*(?::[^=\n]+)?=(?!=)")
 _DESCENDED = {
@@ -50,6 +51,11 @@ class FileContext:
     def unit(self) -> str:
         """The file's unit of indentation."""
         return file_unit(self.parsed)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Everything in the file that could be a name."""
+        return frozenset(_NAME.findall(self.parsed.text))
 
     @cached_property
     def _statements(self) -> tuple[tuple[str, ...], dict[str, ClassContext]]:

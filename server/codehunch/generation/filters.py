@@ -14,6 +14,7 @@ from tree_sitter import Query, QueryCursor
 
 from codehunch.generation.context import FileContext
 from codehunch.generation.layout import to_canonical
+from codehunch.generation.sense import recurs_at_once
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.languages import grammar
 from codehunch.syntax.parsing import ParsedSource, parse, text_of
@@ -117,6 +118,8 @@ def placed(context: FileContext, request: BodyRequest, body: str) -> str | None:
     """A canonical block as it goes into the file, or ``None`` where it must not be shown: every filter in its order."""
     body = without_repetition(body, following_lines(context.parsed.text, request))
     if not body.strip() or not body_compiles(body, request):
+        return None
+    if request.kind == "docstring" and request.function is not None and recurs_at_once(body, request.function):
         return None
     complete = with_imports(body, undefined_names(body, context, request))
     if complete is None:

@@ -33,8 +33,10 @@ from codehunch.generation.filters import (
     strip_control,
     with_imports,
 )
+from codehunch.generation.layout import to_canonical
 from codehunch.generation.prompt import Prompt, encode_prompt, sentence_prompt
 from codehunch.generation.retrieval import Neighbour, Retrieve, Weigh, adaptations, neighbours, prompt_with
+from codehunch.generation.sense import keeps_promises, wanders
 from codehunch.inference.causal import Causal
 from codehunch.inference.decoding import Answer, Decoding, TextModel
 from codehunch.inference.errors import InferenceError
@@ -124,7 +126,7 @@ class Generator:
 
         if candidates == 1 and near and near[0].likeness >= ENOUGH:
             likest = adapted(1)
-            if likest and likest[0].confidence >= ENOUGH and self._reads_clean(parsed, likest[0]):
+            if likest and likest[0].confidence >= ENOUGH and self._passes(context, request, likest[0]):
                 return tuple(likest)
         found = self._search(
             prompt := self._prompt(context, request, near),
@@ -140,7 +142,7 @@ class Generator:
         pool = [*own, *made]
         trust = [each.confidence if each.origin else MADE_UP * each.confidence for each in pool]
         order = chosen(
-            [each.text for each in pool], trust, candidates, lambda place: self._reads_clean(parsed, pool[place])
+            [each.text for each in pool], trust, candidates, lambda place: self._passes(context, request, pool[place])
         )
         return tuple(pool[place] for place in order)
 
@@ -236,7 +238,16 @@ class Generator:
                 return None  # A small model copies where it knows nothing.
         if not answer.finished:
             body = cut_to_whole(body, request)
-        return placed(context, request, body)
+        return None if wanders(body, context.words) else placed(context, request, body)
+
+    def _passes(self, context: FileContext, request: BodyRequest, candidate: Candidate) -> bool:
+        """Whether a candidate may come before those that do not: it does what the head of its function says, and the
+        detector has nothing against it."""
+        if request.kind == "docstring" and request.function is not None:
+            header = request.function.header.of(context.parsed.text)
+            if not keeps_promises(to_canonical(candidate.text, request.unit), header):
+                return False
+        return self._reads_clean(context.parsed, candidate)
 
     def _reads_clean(self, parsed: ParsedSource, candidate: Candidate) -> bool:
         """Whether the judge, where there is one, has nothing against the file with the candidate in place."""

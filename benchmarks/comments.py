@@ -81,6 +81,7 @@ def ways_of(case: Case, plain: Generator, served: Generator) -> dict[str, Callab
         return plain.body(answers[0]) if answers else None
 
     return {
+        "what a person wrote": lambda: case.wanted,
         LIKEST: lambda: near[0].sample.body if near else None,
         f"the same, names fitted, likeness {LEAST_COMMENT}+": lambda: fit(asked=True),
         f"the same, names fitted, likeness {SURE}+": lambda: fit(asked=False),
@@ -112,7 +113,8 @@ def main(
             started = time.perf_counter()
             columns.setdefault(name, Column()).add(answer(), started)
     title = f"{len(cases)} comments of {', '.join(package.name for package in packages)}"
-    Console(width=150).print(table_of([case.wanted for case in cases], columns, LIKEST, title))
+    asked = [(case.context, case.request) for case in cases]
+    Console(width=150).print(table_of([case.wanted for case in cases], asked, columns, LIKEST, title))
 
 
 if __name__ == "__main__":

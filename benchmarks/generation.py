@@ -196,17 +196,24 @@ def with_docstring(prompt: Prompt, text: str) -> Prompt:
     return Prompt(tuple((marker, text if marker == "doc" else old) for marker, old in prompt.fields))
 
 
-def makes_no_sense(case: Case, body: str) -> bool:
+def makes_no_sense(context: FileContext, request: BodyRequest, body: str) -> bool:
     """Whether an answer is one that no person would write, or not what the head of the function says."""
-    function = case.request.function
-    assert function is not None  # Every case is a function without its body.
-    head = function.header.of(case.context.parsed.text)
-    return wanders(body, case.context.words) or recurs_at_once(body, function) or not keeps_promises(body, head)
+    if wanders(body, context.words):
+        return True
+    function = request.function
+    if request.kind != "docstring" or function is None:
+        return False
+    return recurs_at_once(body, function) or not keeps_promises(body, function.header.of(context.parsed.text))
 
 
-def table_of(cases: Sequence[Case], columns: dict[str, Column], baseline: str, title: str) -> Table:
+def table_of(
+    wanted: Sequence[str],
+    asked: Sequence[tuple[FileContext, BodyRequest]],
+    columns: dict[str, Column],
+    baseline: str,
+    title: str,
+) -> Table:
     """A row for each way, held against what was there and against the way ``baseline``."""
-    wanted = [case.wanted for case in cases]
     base = [edit_similarity(text, want) for text, want in zip(columns[baseline].texts, wanted, strict=True)]
     table = Table("", title=title)
     for name in ("offered", "exact", "BLEU", "CodeBLEU", "similarity", "against baseline", "parses", "no sense", "ms"):
@@ -216,7 +223,7 @@ def table_of(cases: Sequence[Case], columns: dict[str, Column], baseline: str, t
         similar = [edit_similarity(text, want) for text, want in zip(column.texts, wanted, strict=True)]
         change = compare_means(base, similar)
         offered = sum(map(bool, column.texts))
-        senseless = sum(makes_no_sense(case, text) for case, text in zip(cases, column.texts, strict=True) if text)
+        senseless = sum(makes_no_sense(*place, text) for place, text in zip(asked, column.texts, strict=True) if text)
         table.add_row(
             name,
             f"{offered / len(wanted):.0%}",
@@ -349,7 +356,8 @@ def main(
             columns = measure(cases, index, plain, served, way or ())
             index.close()
         title = f"{len(cases)} functions of {', '.join(package.name for package in packages)}"
-        console.print(table_of(cases, columns, BASELINE, title))
+        wanted, asked = [case.wanted for case in cases], [(case.context, case.request) for case in cases]
+        console.print(table_of(wanted, asked, columns, BASELINE, title))
         if outputs is not None:
             published(cases, columns, outputs)
     for path in tests or ():

@@ -36,7 +36,7 @@ from codehunch.generation.filters import (
 from codehunch.generation.layout import to_canonical
 from codehunch.generation.prompt import Prompt, encode_prompt, sentence_prompt
 from codehunch.generation.retrieval import Neighbour, Retrieve, Weigh, adaptations, neighbours, prompt_with
-from codehunch.generation.sense import keeps_promises, wanders
+from codehunch.generation.sense import keeps_promises, recurs_at_once, wanders
 from codehunch.inference.causal import Causal
 from codehunch.inference.decoding import Answer, Decoding, TextModel
 from codehunch.inference.errors import InferenceError
@@ -268,6 +268,9 @@ class Generator:
             return None
         function = functions[0]
         if function.name in ALWAYS_KNOWN:  # It would hide the built-in it most likely calls.
+            return None
+        body = to_canonical(code[function.header.end : function.span.end].strip("\n"))
+        if wanders(body) or recurs_at_once(body, function):
             return None
         complete = with_imports("", free_names(code[: function.span.end]) - ALWAYS_KNOWN)
         if complete is None:

@@ -22,8 +22,8 @@ _LATER = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorE
 
 def wanders(body: str, known: Collection[str] = ()) -> bool:
     """Whether a block has what can be no one's meaning: a statement again that its block has had, one that is never
-    reached, branches that do the same, ``x = x``, ``x or x``, a key twice, an import of a module that neither Python
-    has nor ``known``, the names of the file. What does not parse does not wander."""
+    reached, branches that come to the same, ``x = x``, ``x or x``, a key twice, an import of a module that neither
+    Python has nor ``known``, the names of the file. What does not parse does not wander."""
     tree = _parsed(body)
     return tree is not None and (
         any(map(_is_idle, ast.walk(tree)))
@@ -58,7 +58,7 @@ def keeps_promises(body: str, header: str) -> bool:
             return False
     arguments = declared.args
     wanted = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)} - {"self", "cls"}
-    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return len(wanted) < 2 or "locals" in read or 2 * len(wanted & read) >= len(wanted)
 
 
@@ -135,7 +135,15 @@ def _says_twice(block: list[ast.stmt]) -> bool:
                 return True
             if isinstance(statement.body[-1], _LEAVING):
                 left.add(test)
+            if place + 1 < len(block) and _comes_to(statement, block[place + 1]):
+                return True
     return False
+
+
+def _comes_to(choice: ast.If, after: ast.stmt) -> bool:
+    """Whether a choice only leaves in the way that comes next anyway."""
+    same = [ast.unparse(each) for each in choice.body] == [ast.unparse(after)]
+    return same and not choice.orelse and isinstance(after, _LEAVING)
 
 
 def _is_idle(node: ast.AST) -> bool:

@@ -22,8 +22,8 @@ _LATER = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorE
 
 def wanders(body: str, known: Collection[str] = ()) -> bool:
     """Whether a block has what can be no one's meaning: a statement again that its block has had, one that is never
-    reached, branches that come to the same, ``x = x``, ``x or x``, a key twice, an import of a module that neither
-    Python has nor ``known``, the names of the file. What does not parse does not wander."""
+    reached, branches that come to the same, ``x = x``, ``x < x``, ``x or x``, ``x - x``, a key twice, an import of a
+    module that neither Python has nor ``known``, the names of the file. What does not parse does not wander."""
     tree = _parsed(body)
     return tree is not None and (
         any(map(_is_idle, ast.walk(tree)))
@@ -155,9 +155,25 @@ def _is_idle(node: ast.AST) -> bool:
         return _doubled([key for key in node.keys if key is not None])
     if isinstance(node, ast.IfExp):
         return _doubled([node.body, node.orelse])
+    if isinstance(node, ast.Compare):  # Of ``x != x`` it is known who means that.
+        return _doubled([node.left, *node.comparators]) and not isinstance(node.ops[0], ast.NotEq)
+    if isinstance(node, ast.BinOp):
+        same = ast.unparse(node.left) == ast.unparse(node.right)
+        return same and isinstance(node.op, ast.Sub | ast.Div | ast.FloorDiv | ast.Mod)
     if isinstance(node, ast.If) and node.orelse:
-        return list(map(ast.unparse, node.body)) == list(map(ast.unparse, node.orelse))
+        branches = _branches(node)
+        return _doubled([each.test for each in branches]) or (
+            list(map(ast.unparse, branches[-1].body)) == list(map(ast.unparse, branches[-1].orelse))
+        )
     return False
+
+
+def _branches(choice: ast.If) -> list[ast.If]:
+    """An ``if`` and its ``elif``."""
+    found = [choice]
+    while len(found[-1].orelse) == 1 and isinstance(found[-1].orelse[0], ast.If):
+        found.append(found[-1].orelse[0])
+    return found
 
 
 def _stored(tree: ast.Module) -> set[str]:

@@ -5,7 +5,8 @@
 Every Python file of the packages is read as `codehunch check` reads it. Releases have few bugs that one function gives
 away, so nearly every warning is a false alarm. Lines are those of what is read: outermost functions, and statements
 outside of them that compute something; these have a row of their own as well. The row of all has a 95 % interval,
-packages drawn with replacement. Tests are left out.
+packages drawn with replacement. Names that have no value where they are read, which are seldom meant, have a row too;
+`--listed` prints them. Tests are left out.
 """
 
 from __future__ import annotations
@@ -29,14 +30,18 @@ from codehunch.syntax.parsing import parse
 from codehunch.syntax.statements import class_parts, outer_statements
 
 SENSITIVITIES = ("low", "medium", "high")
+VALUELESS = ("nothing in this file defines it", "it has no value here yet")
+"""What a finding says of a name without a value."""
 
 
 def main(
     packages: Annotated[list[Path], typer.Argument(exists=True, help="Packages no model was trained on.")],
     bundle: Annotated[Path | None, typer.Option(help="Bundle folder; the active one otherwise.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of the engine.")] = 1,
+    listed: Annotated[bool, typer.Option(help="Print every finding on a name without a value.")] = False,
 ) -> None:
     """Print the table."""
+    console = Console(width=120)
     found = load_bundle(bundle) if bundle else active_bundle("defects")
     if found.manifest.defects is None:
         raise typer.BadParameter(f"{found.path} is no defect bundle")
@@ -46,7 +51,7 @@ def main(
     ]
     lines: Counter[Path] = Counter()
     warned: Counter[tuple[Path, str]] = Counter()
-    outside_lines, outside_warned = 0, Counter[str]()
+    outside_lines, outside_warned, valueless = 0, Counter[str](), Counter[str]()
     for package, path in track(files, "files", console=Console(stderr=True)):
         try:
             source = decode_source(path.read_bytes()).source
@@ -62,6 +67,11 @@ def main(
             reached = [name for name in SENSITIVITIES if finding.confidence >= thresholds[name]]
             warned.update((package, name) for name in reached)
             outside_warned.update(reached if not finding.function else ())
+            if finding.import_margin > 0 or any(reason in finding.message for reason in VALUELESS):
+                valueless.update(reached)
+                if listed:
+                    row = source.row_of(finding.span.start)
+                    console.print(f"{path}:{row + 1}: {finding.message}", markup=False, soft_wrap=True)
     if not lines:
         raise typer.BadParameter("no Python file in these folders")
     table = Table("", title=f"warnings per 1,000 lines, {found.manifest.id} {found.manifest.version}")
@@ -80,7 +90,9 @@ def main(
     table.add_row("all", f"{sizes.sum():,}", *cells)
     rates = (f"{1000 * outside_warned[name] / max(1, outside_lines):.2f}" for name in SENSITIVITIES)
     table.add_row("of these outside of functions", f"{outside_lines:,}", *rates)
-    Console(width=120).print(table)
+    rates = (f"{1000 * valueless[name] / max(1, sizes.sum()):.2f}" for name in SENSITIVITIES)
+    table.add_row("of all, names without a value", "", *rates)
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -187,6 +187,34 @@ async def test_an_import_that_is_missing_is_offered_where_imports_stand(lsp: Lan
     assert not lsp.messages
 
 
+async def test_all_imports_that_are_missing_come_in_one_block(lsp: LanguageClient) -> None:
+    text = (
+        "def sizes(folder, names):\n    found = defaultdict(int)\n    for name in names:\n"
+        "        found[name] += os.path.getsize(os.path.join(folder, name))\n    print(json.dumps(found))\n"
+        "    return Counter(found)\n"
+    )
+    await start(lsp, text)
+    shown = await diagnostics(lsp)
+    assert [text.split("\n")[each.range.start.line][each.range.start.character :][:2] for each in shown] == [
+        "de",
+        "os",
+        "js",
+        "Co",
+    ]
+    context = types.CodeActionContext(shown, [types.CodeActionKind.QuickFix])
+    asked = types.CodeActionParams(types.TextDocumentIdentifier(URI), shown[0].range, context)
+    offered = await lsp.text_document_code_action_async(asked) or []
+    (every,) = [each for each in offered if isinstance(each, types.CodeAction) and each.title.startswith("Fix all 4")]
+    assert every.edit is not None
+    assert every.edit.changes is not None
+    top = types.Position(0, 0)
+    block = "import json\nimport os\nfrom collections import Counter, defaultdict\n\n"
+    assert list(every.edit.changes[URI]) == [types.TextEdit(types.Range(top, top), block)]
+    edit(lsp, 1, 0, (0, 0), block)
+    assert await diagnostics(lsp) == []
+    assert not lsp.messages
+
+
 async def test_the_editor_shows_what_the_command_line_prints(lsp: LanguageClient) -> None:
     await start(lsp, "")
     detector = Detector(active_bundle("defects"))

@@ -65,7 +65,7 @@ def read(source):
     if isinstance(source, basestring):
         count += 1
     later += count
-    return name, self.name, later, source
+    return name, self.name, later, source, file, long, xrange
 """
 
 
@@ -73,7 +73,7 @@ def test_which_names_are_without_a_value() -> None:
     parsed = parse(SourceText(TWO_PYTHONS))
     unit = cut(parsed, find_functions(parsed)[0], surroundings_of(TWO_PYTHONS))
     valueless = {unit.lexemes[at].text for at in range(len(unit.lexemes)) if is_valueless(unit, at)}
-    assert valueless == {"later", "name", "self"}, "a name of Python 2 had a value once"
+    assert valueless == {"later", "name", "self", "file", "long"}, "who writes `xrange` means Python 2"
 
 
 @pytest.mark.parametrize(

@@ -135,9 +135,9 @@ def successor_of(unit: Unit, at: int) -> str | None:
 
 
 def is_valueless(unit: Unit, at: int) -> bool:
-    """Whether a lexeme reads a name that has no value there, whatever runs: that is a mistake, but for the names of
-    Python 2."""
-    return bool(unit.standings) and unit.standings[at] in _VALUELESS and unit.lexemes[at].text not in OF_PYTHON_2
+    """Whether a lexeme reads a name that has no value there, whatever runs: that is a mistake, but for names that
+    nobody uses who does not mean Python 2."""
+    return bool(unit.standings) and unit.standings[at] in _VALUELESS and unit.lexemes[at].text not in _MEANT
 
 
 def _of_the_file(unit: Unit, at: int) -> frozenset[str]:
@@ -180,6 +180,7 @@ OF_NAMES = ("variable-misuse", "wrong-attribute", "wrong-call")
 _NOWHERE = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.MISSING, Standing.FOREIGN, Standing.FROM_STAR)
 """How names stand that the file does not bind."""
 _VALUELESS = (Standing.UNBOUND, Standing.UNBOUND_MEMBER, Standing.UNASSIGNED)
+_MEANT = OF_PYTHON_2.keys() - {"apply", "buffer", "file", "long"}
 _BUILTINS = Lexicon(BUILTINS)
 _NAME_KINDS = (LexemeKind.NAME, LexemeKind.ATTRIBUTE, LexemeKind.KEYWORD_NAME)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import attrs
@@ -100,12 +101,14 @@ def try_rewrites(
 ) -> list[list[Trial]]:
     """For every place, its rewrites as the model reads them, the cleanest first."""
     tried: list[tuple[int, str, Rewrite, Unit]] = []
+    of_unit = Counter(id(place.unit) for place in places)
     for number, place in enumerate(places):
         unit = place.unit
         if (importing := imported(unit, place.at)) is not None:
             tried.append((number, OF_NAMES[0], *importing))
         for kind in likely_kinds(place.reading, place.at, classifier.labels):
-            most = max(2, min(_REWRITES, _LEXEMES // len(unit.lexemes)))
+            many = max(1.0, of_unit[id(unit)] / _PLACES)  # However many places a function has, they take as long.
+            most = max(2, int(min(_REWRITES, _LEXEMES // len(unit.lexemes)) / many))
             for rewrite in repairs(unit, place.at, kind)[:most]:
                 changed = unit.rewritten(rewrite.edits)
                 if changed is not None:

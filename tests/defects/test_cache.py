@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,28 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT count(*) FROM findings").fetchone() == (400,)
     connection.close()
+
+
+def test_many_make_the_file_at_once(tmp_path: Path) -> None:
+    """SQLite refuses, at once and in one of some twenty rounds, to change the mode of a journal that others are at."""
+    opened: list[bool] = []
+    for number in range(150):
+        together = threading.Barrier(16)
+
+        def work(path: Path = tmp_path / f"{number}.sqlite3", together: threading.Barrier = together) -> None:
+            together.wait()
+            cache = DiskCache(path, b"")
+            cache.put(b"key", (FINDING,))
+            opened.append(cache.get(b"key") == (FINDING,))
+            cache.close()
+
+        threads = [threading.Thread(target=work) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert opened == [True] * len(opened)
+    assert len(opened) == 150 * 16
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no limit on file sizes")

@@ -30,6 +30,8 @@ FILE_NAME = "findings.sqlite3"
 MOST_BYTES = 64 * 2**20
 _SECONDS_TO_WAIT = 1.0
 """For another process that writes; longer, and the finding is computed instead."""
+_PAUSE = 0.01
+"""Seconds between two tries to open the file."""
 _EVICTED = 4
 """A full file loses its least recently used quarter."""
 _LARGE = 16
@@ -89,7 +91,7 @@ class DiskCache:
         self._told = False
         try:
             try:
-                self._connection = self._open()
+                self._connection = self._open_in_turn()
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):  # Locked, full or unreachable: not damaged.
                     raise
@@ -126,6 +128,18 @@ class DiskCache:
 
     def _key(self, key: bytes) -> bytes:
         return hashlib.blake2b(self._namespace + key, digest_size=16).digest()
+
+    def _open_in_turn(self) -> sqlite3.Connection:
+        """Another process that makes the file at this moment is waited for: SQLite itself does not where the journal's
+        mode changes."""
+        end = time.monotonic() + _SECONDS_TO_WAIT
+        while True:
+            try:
+                return self._open()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            time.sleep(_PAUSE)
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

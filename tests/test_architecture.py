@@ -25,7 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "bundles": {"syntax"},
     "inference": {"bundles", "syntax"},
     "defects": {"inference", "bundles", "syntax"},
-    "generation": {"inference", "bundles", "syntax"},
+    "synthesis": {"syntax"},
+    "generation": {"synthesis", "inference", "bundles", "syntax"},
     "lsp": {"", "defects", "generation", "inference", "bundles", "syntax"},
     "cli": {"", "lsp", "defects", "generation", "inference", "bundles", "syntax"},
     # Settings, file discovery and rule pages serve cli and lsp; they know the kinds but run nothing.

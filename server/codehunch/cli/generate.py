@@ -54,7 +54,12 @@ def generate(
         raise typer.BadParameter("give a FILE and the --line of the function to complete, or a --prompt")
     if as_json:
         rows = [
-            {"code": code, "confidence": round(candidate.confidence, 4), "adapted_from": candidate.origin or None}
+            {
+                "code": code,
+                "confidence": round(candidate.confidence, 4),
+                "adapted_from": candidate.origin or None,
+                "examples": candidate.examples,
+            }
             for code, candidate in zip(codes, found, strict=True)
         ]
         print(json.dumps(rows, indent=2))
@@ -155,10 +160,10 @@ def _print(codes: list[str], found: tuple[Candidate, ...]) -> None:
     """Plain when piped, highlighted on a terminal. Several suggestions are told apart by comment lines."""
     terminal = sys.stdout.isatty()
     for number, (code, candidate) in enumerate(zip(codes, found, strict=True), start=1):
-        source = f"adapted from {candidate.origin}" if candidate.origin else f"confidence {candidate.confidence:.2f}"
+        source = candidate.source or f"confidence {candidate.confidence:.2f}"
         title = f"# suggestion {number} of {len(codes)}, {source}\n"
         text = (title if len(codes) > 1 or terminal else "") + code
-        if candidate.origin and len(codes) == 1 and not terminal:
+        if candidate.source and len(codes) == 1 and not terminal:
             note(source)
         if terminal:
             from rich.syntax import Syntax

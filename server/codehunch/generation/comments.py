@@ -22,7 +22,6 @@ from codehunch.generation.samples import (
     is_trivial,
     name_likeness,
     parameter_names,
-    split_words,
 )
 from codehunch.syntax.bodies import BodyRequest, indentation, is_blank, width
 from codehunch.syntax.comments import comment_text, describes_code, is_pragma, is_statement_place
@@ -30,6 +29,7 @@ from codehunch.syntax.functions import Function, function_nodes
 from codehunch.syntax.languages import grammar
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.spans import Span
+from codehunch.syntax.words import split_words
 
 MODULE = "module"
 """Origin of statements outside of functions."""

@@ -12,8 +12,8 @@ from codehunch.syntax.bodies import file_unit
 from codehunch.syntax.functions import Function, function_nodes
 from codehunch.syntax.parsing import ParsedSource, text_of
 from codehunch.syntax.spans import Span
+from codehunch.syntax.words import split_words
 
-WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*|\d+")
 _NAME = re.compile(r"[^\W\d]\w*")
 _ALIAS = re.compile(r"^\s*([\w.]+)(?:\s+as\s+(\w+))?\s*$")
 _SELF_ATTRIBUTE = re.compile(r"\bself\.([A-Za-z_]\w*)\s*(?::[^=\n]+)?=(?!=)")
@@ -117,7 +117,7 @@ class FileContext:
 
 def words(text: str) -> frozenset[str]:
     """Lower-case words of a text, identifiers taken apart: ``readLine_2`` gives read, line, 2."""
-    return frozenset(word.lower() for word in WORD.findall(text))
+    return frozenset(split_words(text))
 
 
 def _imported(statement: str) -> list[str]:

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.manifest import GenerationSpec
+from codehunch.generation.by_example import exemplified
 from codehunch.generation.completion import (
     Completion,
     completion_body,
@@ -37,9 +38,10 @@ from codehunch.generation.layout import to_canonical
 from codehunch.generation.prompt import Prompt, encode_prompt, sentence_prompt
 from codehunch.generation.retrieval import Neighbour, Retrieve, Weigh, adaptations, neighbours, prompt_with
 from codehunch.generation.sense import keeps_promises, recurs_at_once, wanders
+from codehunch.generation.sources import told_source
 from codehunch.inference.causal import Causal
 from codehunch.inference.decoding import Answer, Decoding, TextModel
-from codehunch.inference.errors import InferenceError
+from codehunch.inference.errors import Cancelled, InferenceError
 from codehunch.inference.seq2seq import Graphs, Seq2Seq
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.functions import find_functions
@@ -74,6 +76,13 @@ class Candidate:
     span: Span
     origin: str = ""
     """The function it was adapted from; empty for what the model wrote."""
+    examples: int = 0
+    """How many examples it was found by, and fits; 0 for what was not searched for."""
+
+    @property
+    def source(self) -> str:
+        """How a person is told where it comes from, lower case; empty for what the model wrote."""
+        return told_source(self.origin, self.examples)
 
 
 class Generator:
@@ -108,9 +117,10 @@ class Generator:
     ) -> tuple[Candidate, ...]:
         """Up to ``candidates`` different texts for a request, best first; none where no filter lets one pass.
 
+        Where the description has examples, what gives just what they show comes first (``generation.by_example``).
         The most similar functions, of the file itself and those that ``retrieve`` finds elsewhere, are named in the
-        prompt, and they are adapted as candidates of their own; ``weigh`` knows which were welcome before. First comes
-        what all of them together say is wanted (``generation.consensus``).
+        prompt, and they are adapted as candidates of their own; ``weigh`` knows which were welcome before. First of
+        these comes what all of them together say is wanted (``generation.consensus``).
         ``path`` is where the text lies.
 
         ``deadline`` is in seconds from now. ``least`` drops what is less confident: give ``automatic_threshold`` when
@@ -118,6 +128,14 @@ class Generator:
         """
         parsed = parse(source)
         context = FileContext(parsed)
+        fitting = [
+            Candidate(each.text, each.confidence, request.replace, examples=each.examples)
+            for each in exemplified(context, request, least == 0.0, max(1, candidates // 2), cancelled)
+        ]
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        if len(fitting) >= candidates:
+            return tuple(fitting)
         near = neighbours(context, request, path, retrieve, weigh)
 
         def adapted(most: int) -> list[Candidate]:
@@ -127,7 +145,7 @@ class Generator:
         if candidates == 1 and near and near[0].likeness >= ENOUGH:
             likest = adapted(1)
             if likest and likest[0].confidence >= ENOUGH and self._passes(context, request, likest[0]):
-                return tuple(likest)
+                return tuple(likest)  # Nothing was found by examples, or it would have been enough.
         found = self._search(
             prompt := self._prompt(context, request, near),
             candidates,
@@ -137,14 +155,17 @@ class Generator:
             lambda answer: self._fit(context, request, answer, prompt),
         )
         own = adapted(len(near))
-        known = {each.text for each in own}
+        known = {each.text for each in (*own, *fitting)}
         made = [Candidate(text, sure, request.replace) for text, sure in found.items() if text not in known]
         pool = [*own, *made]
         trust = [each.confidence if each.origin else MADE_UP * each.confidence for each in pool]
         order = chosen(
-            [each.text for each in pool], trust, candidates, lambda place: self._passes(context, request, pool[place])
+            [each.text for each in pool],
+            trust,
+            candidates - len(fitting),
+            lambda place: self._passes(context, request, pool[place]),
         )
-        return tuple(pool[place] for place in order)
+        return (*fitting, *(pool[place] for place in order))
 
     def generate_prompt(
         self,

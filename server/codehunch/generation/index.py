@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from codehunch.generation.context import FileContext
-from codehunch.generation.samples import Asked, Sample, body_text, sample_in, split_words
+from codehunch.generation.samples import Asked, Sample, body_text, sample_in
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.docstrings import docstring_text
 from codehunch.syntax.functions import function_nodes
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.text import SourceText
+from codehunch.syntax.words import split_words
 
 VERSION = 1
 MOST_FILE_BYTES = 1_000_000

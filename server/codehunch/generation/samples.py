@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 
 import attrs
 from tree_sitter import Node
 
-from codehunch.generation.context import WORD, FileContext
+from codehunch.generation.context import FileContext
 from codehunch.generation.layout import to_canonical
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.docstrings import docstring_text
 from codehunch.syntax.functions import Function, function_nodes
 from codehunch.syntax.parsing import ParsedSource, parse, text_of
+from codehunch.syntax.words import WORD, split_words, stem
 
 MOST_LINES, MOST_CHARS = 25, 1_100
 """Larger bodies are nobody's sibling."""
@@ -45,7 +46,7 @@ class Asked:
 
     @cached_property
     def text_words(self) -> frozenset[str]:
-        return frozenset(word for word in map(_stem, split_words(self.description)) if word not in _COMMON)
+        return frozenset(word for word in map(stem, split_words(self.description)) if word not in _COMMON)
 
 
 @attrs.frozen
@@ -69,11 +70,6 @@ class Sample:
     def origin(self) -> str:
         """How a person is told where it came from."""
         return f"{self.path}: {self.qualified_name}" if self.path else self.qualified_name
-
-
-def split_words(text: str) -> tuple[str, ...]:
-    """Lower-case words in their order, identifiers taken apart: ``readLine_2`` gives read, line, 2."""
-    return tuple(word.lower() for word in WORD.findall(text))
 
 
 def asked_of(context: FileContext, request: BodyRequest) -> Asked | None:
@@ -135,7 +131,7 @@ def likeness(asked: Asked, sample: Sample, here: str = "") -> float:
     other = sample.asked
     renamed = _different_words(asked.name_words, other.name_words)
     name = name_likeness(asked.name_words, other.name_words)
-    stems = {_stem(old): _stem(new) for old, new in renamed.items()}
+    stems = {stem(old): stem(new) for old, new in renamed.items()}
     words, others = asked.text_words, frozenset(stems.get(word, word) for word in other.text_words)
     text = len(words & others) / max(1, len(words | others)) if words and others else 0.0
     mine, theirs = set(asked.parameters), {_with_words(each, renamed) for each in other.parameters}
@@ -244,15 +240,6 @@ def _is_attribute(node: Node) -> bool:
 
 def _dice(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     """Words and pairs of words in common, so that their order counts."""
-    stems = [tuple(map(_stem, words)) for words in (one, other)]
+    stems = [tuple(map(stem, words)) for words in (one, other)]
     first, second = ({*words, *pairwise(words)} for words in stems)
     return 2 * len(first & second) / max(1, len(first) + len(second))
-
-
-@lru_cache(maxsize=1 << 14)
-def _stem(word: str) -> str:
-    """English plurals and verb endings cut, roughly: only equality is asked."""
-    for ending in ("ing", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word

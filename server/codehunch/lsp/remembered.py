@@ -33,6 +33,8 @@ class Suggestion:
     origin: str = ""
     """Where it was adapted from; empty for what the model wrote."""
     bundle: str = ""
+    examples: int = 0
+    """How many examples of the description it was found by, and fits."""
 
 
 @attrs.frozen

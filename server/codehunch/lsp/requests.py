@@ -140,6 +140,8 @@ class Body:
     confidence: float
     origin: str = ""
     """Where it was adapted from, ``path: name``; empty for what the model wrote."""
+    examples: int = 0
+    """How many examples of the description it was found by, and fits."""
 
 
 @attrs.frozen

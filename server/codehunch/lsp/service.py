@@ -135,7 +135,7 @@ class ModelService:
         )
         if cancelled():
             raise Cancelled
-        bodies = tuple(Body(each.text, each.confidence, each.origin) for each in candidates)
+        bodies = tuple(Body(each.text, each.confidence, each.origin, each.examples) for each in candidates)
         return GenerateReply(place_of(found), bodies, _name(bundle))
 
     def indexed(self, payload: None, cancelled: IsCancelled) -> dict[str, tuple[int, int]]:

@@ -129,5 +129,13 @@ class Suggestions:
 def _suggestion(body: Body, place: BodyPlace, bundle: str) -> Suggestion:
     origin = Span(place.start, place.replace.start)
     return Suggestion(
-        body.text, place.replace, body.confidence, place.at_cursor, place.name, origin, body.origin, bundle
+        body.text,
+        place.replace,
+        body.confidence,
+        place.at_cursor,
+        place.name,
+        origin,
+        body.origin,
+        bundle,
+        body.examples,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from codehunch.generation.sources import told_source
 from codehunch.inference.errors import Cancelled
 from codehunch.lsp.ghost import at_cursor
 from codehunch.lsp.positions import offset_of
@@ -57,12 +58,12 @@ def _item(server: CodeHunchServer, view: View, offset: int, suggestion: Suggesti
         data={
             "code": suggestion.text.strip("\r\n"),
             "confidence": round(suggestion.confidence, 4),
-            "origin": suggestion.origin,
+            "source": told_source(suggestion.origin, suggestion.examples),
         },
     )
 
 
 def _detail(suggestion: Suggestion) -> str:
-    if suggestion.origin:
-        return f"CodeHunch: adapted from {suggestion.origin}"
+    if source := told_source(suggestion.origin, suggestion.examples):
+        return f"CodeHunch: {source}"
     return f"CodeHunch: body of {suggestion.name}" if suggestion.name else "CodeHunch"

@@ -16,8 +16,8 @@ def handle(server: CodeHunchServer, item: types.CompletionItem) -> types.Complet
     code, confidence = data.get("code"), data.get("confidence")
     if not isinstance(code, str) or not isinstance(confidence, int | float):
         return item
-    origin = data.get("origin")
-    told = f"Adapted from {origin}" if origin and isinstance(origin, str) else f"Confidence: {confidence:.0%}"
+    source = data.get("source")
+    told = source[:1].upper() + source[1:] if source and isinstance(source, str) else f"Confidence: {confidence:.0%}"
     if server.client.completion_markdown:
         fence = "`" * (3 if "```" not in code else 8)
         text = f"{fence}python\n{code}\n{fence}\n{told}"

@@ -1,0 +1,192 @@
+"""Examples of what a function gives, as its description states them: doctests, ``f(2) == 4``, ``f(2) -> 4``.
+
+Only literals are read, nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+MOST_EXAMPLES = 12
+_LONGEST = 600
+"""Characters of an example that is read; a longer one shows data, not what is done with it."""
+_GIVES = re.compile(
+    r"""[`'"]?\s*(?:===?|==?>|[-=~]+>|[➞→⇒↦⟶]|=|\#\s*(?:==?>|->|[➞→]|returns?\b|gives\b)?|
+    ,?\s*(?:(?:it\s+)?(?:should|will|must)\s+)?(?:returns?|give|gives|yields?|outputs?|equals?|be|is|evaluates\ to)\b)
+    \s*:?\s*[`]?""",
+    re.VERBOSE,
+)
+_INPUT = re.compile(r"(?im)^\W*input\s*:?\s*(?P<input>\S.*?)\s*[\n;]\s*\W*output\s*:?\s*(?P<output>\S.*)$")
+_PROMPT = re.compile(r"(?m)^\s*(?:>>>|\.\.\.)")
+
+
+@attrs.frozen
+class Example:
+    """What a function gives for some arguments."""
+
+    arguments: tuple[Any, ...]
+    """One for each parameter, in their order; literals."""
+    result: Any
+
+
+@attrs.frozen
+class Parameters:
+    """The parameters of a function that can be called with positions and names alone."""
+
+    names: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+
+def examples_of(description: str, header: str) -> tuple[Example, ...]:
+    """The examples in a description of the function that ``header`` begins, in their order; each once.
+
+    Empty where the function cannot be called on its own: a method, one with ``*args``, one that is awaited.
+    """
+    parsed = read_header(header)
+    if parsed is None:
+        return ()
+    name, parameters = parsed
+    found: dict[str, Example] = {}
+    for call, result in _statements(description, name):
+        arguments = _bound(call, parameters)
+        if arguments is not None:
+            found.setdefault(repr(arguments), Example(arguments, result))
+    if not found and parameters.names:
+        for match in _INPUT.finditer(description):
+            arguments = _inputs(match["input"], parameters)
+            result = _literal(match["output"])
+            if arguments is not None and result is not None:
+                found.setdefault(repr(arguments), Example(arguments, result[0]))
+    return tuple(found.values())[:MOST_EXAMPLES]
+
+
+def read_header(header: str) -> tuple[str, Parameters] | None:
+    """Name and parameters of a head, ``def f(a, b=1):``; ``None`` where nobody could call it with literals alone."""
+    module = _parsed(f"{header.strip()} pass" if header.rstrip().endswith(":") else f"{header.strip()}: pass")
+    function = module.body[0] if isinstance(module, ast.Module) and module.body else None
+    if not isinstance(function, ast.FunctionDef):
+        return None
+    listed = function.args
+    every = [*listed.posonlyargs, *listed.args, *listed.kwonlyargs]
+    names = tuple(each.arg for each in every)
+    if listed.vararg or listed.kwarg or not names or names[0] in ("self", "cls"):
+        return None
+    positional = [*listed.posonlyargs, *listed.args]
+    given = dict(zip([each.arg for each in positional[-len(listed.defaults) :]], listed.defaults, strict=False))
+    given |= {each.arg: value for each, value in zip(listed.kwonlyargs, listed.kw_defaults, strict=True) if value}
+    defaults = {}
+    for name, node in given.items():
+        try:
+            defaults[name] = ast.literal_eval(node)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return function.name, Parameters(names, defaults)
+
+
+def _statements(description: str, name: str) -> Iterator[tuple[ast.Call, Any]]:
+    """Calls of the function with what they are said to give."""
+    try:
+        tests = doctest.DocTestParser().get_examples(description)
+    except ValueError:
+        tests = []
+    for test in tests:
+        # What gives nothing shows nothing.
+        call = _call(test.source.strip(), name)
+        result = _leading_literal(test.want) if test.want else (None,)
+        if call is not None and result is not None and len(test.source) + len(test.want) <= _LONGEST:
+            yield call, result[0]
+    opening = re.compile(rf"(?<![\w.]){re.escape(name)}\(")
+    for line in description.split("\n"):
+        if _PROMPT.match(line) or len(line) > _LONGEST:
+            continue
+        for match in opening.finditer(line):
+            call, end = _first_call(line, match.start(), name)
+            gives = _GIVES.match(line, end) if call is not None else None
+            result = _longest_literal(line[gives.end() :]) if gives is not None else None
+            if call is not None and result is not None:
+                yield call, result[0]
+
+
+def _first_call(line: str, start: int, name: str) -> tuple[ast.Call | None, int]:
+    """The call that begins at ``start`` and where it ends: at the first bracket that makes it whole."""
+    for match in re.compile(r"\)").finditer(line, start):
+        call = _call(line[start : match.end()], name)
+        if call is not None:
+            return call, match.end()
+    return None, start
+
+
+def _call(source: str, name: str) -> ast.Call | None:
+    tree = _parsed(source)
+    statement = tree.body[0] if isinstance(tree, ast.Module) and len(tree.body) == 1 else None
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    called = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name
+    return call if isinstance(call, ast.Call) and called else None
+
+
+def _bound(call: ast.Call, parameters: Parameters) -> tuple[Any, ...] | None:
+    """The arguments of a call in the order of the parameters; ``None`` where one is missing or no literal."""
+    given: dict[str, Any] = dict(parameters.defaults)
+    if len(call.args) > len(parameters.names) or any(word.arg is None for word in call.keywords):
+        return None
+    named = [(word.arg or "", word.value) for word in call.keywords]
+    try:
+        for name, node in [*zip(parameters.names, call.args, strict=False), *named]:
+            given[name] = ast.literal_eval(node)
+        return tuple(given[name] for name in parameters.names)
+    except (KeyError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _inputs(text: str, parameters: Parameters) -> tuple[Any, ...] | None:
+    """``[1, 2], 3`` or ``values = [1, 2], least = 3`` as the arguments of the function."""
+    call = _call(f"f({text})", "f")
+    found = _bound(call, parameters) if call is not None else None
+    return found if found is not None and len(found) == len(parameters.names) else None
+
+
+def _leading_literal(text: str) -> tuple[Any] | None:
+    """The literal of the first lines: what is said right below an example is no part of it."""
+    lines = text.split("\n")
+    return next((found for end in range(len(lines), 0, -1) if (found := _literal("\n".join(lines[:end])))), None)
+
+
+def _longest_literal(text: str) -> tuple[Any] | None:
+    """The literal that a line goes on with, whatever is said after it."""
+    text = text.strip()
+    for end in range(len(text), 0, -1):
+        if text[end - 1] in " \t,;" or (end < len(text) and (text[end - 1] + text[end]).isalnum()):
+            continue
+        if text[end - 1] == "." and not text[end : end + 1].isdigit():
+            continue  # A full stop.
+        found = _literal(text[:end])
+        if found is not None:
+            return found
+    return None
+
+
+def _literal(text: str) -> tuple[Any] | None:
+    """The value of a literal, in a tuple of its own; ``None`` where the text is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(text.strip())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return None if value is Ellipsis else (value,)
+
+
+def _parsed(source: str) -> ast.AST | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -14,12 +14,13 @@ import attrs
 from codehunch.synthesis.operations import Operation
 from codehunch.synthesis.values import FAILED, TAKES, common_kind, too_large
 
-_EXPECTED = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
+EXPECTED = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 """What operations raise where they have no value."""
 
 
 _OF_ITSELF = {"_0 + _1", "_0 * _1"}
 """What people do to a thing and itself."""
+_DIVIDING = {"_0 % _1", "_0 // _1", "_0 % _1 == 0"}
 _UNDONE = {
     "abs(_0)": ("len(_0)", "-_0"),
     "sorted(_0)": ("_0[::-1]", "list(_0)"),
@@ -66,6 +67,8 @@ class Expression:
     """Whether it depends on the arguments at all."""
     failed: bool = False
     """Whether it has no value on some example."""
+    made: object = None
+    """The operation, or the form of a comprehension, that made it; ``None`` for leaves and branches."""
 
 
 def leaf(text: str, values: Sequence[Any], cost: int, free: bool) -> Expression:
@@ -90,8 +93,8 @@ class Bank:
         self._costs = costs
         self._meter = meter
         self._partial = partial
-        self._wanted = (common_kind(wanted), repr(tuple(wanted))) if wanted is not None else None
-        self._seen: dict[tuple[str, str], Expression] = {}
+        self._wanted = _frozen(wanted) if wanted is not None else None
+        self._seen: dict[str, Expression] = {}
         self._by_use: dict[tuple[int, str], list[Expression]] = {}
 
     def grow(self) -> Iterator[Expression]:
@@ -99,27 +102,36 @@ class Bank:
         cost = len(self.levels)
         level: list[Expression] = []
         self.levels.append(level)
-        for expression in self._leaves:
-            if expression.cost == cost and self.add(expression):
-                yield expression
+        for each in self._leaves:
+            if each.cost == cost and (key := _frozen(each.values)) not in self._seen:
+                self._seen[key] = each
+                level.append(each)
+                yield each
         for operation, own in self._costs:
             for parts in self._choices(operation, cost - own):
-                found = self._apply(operation, parts, cost)
-                if found is not None and self.add(found):
+                values = self._apply(operation, parts)
+                found = self.keep(operation.template, parts, values, operation) if values is not None else None
+                if found is not None:
                     yield found
 
-    def add(self, expression: Expression) -> bool:
-        """Keep an expression of the level that grows; False where there is one like it already that will do."""
-        key = (expression.kind, _frozen(expression))
-        if key in self._seen:
-            return key == self._wanted
-        self._seen[key] = expression
-        self.levels[-1].append(expression)
-        return True
+    def keep(
+        self, template: str, parts: tuple[Expression, ...], values: Sequence[Any], made: object
+    ) -> Expression | None:
+        """An expression of the level that grows; ``None`` where there is one like it already that will do."""
+        key = _frozen(values)
+        new = key not in self._seen
+        if not new and key != self._wanted:
+            return None
+        failed = any(value is FAILED for value in values)
+        kept = Expression(template, parts, tuple(values), common_kind(values), len(self.levels) - 1, True, failed, made)
+        if new:
+            self._seen[key] = kept
+            self.levels[-1].append(kept)
+        return kept
 
     def like(self, values: Sequence[Any]) -> Expression | None:
         """The expression that has these values, if it is there already."""
-        return self._seen.get((common_kind(values), repr(tuple(values))))
+        return self._seen.get(_frozen(values))
 
     def usable(self, cost: int, use: str) -> list[Expression]:
         """Expressions of a finished level that an operation takes as ``use``."""
@@ -146,7 +158,8 @@ class Bank:
                             yield from ((left, right) for right in others)
                         elif operation.symmetric:
                             yield from ((right, left) for right in others if right.free)
-                        elif first != "ordered":  # A comparison begins with what is compared.
+                        elif first != "ordered" and operation.template not in _DIVIDING:
+                            # A comparison begins with what is compared, a remainder is one of what is given.
                             yield from ((left, right) for right in others if right.free)
             case (first, second, third):
                 for one in range(1, rest - 1):
@@ -157,35 +170,34 @@ class Bank:
                                 lasts = self.usable(rest - one - two, third)
                                 yield from ((left, middle, last) for middle in middles for last in lasts)
 
-    def _apply(self, operation: Operation, parts: tuple[Expression, ...], cost: int) -> Expression | None:
+    def _apply(self, operation: Operation, parts: tuple[Expression, ...]) -> list[Any] | None:
+        """The values of an operation; ``None`` where it has none, or nobody would write it."""
         if len(parts) == 2 and parts[0] is parts[1] and operation.template not in _OF_ITSELF:
             return None
         if len(parts) == 1 and parts[0].template in (operation.template, *_UNDONE.get(operation.template, ())):
             return None
         self._meter.spend(len(parts[0].values))
-        compute, values, failed = operation.compute, [], False
+        compute, values, some = operation.compute, [], False
+        gaps = any(part.failed for part in parts)
         for row in zip(*(part.values for part in parts), strict=True):
-            if FAILED in row:
-                value: Any = FAILED
-            else:
+            value: Any = FAILED
+            if not gaps or not any(each is FAILED for each in row):
                 try:
                     value = compute(*row)
                     if too_large(value):
                         value = FAILED
-                except _EXPECTED:
+                except EXPECTED:
                     value = FAILED
-            if value is FAILED:
-                if not self._partial:
-                    return None
-                failed = True
+            if value is not FAILED:
+                some = True
+            elif not self._partial:
+                return None
             values.append(value)
-        if failed and all(value is FAILED for value in values):
-            return None
-        return Expression(operation.template, parts, tuple(values), common_kind(values), cost, True, failed)
+        return values if some else None
 
 
-def _frozen(expression: Expression) -> str:
+def _frozen(values: Sequence[Any]) -> str:
     """The values as a text that tells all different ones apart."""
-    if expression.kind[0] == "E":
-        return repr([sorted(map(repr, value)) if value is not FAILED else value for value in expression.values])
-    return repr(expression.values)
+    if any(isinstance(value, set) for value in values):
+        return repr([("set", sorted(map(repr, value))) if isinstance(value, set) else value for value in values])
+    return repr(list(values))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from codehunch.synthesis.bank import Expression
+from codehunch.synthesis.operations import operation
 from codehunch.synthesis.values import common_kind, same
 
 BRANCHES = "_1 if _0 else _2"
@@ -35,7 +36,8 @@ def both_or_either(known: Sequence[Expression], wanted: Sequence[Any]) -> Expres
                     best = other, one, f"_0 {word} _1"
     if best is None:
         return None
-    return Expression(best[2], best[:2], tuple(wanted), "b", best[0].cost + best[1].cost + 3, True)
+    cost = best[0].cost + best[1].cost + 3
+    return Expression(best[2], best[:2], tuple(wanted), "b", cost, True, made=operation(best[2]))
 
 
 def conditional(

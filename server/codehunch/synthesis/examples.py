@@ -24,6 +24,13 @@ _GIVES = re.compile(
     re.VERBOSE,
 )
 _INPUT = re.compile(r"(?im)^\W*input\s*:?\s*(?P<input>\S.*?)\s*[\n;]\s*\W*output\s*:?\s*(?P<output>\S.*)$")
+_SHOWN = re.compile(
+    r"""(?P<input>\S.*?)[`,]?\s*(?:==?>|[-=~]+>|[➞→⇒↦⟶]|\b(?:(?:the\s+)?(?:output|result|answer)\s+)?(?:(?:it\s+)?(?:should|will|must|would)\s+
+    )?(?:be|is|returns?|gives?|yields?)\b)\s*:?\s*`?(?P<output>[^\s].*)""",
+    re.VERBOSE,
+)
+_BEGINNING = re.compile(r"""(?<![\w.\]\)])(?=[\[({'"\d-]|[^\W\d]\w*\s*=[^=>])""")
+"""Where arguments may begin."""
 _PROMPT = re.compile(r"(?m)^\s*(?:>>>|\.\.\.)")
 
 
@@ -58,12 +65,11 @@ def examples_of(description: str, header: str) -> tuple[Example, ...]:
         arguments = _bound(call, parameters)
         if arguments is not None:
             found.setdefault(repr(arguments), Example(arguments, result))
-    if not found and parameters.names:
-        for match in _INPUT.finditer(description):
-            arguments = _inputs(match["input"], parameters)
-            result = _literal(match["output"])
-            if arguments is not None and result is not None:
-                found.setdefault(repr(arguments), Example(arguments, result[0]))
+    if not found:
+        for text, literal in _unnamed(description):
+            values, result = _inputs(text, parameters), _longest_literal(literal)
+            if values is not None and result is not None:
+                found.setdefault(repr(values), Example(values, result[0]))
     return tuple(found.values())[:MOST_EXAMPLES]
 
 
@@ -145,11 +151,28 @@ def _bound(call: ast.Call, parameters: Parameters) -> tuple[Any, ...] | None:
         return None
 
 
+def _unnamed(description: str) -> Iterator[tuple[str, str]]:
+    """Inputs and outputs that are stated without the name of the function, as they are written."""
+    for match in _INPUT.finditer(description):
+        yield match["input"], match["output"]
+    for line in description.split("\n"):
+        shown = _SHOWN.match(line.strip()) if len(line) <= _LONGEST else None
+        if shown is not None:
+            yield shown["input"], shown["output"]
+
+
 def _inputs(text: str, parameters: Parameters) -> tuple[Any, ...] | None:
-    """``[1, 2], 3`` or ``values = [1, 2], least = 3`` as the arguments of the function."""
-    call = _call(f"f({text})", "f")
-    found = _bound(call, parameters) if call is not None else None
-    return found if found is not None and len(found) == len(parameters.names) else None
+    """``[1, 2], 3`` or ``values = [1, 2] and least = 3`` as the arguments of the function, whatever stands before."""
+    text = text.strip().strip("`").replace(" and ", ", ")
+    for match in _BEGINNING.finditer(text):
+        call = _call(f"f({text[match.start() :]})", "f")
+        bare = call is not None and len(call.args) == 1 and isinstance(call.args[0], ast.Tuple)
+        if call is not None and bare and len(parameters.names) > 1:
+            call = _call(f"f{text[match.start() :]}", "f")
+        found = _bound(call, parameters) if call is not None and (call.args or call.keywords) else None
+        if found is not None:
+            return found
+    return None
 
 
 def _leading_literal(text: str) -> tuple[Any] | None:

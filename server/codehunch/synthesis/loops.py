@@ -17,7 +17,7 @@ import attrs
 from codehunch.synthesis.bank import Bank, Expression, Meter, leaf
 from codehunch.synthesis.branches import conditional
 from codehunch.synthesis.operations import Operation
-from codehunch.synthesis.values import FAILED, common_kind, same
+from codehunch.synthesis.values import FAILED, same
 
 ITEM, FIRST, SECOND = "_item", "_first", "_second"
 """Names of loop variables until the whole program is known."""
@@ -127,8 +127,8 @@ class Loop:
                 pass
         return self._bank.levels[cost]
 
-    def grown(self, cost: int) -> Iterator[Expression]:
-        """Comprehensions of exactly this cost."""
+    def grown(self, cost: int) -> Iterator[tuple[Form, tuple[Expression, ...], list[Any]]]:
+        """Comprehensions of exactly this cost: how, of what, and their values."""
         rest = cost - self.source.cost
         for form, own in self._forms:
             said = rest - own
@@ -142,24 +142,25 @@ class Loop:
                         if _speaks(value) and _speaks(test)
                     )
                     for value, test in pairs:
-                        yield from self._made(form, (value, test), cost)
+                        yield from self._made(form, (value, test))
             elif said >= 1:
                 self.level(said)
                 for each in self._bank.usable(said, _SAYS[form.says]):
                     if _speaks(each) and each.template != ITEM:
-                        yield from self._made(form, (each,), cost)
+                        yield from self._made(form, (each,))
 
-    def _made(self, form: Form, parts: tuple[Expression, ...], cost: int) -> Iterator[Expression]:
-        values, failed = [], False
+    def _made(
+        self, form: Form, parts: tuple[Expression, ...]
+    ) -> Iterator[tuple[Form, tuple[Expression, ...], list[Any]]]:
+        self._meter.spend(len(self._groups))
+        values: list[Any] = []
         for group, *said in zip(self._groups, *(self._grouped(part.values) for part in parts), strict=True):
             try:
                 values.append(form.compute(group, *said))
             except (TypeError, ValueError):
                 values.append(FAILED)
-                failed = True
-        if not failed or any(value is not FAILED for value in values):
-            whole = (self.source, *parts)
-            yield Expression(self.template(form), whole, tuple(values), common_kind(values), cost, True, failed)
+        if any(value is not FAILED for value in values):
+            yield form, (self.source, *parts), values
 
     def template(self, form: Form) -> str:
         """The form with the variables that this loop has."""

@@ -225,6 +225,12 @@ _TABLE: list[tuple[str, str, Callable[..., Any], int, str]] = [
     ("_0.center(_1)", "str int", lambda a, b: a.center(_natural(b, 100)), 5, "center pad width"),
     ("_0.partition(_1)[0]", "str str", lambda a, b: a.partition(b)[0], 4, "before first part until"),
     ("_0.rpartition(_1)[2]", "str str", lambda a, b: a.rpartition(b)[2], 4, "after last extension part"),
+    # What kind of thing it is.
+    ("isinstance(_0, str)", "any", lambda a: isinstance(a, str), 4, "string strings text"),
+    ("isinstance(_0, int)", "any", lambda a: isinstance(a, int), 4, "integer integers numbers"),
+    ("isinstance(_0, list)", "any", lambda a: isinstance(a, list), 4, "list lists nested"),
+    ("isinstance(_0, dict)", "any", lambda a: isinstance(a, dict), 4, "dictionary dict mapping"),
+    ("_0 is None", "any", lambda a: a is None, 4, "none missing null"),
     # What has an order.
     ("len(_0)", "sized", len, 2, "length count number many long size empty how longest shortest longer shorter"),
     ("_0[0]", "sliced", lambda a: a[0], 2, "first initial head start begin"),
@@ -344,3 +350,8 @@ OPERATIONS: tuple[Operation, ...] = tuple(
     )
     for template, takes, compute, cost, words in _TABLE
 )
+
+
+def operation(template: str) -> Operation:
+    """The first operation that is written like that."""
+    return next(each for each in OPERATIONS if each.template == template)

@@ -14,13 +14,15 @@ import attrs
 
 from codehunch.synthesis.bank import Bank, Exhausted, Expression, Meter, leaf
 from codehunch.synthesis.branches import BRANCHES, both_or_either, conditional
+from codehunch.synthesis.choosing import chosen
 from codehunch.synthesis.constants import constants_of
 from codehunch.synthesis.examples import Example
 from codehunch.synthesis.guidance import NAME, Guidance
 from codehunch.synthesis.loops import LOOPED, MOST_ITEMS, Form, Loop, complete
+from codehunch.synthesis.operations import operation
 from codehunch.synthesis.values import common_kind, same
 
-EFFORT = 400_000
+EFFORT = 300_000
 """Values that are computed at most: less than a second of one core."""
 MOST_COST = 15
 PATIENCE = (4, 2, 1)
@@ -58,7 +60,7 @@ class Task:
 
 
 def search(task: Task, effort: int = EFFORT, cancelled: Callable[[], bool] | None = None) -> tuple[Found, ...]:
-    """Programs that fit all examples of a task, the best first; none where there is none that is short enough.
+    """Programs that fit all examples of a task and differ beyond them, the best first; none where none is short enough.
 
     The same task has the same programs on every machine: the effort counts values, not seconds.
     """
@@ -74,11 +76,9 @@ def search(task: Task, effort: int = EFFORT, cancelled: Callable[[], bool] | Non
             found += map(searching.judged, searching.level(cost))
     except Exhausted:
         found += map(searching.judged, searching.fitting)
-    likely = sorted((each for each in found if each.confidence >= LEAST), key=lambda program: program.cost)
-    different: dict[str, Found] = {}
-    for each in likely:
-        different.setdefault(_shape(each.expression), each)
-    return tuple(different.values())
+    likely = [each for each in found if each.confidence >= LEAST]
+    order = chosen([(each.expression, each.cost) for each in likely], task.parameters, task.examples)
+    return tuple(likely[place] for place in order)
 
 
 class _Search:
@@ -160,10 +160,10 @@ class _Search:
     def _grown(self, cost: int) -> Iterator[Expression]:
         yield from self._bank.grow()
         for loop, _ in self._loops:
-            for each in loop.grown(cost):
-                if self._bank.add(each):
-                    self._meter.spend(len(each.values))
-                    yield each
+            for form, parts, values in loop.grown(cost):
+                kept = self._bank.keep(loop.template(form), parts, values, form)
+                if kept is not None:
+                    yield kept
 
     def _deduced(self, cost: int) -> None:
         """What must be said of each item is looked for two levels further than what may be said."""
@@ -194,9 +194,10 @@ class _Search:
     def _fits(self, loop: Loop, form: Form, said: tuple[Expression, ...], own: int) -> None:
         """A comprehension is known to fit by what it says of each item."""
         whole = loop.source.cost + own + sum(each.cost for each in said)
-        made = Expression(loop.template(form), (loop.source, *said), tuple(self._results), self._kind, whole, True)
+        results = tuple(self._results)
+        made = Expression(loop.template(form), (loop.source, *said), results, self._kind, whole, True, made=form)
         if isinstance(self._results[0], str):
-            made = attrs.evolve(made, template=_JOINED, parts=(made,), cost=whole + 1)
+            made = attrs.evolve(made, template=_JOINED, parts=(made,), cost=whole + 1, made=operation(_JOINED))
         self.fitting.append(made)
 
     def _met(self, cost: int) -> None:
@@ -215,7 +216,8 @@ class _Search:
                 self._meter.spend(1)
                 left, right = (other, one) if template[1] == "<" else (one, other)
                 whole = one.cost + other.cost + 2
-                made = Expression(template[0], (left, right), tuple(self._results), self._kind, whole, True)
+                how = operation(template[0])
+                made = Expression(template[0], (left, right), tuple(self._results), self._kind, whole, True, made=how)
                 if len(self._results) > 1 or self._kind not in "if":
                     self.fitting.append(made)
 
@@ -253,15 +255,6 @@ class _Search:
                     source, [*self._leaves, *outer], self._guidance.forms, self._guidance.operations, self._meter
                 )
                 self._loops.append((loop, loop.wanted(self._results)))
-
-
-def _shape(expression: Expression) -> str:
-    """A text that is the same for two programs that are."""
-    return (
-        f"{expression.template}({', '.join(map(_shape, expression.parts))})"
-        if expression.parts
-        else expression.template
-    )
 
 
 def names_in(expression: Expression) -> set[str]:

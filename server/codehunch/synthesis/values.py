@@ -1,8 +1,8 @@
 """What values are, for a search that composes operations by the kinds of values they take.
 
 A kind is a short text: ``i`` int, ``f`` float, ``b`` bool, ``s`` str, ``n`` None, and for what holds others ``L``
-list, ``T`` tuple, ``E`` set, ``R`` anything lazy, each with the kind of its elements (``Li``; nothing where it is empty,
-``o`` where they differ), and ``D`` dict. ``x`` is a value of several kinds.
+list, ``T`` tuple, ``E`` set, ``R`` anything lazy, each with the kind of its elements (``Li``; nothing where it is
+empty, ``o`` where they differ), and ``D`` dict. ``x`` is a value of several kinds.
 """
 
 from __future__ import annotations
@@ -28,31 +28,20 @@ FAILED: Final = Failed()
 class Lazy(list[Any]):
     """What a ``range``, ``zip`` or ``dict.items`` goes through: no list until ``list`` makes it one."""
 
+    def __repr__(self) -> str:
+        return f"lazy {super().__repr__()}"
+
+
+_KINDS: Mapping[type, str] = {
+    bool: "b", int: "i", float: "f", str: "s", type(None): "n",
+    Lazy: "R", list: "L", tuple: "T", set: "E", frozenset: "E", dict: "D",
+}  # fmt: skip
+
 
 def kind_of(value: Any) -> str:
     """The kind of one value."""
-    match value:
-        case bool():
-            return "b"
-        case int():
-            return "i"
-        case float():
-            return "f"
-        case str():
-            return "s"
-        case None:
-            return "n"
-        case Lazy():
-            return "R" + _of_all(value)
-        case list():
-            return "L" + _of_all(value)
-        case tuple():
-            return "T" + _of_all(value)
-        case set() | frozenset():
-            return "E" + _of_all(value)
-        case dict():
-            return "D"
-    return "x"
+    kind = _KINDS.get(type(value), "x")
+    return kind + _of_all(value) if kind in "LTER" else kind
 
 
 def common_kind(values: Iterable[Any]) -> str:
@@ -74,7 +63,7 @@ def joined(kinds: set[str]) -> str:
 
 
 def _of_all(items: Iterable[Any]) -> str:
-    return joined({kind_of(item)[0] for item in items}).replace("x", "o") if items else ""
+    return joined({_KINDS.get(type(item), "x") for item in items}).replace("x", "o") if items else ""
 
 
 def too_large(value: Any) -> bool:

@@ -9,7 +9,9 @@ Three tables, each left out where nothing is given for it:
   package is the workspace, indexed as the language server indexes it. Rows are the ways to answer. "As served" is what
   an editor gets: the model's beams and fitted siblings, filtered and read by the defect model. "No sense" is the share
   of answers that say things twice, have dead branches, never end, or break what the head of the function promises.
-- Tasks with tests: the first offer and ten samples, run in the sandbox; pass@k by the estimator of Chen et al. 2021.
+- Tasks with tests: the first offer, ten offers, and ten samples of the model, run in the sandbox; pass@k by the
+  estimator of Chen et al. 2021. With ``--held-back`` the last example is taken out of each docstring, so that tests
+  which are the examples, as those of MBPP, hold one that nobody was shown.
 - Sentences and the line of code they describe, asked as a comment.
 
 ``--outputs`` writes fifty answers drawn at random beside what a person wrote.
@@ -248,11 +250,15 @@ def rows_in(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
-def tested(path: Path, generator: Generator, limit: int) -> dict[str, float]:
-    """Shares of tasks solved: by the first offer, and by one or any of ten samples. With and without the docstring."""
+def tested(path: Path, generator: Generator, limit: int, held_back: bool) -> dict[str, float]:
+    """Shares of tasks solved: by the first offer or any of ten, and by one or any of ten samples of the model; with and
+    without the docstring. How many have examples, and of those that were searched for, how many are solved."""
     rows = [row for row in rows_in(path) if row.get("entry_point") and row.get("test")][: limit or None]
-    ways = ("offer", "sampled", "removed")
+    if held_back:
+        rows = [without_last_example(row) for row in rows]
+    ways = ("offer", "offers", "sampled", "removed")
     programs: dict[str, list[list[str]]] = {way: [] for way in ways}
+    by_example: list[bool] = []
     for row in track(rows, path.name, console=PROGRESS):
         parsed = parse(str(row["prompt"]))
         asked = find_request(parsed, max(0, str(row["prompt"]).rfind('"""') - 1))
@@ -260,11 +266,16 @@ def tested(path: Path, generator: Generator, limit: int) -> dict[str, float]:
         if asked is not None and asked.function is not None:
             context = FileContext(parsed)
             prompt = build_prompt(context, asked)
+            offers = generator.generate(parsed.source, asked, candidates=SAMPLES)
             answers["offer"] = [each.text for each in generator.generate(parsed.source, asked)]
+            answers["offers"] = [each.text for each in offers]
+            by_example.append(bool(offers) and offers[0].examples > 0)
             sampling = attrs.evolve(generator.decoding(SAMPLES, sample=True), seed=len(programs["sampled"]))
             answers["sampled"] = blocks(generator, context, asked, prompt, sampling)
             answers["removed"] = blocks(generator, context, asked, prompt.without("doc"), generator.decoding(1))[:1]
-        for way, wanted in zip(ways, (1, SAMPLES, 1), strict=True):
+        else:
+            by_example.append(False)
+        for way, wanted in zip(ways, (1, SAMPLES, SAMPLES, 1), strict=True):
             texts = [*answers[way], *[""] * SAMPLES][:wanted]
             programs[way].append([program_of(row, f"\n{text}\n") if text else "raise SystemExit(1)" for text in texts])
     found: dict[str, float] = {"tasks": len(rows)}
@@ -275,7 +286,19 @@ def tested(path: Path, generator: Generator, limit: int) -> dict[str, float]:
         parts = iter(passed)
         by_task = [[next(parts) for _ in each] for each in programs[way]]
         found |= {f"{way} {name}": value for name, value in pass_metrics(by_task, (1, SAMPLES)).items()}
+        if way == "offer":
+            right = [passed[0] for passed, searched in zip(by_task, by_example, strict=True) if searched]
+            found |= {"found by examples": len(right) / len(rows), "right of these": statistics.mean(right or [0.0])}
     return found
+
+
+def without_last_example(row: dict[str, Any]) -> dict[str, Any]:
+    """A task whose docstring shows one example less; as it is where it shows one at most."""
+    before, prompt, rest = str(row["prompt"]).rpartition(">>>")
+    if not prompt or ">>>" not in before:
+        return row
+    kept = [line for line in rest.split("\n") if line.strip() in ('"""', "'''")]
+    return {**row, "prompt": before.rstrip(" \t") + "\n".join([*kept, ""])}
 
 
 def blocks(
@@ -334,6 +357,9 @@ def main(
     count: Annotated[int, typer.Option(help="Functions, drawn at random.")] = 200,
     seed: Annotated[int, typer.Option(help="Which functions.")] = 0,
     way: Annotated[list[str] | None, typer.Option(help="Only ways whose names have this in them; repeat.")] = None,
+    held_back: Annotated[
+        bool, typer.Option("--held-back", help="Take the last example out of the docstrings of tasks.")
+    ] = False,
     limit: Annotated[int, typer.Option(help="Tasks or sentences at most; 0 for all.")] = 0,
     outputs: Annotated[Path | None, typer.Option(help="Markdown file of fifty answers.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of the engine.")] = 1,
@@ -361,7 +387,7 @@ def main(
         if outputs is not None:
             published(cases, columns, outputs)
     for path in tests or ():
-        console.print(facts(path.name, tested(path, served, limit)))
+        console.print(facts(path.name, tested(path, served, limit, held_back)))
     if lines is not None:
         console.print(facts(lines.name, described_lines(lines, plain, limit)))
 

@@ -158,7 +158,7 @@ class Bank:
                             yield from ((left, right) for right in others)
                         elif operation.symmetric:
                             yield from ((right, left) for right in others if right.free)
-                        elif first != "ordered" and operation.template not in _DIVIDING:
+                        elif first != "scalar" and operation.template not in _DIVIDING:
                             # A comparison begins with what is compared, a remainder is one of what is given.
                             yield from ((left, right) for right in others if right.free)
             case (first, second, third):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import copy
+import io
 import re
 from collections.abc import Iterable
+from token import STRING
+from tokenize import generate_tokens
 
 from codehunch.synthesis.bank import Expression
 from codehunch.synthesis.branches import BRANCHES
@@ -139,6 +142,14 @@ class _Plainer(ast.NodeTransformer):
                     word.value = call.func
         return node
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        right = node.right
+        texts = any(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in ast.walk(node))
+        if texts and isinstance(node.op, ast.Add) and isinstance(right, ast.BinOp) and isinstance(right.op, ast.Add):
+            return ast.BinOp(ast.BinOp(node.left, ast.Add(), right.left), ast.Add(), right.right)
+        return node
+
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         self.generic_visit(node)
         turned = {ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In}
@@ -151,7 +162,13 @@ class _Plainer(ast.NodeTransformer):
 
 
 def _quoted(code: str, quote: str) -> str:
-    """Strings with the quotes that the file has."""
+    """The code with the quotes that the file has, where a string has none of them inside."""
     if quote != '"':
         return code
-    return re.sub(r"'((?:[^'\"\\\n])*)'", r'"\1"', code)
+    lines = code.split("\n")
+    tokens = [each for each in generate_tokens(io.StringIO(code).readline) if each.type == STRING]
+    for token in reversed(tokens):
+        row, start, end = token.start[0] - 1, token.start[1], token.end[1]
+        if token.string.startswith("'") and not set(token.string) & {'"', "\\"}:
+            lines[row] = f'{lines[row][:start]}"{token.string[1:-1]}"{lines[row][end:]}'
+    return "\n".join(lines)

@@ -1,16 +1,18 @@
-"""Constants that a program may need: a few that many need, and those that its description names."""
+"""Constants that a program may need: a few that many need, those that its description names or all results share."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from codehunch.syntax.words import split_words, stem
 
 _ALWAYS: tuple[tuple[Any, int], ...] = ((0, 2), (1, 2), (2, 3), (10, 4), (" ", 4), ("", 4))
 _NAMED: dict[str, tuple[Any, ...]] = {
+    "none": (None,),
     "vowel": ("aeiou", "aeiouAEIOU"),
     "consonant": ("aeiou", "aeiouAEIOU"),
     "comma": (",", ", "),
@@ -18,6 +20,8 @@ _NAMED: dict[str, tuple[Any, ...]] = {
     "hyphen": ("-",),
     "dash": ("-",),
     "underscore": ("_",),
+    "exclamation": ("!",),
+    "question": ("?",),
     "dot": (".",),
     "period": (".",),
     "colon": (":",),
@@ -83,9 +87,24 @@ def constants_of(description: str, results: Sequence[Any]) -> list[tuple[Any, in
             add(value, 2)
     for value, cost in _ALWAYS:
         add(value, cost)
+    for shared in _shared(results):
+        add(shared, 2)
     different = list({repr(result): result for result in results}.values())
     if 1 < len(different) <= 3 or any(result is None for result in results):
         for result in different:
             if result is None or isinstance(result, bool | int | str) or result in ([], (), {}):
                 add(result, _RESULT)
     return sorted(found.values(), key=lambda pair: pair[1])[:_MOST]
+
+
+def _shared(results: Sequence[Any]) -> Iterator[str]:
+    """How all results begin and end, where they are different texts."""
+    texts = [result for result in results if isinstance(result, str)]
+    if len(texts) == len(results) and len(set(texts)) > 1:
+        beginning, ending = _same_start(texts), _same_start([text[::-1] for text in texts])[::-1]
+        yield from (each for each in (beginning, ending) if each)
+
+
+def _same_start(texts: Sequence[str]) -> str:
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    return "".join(letters[0] for letters in same)

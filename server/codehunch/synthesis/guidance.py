@@ -7,7 +7,7 @@ Singh 2022), and what makes a kind of value that nothing mentions is not tried a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from codehunch.syntax.words import split_words, stem
@@ -29,15 +29,8 @@ _MAKES = {
 """Operations that make a kind of value, by what shows in its kind or its text."""
 
 
-def _words_by_template() -> dict[str, frozenset[str]]:
-    found: dict[str, frozenset[str]] = {}
-    made: Iterable[Operation | Form] = (*OPERATIONS, *FORMS)
-    for each in made:
-        found[each.template] = found.get(each.template, frozenset()) | frozenset(map(stem, each.words))
-    return found
-
-
-_WORDS = _words_by_template()
+_ALL: tuple[Operation | Form, ...] = (*OPERATIONS, *FORMS)
+_WORDS: Mapping[Operation | Form, frozenset[str]] = {each: frozenset(map(stem, each.words)) for each in _ALL}
 
 
 class Guidance:
@@ -48,29 +41,32 @@ class Guidance:
         self._words = frozenset(map(stem, split_words(text)))
         self._taken = frozenset(taken)
         self._shown = "".join(kinds) + repr(results)
-        self.operations = [(each, self._cost(each)) for each in OPERATIONS if self._makes_sense(each.template)]
+        self.operations = [(each, self._cost(each)) for each in OPERATIONS if self._makes_sense(each)]
         """What is tried, with its cost here."""
-        self.forms = [(each, self._cost(each)) for each in FORMS if self._makes_sense(each.template)]
+        self.forms = [(each, self._cost(each)) for each in FORMS if self._makes_sense(each)]
         """The same of comprehensions."""
 
     def price(self, expression: Expression) -> int:
         """What an expression costs in view of the words as a whole: those that it answers, each once."""
-        asked = [_WORDS[template] & self._words for template in templates_in(expression) if template in _WORDS]
+        asked = [_WORDS[each] & self._words for each in _made_by(expression)]
         said = len(frozenset().union(*asked))
         return expression.cost + _UNSAID * sum(not each for each in asked) - _SAID * said
 
     def _cost(self, each: Operation | Form) -> int:
-        if _WORDS[each.template] & self._words:
+        if _WORDS[each] & self._words:
             return max(1, each.cost - _ASKED)
         return each.cost + _ASKED if each.cost >= _RARE else each.cost
 
-    def _makes_sense(self, template: str) -> bool:
-        if not self._taken.isdisjoint(NAME.findall(template)):
+    def _makes_sense(self, each: Operation | Form) -> bool:
+        if not self._taken.isdisjoint(NAME.findall(each.template)):
             return False
-        shows = next((shows for shows, made in _MAKES.items() if made.match(template)), "")
-        return shows in self._shown or bool(_WORDS[template] & self._words)
+        shows = next((shows for shows, made in _MAKES.items() if made.match(each.template)), "")
+        return shows in self._shown or bool(_WORDS[each] & self._words)
 
 
-def templates_in(expression: Expression) -> list[str]:
-    """How the operations of a program are written."""
-    return [expression.template, *(each for part in expression.parts for each in templates_in(part))]
+def _made_by(expression: Expression) -> Iterator[Operation | Form]:
+    """The operations of a program, as often as it has them."""
+    if isinstance(expression.made, Operation | Form):
+        yield expression.made
+    for part in expression.parts:
+        yield from _made_by(part)

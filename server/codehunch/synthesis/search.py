@@ -20,15 +20,15 @@ from codehunch.synthesis.examples import Example
 from codehunch.synthesis.guidance import NAME, Guidance
 from codehunch.synthesis.loops import LOOPED, MOST_ITEMS, Form, Loop, complete
 from codehunch.synthesis.operations import operation
-from codehunch.synthesis.values import common_kind, same
+from codehunch.synthesis.values import bits, common_kind, same
 
-EFFORT = 300_000
+EFFORT = 400_000
 """Values that are computed at most: less than a second of one core."""
 MOST_COST = 15
 PATIENCE = (4, 2, 1)
 """How much dearer than the first program another may be that is looked for: while no more than a tenth of the effort is
 spent, half of it, all of it."""
-LEAST = 0.05
+LEAST = 0.005
 """Confidence below which anything might as well have been meant."""
 UNUSED = 3
 """What a parameter costs that a program leaves alone."""
@@ -138,10 +138,13 @@ class _Search:
     def judged(self, expression: Expression) -> Found:
         """A program with its price and what speaks for it."""
         unused = set(self._task.parameters) - names_in(expression)
-        return Found(expression, self._guidance.price(expression) + UNUSED * len(unused), self._confidence(expression))
+        cost = self._guidance.price(expression) + UNUSED * len(unused)
+        # Nor can results tell more programs apart than they have bits.
+        told = 2.0 ** (cost - sum(map(bits, self._results)))
+        return Found(expression, cost, 1.0 / (1.0 + max(told, self._chances(expression))))
 
-    def _confidence(self, expression: Expression) -> float:
-        """One over one plus the programs that are expected to fit by chance, were results independent of each other."""
+    def _chances(self, expression: Expression) -> float:
+        """How many programs are expected to fit by chance, were results independent of each other."""
         known = [
             each for level in self._bank.levels[: expression.cost + 1] for each in level if each.kind == self._kind
         ]
@@ -155,7 +158,7 @@ class _Search:
             expected *= (len(known) + 1) * max(1, tests) * 2.0 ** -len(self._results)
         elif expression.cost > len(self._bank.levels):
             expected *= len(known) + 1  # One of the pairs, not of the expressions.
-        return 1.0 / (1.0 + expected)
+        return expected
 
     def _grown(self, cost: int) -> Iterator[Expression]:
         yield from self._bank.grow()

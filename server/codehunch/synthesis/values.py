@@ -88,6 +88,21 @@ def same(value: Any, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
+def bits(value: Any) -> float:
+    """About how much a result tells of the program that made it: what a person would show is small."""
+    if value is None or isinstance(value, bool):
+        return 1
+    if isinstance(value, int):
+        return min(12, 2 + value.bit_length())
+    if isinstance(value, float):
+        return 8
+    if isinstance(value, str):
+        return 2 + 4 * min(len(value), 6)
+    if isinstance(value, dict):
+        return min(24.0, 1 + sum(bits(key) + bits(each) for key, each in value.items()))
+    return min(24.0, 1 + sum(map(bits, value))) if isinstance(value, list | tuple | set) else 1
+
+
 def _sequence(inner: str, heads: str = "LT") -> Callable[[str], bool]:
     return lambda kind: kind[0] in heads and (len(kind) < 2 or kind[1] in inner)
 
@@ -114,6 +129,7 @@ TAKES: Mapping[str, Callable[[str], bool]] = {
     "ranked": lambda kind: (kind[0] in "LTR" and (len(kind) < 2 or kind[1] in "ifsT")) or kind == "s",
     "lazy": lambda kind: kind[0] == "R",
     "sized": lambda kind: kind[0] in "LTEDs",
+    "scalar": lambda kind: kind in "ifs",
     "ordered": lambda kind: kind in "ifs" or (kind[0] in "LT" and len(kind) == 2 and kind[1] in "ifs"),
     "items": lambda kind: (kind[0] in "LTER" and (len(kind) < 2 or kind[1] in "ifsLT")) or kind == "s",
     "set": lambda kind: kind[0] == "E",

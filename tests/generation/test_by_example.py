@@ -1,0 +1,112 @@
+"""Bodies that fit the examples of a docstring: where they land, who is shown them, and when there are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from codehunch.bundles.store import default_bundle
+from codehunch.generation.by_example import Exemplified, exemplified
+from codehunch.generation.context import FileContext
+from codehunch.generation.generator import Generator
+from codehunch.inference.errors import Cancelled
+from codehunch.syntax.parsing import parse
+from codehunch.syntax.requests import find_request
+
+INITIALS = '''def initials(name: str) -> str:
+    """Upper-case initials of a name.
+
+    >>> initials("ada lovelace")
+    "AL"
+    >>> initials("grace brewster hopper")
+    "GBH"
+    """
+'''
+
+
+def found_in(text: str, mark: str = '"""', asked: bool = True, most: int = 3) -> list[Exemplified]:
+    parsed = parse(text)
+    request = find_request(parsed, text.index(mark) + 1)
+    assert request is not None
+    return exemplified(FileContext(parsed), request, asked, most)
+
+
+def test_a_body_fits_the_file_and_the_examples() -> None:
+    first = found_in(INITIALS)[0]
+    assert first.examples == 2
+    names: dict[str, object] = {}
+    exec(INITIALS + first.text, names)
+    assert names["initials"]("alan mathison turing") == "AMT"  # type: ignore[operator]
+    assert "''" not in first.text, "the file has double quotes"
+
+
+def test_tabs_and_windows_line_ends_stay() -> None:
+    text = INITIALS.replace("    ", "\t").replace("\n", "\r\n")
+    first = found_in(text)[0].text
+    assert first.strip("\r\n").startswith("\treturn ")
+    assert "\n" not in first.replace("\r\n", "")
+
+
+def test_what_is_missing_is_imported() -> None:
+    text = 'def product(values):\n    """The product.\n\n    product([2, 3, 4]) == 24\n    product([5]) == 5\n    """\n'
+    first = found_in(text)[0].text
+    assert first.split() == ["import", "math", "return", "math.prod(values)"]
+
+
+def test_assertions_of_the_file_are_examples_too() -> None:
+    text = (
+        'def shout(text):\n    """Upper-case, with an exclamation mark."""\n    pass\n\n\n'
+        'def test_shout():\n    assert shout("no") == "NO!"\n    assert shout("go on") == "GO ON!"\n'
+    )
+    first = found_in(text)[0]
+    assert first.examples == 2
+    assert first.text.strip() == 'return text.upper() + "!"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'def f(x):\n    """Twice as much."""\n',
+        'async def f(x):\n    """f(1) == 2, f(4) == 8"""\n',
+        'class A:\n    def f(self, x):\n        """f(1) == 2, f(4) == 8"""\n',
+        'def f(*x):\n    """f(1) == 2, f(4) == 8"""\n',
+    ],
+)
+def test_none_where_no_example_can_be_tried(text: str) -> None:
+    assert found_in(text, "f(1)" if "f(1)" in text else '"""') == []
+
+
+def test_who_did_not_ask_is_shown_what_is_sure_alone() -> None:
+    assert found_in(INITIALS, asked=False)
+    one = 'def f(x):\n    """Twice as much.\n\n    f(4) == 8\n    """\n'
+    assert found_in(one)
+    assert found_in(one, asked=False) == []
+
+
+def test_it_comes_before_what_the_model_writes() -> None:
+    parsed = parse(INITIALS)
+    request = find_request(parsed, INITIALS.index('"""') + 1)
+    assert request is not None
+    generator = Generator(default_bundle("generation"), threads=1)
+    alone = generator.generate(parsed.source, request)
+    several = generator.generate(parsed.source, request, candidates=4)
+    assert [each.examples for each in alone] == [2]
+    assert several[0] == alone[0]
+    assert several[0].source == "fits the 2 examples"
+    assert len({each.text for each in several}) == len(several) == 4
+    assert several[-1].examples == 0
+
+
+def test_cancelling_is_heard_while_it_searches() -> None:
+    text = 'def f(x):\n    """Nobody knows.\n\n    f("a") == "qwfpg"\n    f("b") == "zxcvb"\n    """\n'
+    parsed = parse(text)
+    request = find_request(parsed, text.index('"""') + 1)
+    assert request is not None
+    calls: list[int] = []
+
+    def cancelled() -> bool:
+        calls.append(1)
+        return len(calls) > 2
+
+    with pytest.raises(Cancelled):
+        Generator(default_bundle("generation")).generate(parsed.source, request, cancelled=cancelled)
+    assert len(calls) < 6

@@ -6,16 +6,16 @@ BIN := $(VENV)/bin
 # Without --no-compile half of the installation would go into compiling modules of torch that nothing imports.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 DEMO_FILE := examples/todo.py
-DEMO_LINE := 37
+DEMO_LINES := 37 41
 
 .PHONY: help demo test test-editors lint docs format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/light ## Find the mistakes in examples/ and write one body from its docstring (no torch)
+demo: $(VENV)/light ## Find the mistakes in examples/ and write two bodies from their docstrings (no torch)
 	$(BIN)/codehunch check examples/ || [ $$? -eq 1 ] # 1: there were findings
-	$(BIN)/codehunch generate $(DEMO_FILE) --line $(DEMO_LINE)
+	for line in $(DEMO_LINES); do $(BIN)/codehunch generate $(DEMO_FILE) --line $$line || exit; done
 
 test: $(VENV)/full ## Run all tests but the slow ones and those that drive real editors
 	# On a busy machine a process may come too late once; what fails twice is broken. The list at the end names both.

@@ -35,3 +35,13 @@ def save_tasks(tasks, path):
 
 def save_notes(notes, path):
     """Write the notes to a file, one note a line."""
+
+
+def initials(name):
+    """The initials of a person's name, in capitals.
+
+    >>> initials("Ada Lovelace")
+    'AL'
+    >>> initials("grace brewster hopper")
+    'GBH'
+    """

@@ -6,6 +6,7 @@ import ast
 import json
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,6 +136,19 @@ def test_from_a_file(cli: Cli, project: Path) -> None:
     body = cli("generate", "a.py", "--line", str(ROW["def push(self, item):"]), "--body-only").out
     assert textwrap.indent(result.out, "    ").endswith(body)
     assert "def push" not in body
+
+
+def test_a_body_that_fits_the_examples_says_so(cli: Cli, project: Path) -> None:
+    text = 'def twice(text):\n    """The text twice.\n\n    twice("ab") == "abab"\n    twice("c") == "cc"\n    """\n'
+    (project / "a.py").write_text(text)
+    result = cli("generate", "a.py", "--line", "1")
+    assert result.code == 0
+    assert result.err.strip() == "fits the 2 examples"
+    names: dict[str, Any] = {}
+    exec(result.out, names)
+    assert names["twice"]("xyz") == "xyzxyz"
+    (row,) = json.loads(cli("generate", "a.py", "--line", "1", "--json").out)
+    assert row["examples"] == 2
 
 
 def test_several_candidates(cli: Cli, project: Path) -> None:

@@ -48,6 +48,15 @@ SUSPICIOUS = """def add(self, name, count=1):
     kept = self.items.get(name, 0)
     self.items[name] = kept + count
 """
+EXAMPLES = '''def initials(name):
+    """Upper-case initials of a name.
+
+    >>> initials("ada lovelace")
+    'AL'
+    >>> initials("grace brewster hopper")
+    'GBH'
+    """
+    '''
 STUB = 'def read_lines(path):\n    """Return the lines of a text file."""\n    '
 
 
@@ -268,6 +277,25 @@ async def test_a_docstring_becomes_a_body(lsp: LanguageClient) -> None:
         assert item.insert_text.strip()
         assert item.range == types.Range(position, position)
         compile(STUB + item.insert_text, "<completed>", "exec")
+    assert not lsp.messages
+
+
+async def test_examples_in_a_docstring_become_a_body_that_fits_them(lsp: LanguageClient) -> None:
+    await start(lsp, EXAMPLES, diagnostics=False)
+    position, document = types.Position(EXAMPLES.count("\n"), 4), types.TextDocumentIdentifier(URI)
+    unasked = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic)
+    ghost = await lsp.text_document_inline_completion_async(types.InlineCompletionParams(unasked, document, position))
+    listed = await lsp.text_document_completion_async(types.CompletionParams(document, position))
+    assert isinstance(ghost, types.InlineCompletionList)
+    assert isinstance(listed, types.CompletionList)
+    assert isinstance(ghost.items[0].insert_text, str)
+    names: dict[str, Any] = {}
+    exec(EXAMPLES + ghost.items[0].insert_text, names)
+    assert names["initials"]("alan mathison turing") == "AMT"
+    assert listed.items[0].detail == "CodeHunch: fits the 2 examples"
+    whole = await lsp.completion_item_resolve_async(listed.items[0])
+    assert isinstance(whole.documentation, types.MarkupContent)
+    assert whole.documentation.value.endswith("\nFits the 2 examples")
     assert not lsp.messages
 
 

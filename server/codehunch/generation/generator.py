@@ -128,14 +128,11 @@ class Generator:
         """
         parsed = parse(source)
         context = FileContext(parsed)
-        fitting = [
-            Candidate(each.text, each.confidence, request.replace, examples=each.examples)
-            for each in exemplified(context, request, least == 0.0, max(1, candidates // 2), cancelled)
-        ]
-        if cancelled is not None and cancelled():
-            raise Cancelled
+        started = time.monotonic()
+        fitting = self._by_example(context, request, candidates, deadline, cancelled, least)
         if len(fitting) >= candidates:
             return tuple(fitting)
+        left = deadline - (time.monotonic() - started) if deadline is not None else None
         near = neighbours(context, request, path, retrieve, weigh)
 
         def adapted(most: int) -> list[Candidate]:
@@ -149,7 +146,7 @@ class Generator:
         found = self._search(
             prompt := self._prompt(context, request, near),
             candidates,
-            deadline,
+            left,
             cancelled,
             least,
             lambda answer: self._fit(context, request, answer, prompt),
@@ -237,6 +234,27 @@ class Generator:
                 if text is not None:
                     found.setdefault(text, answer.confidence)
         return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def _by_example(
+        self,
+        context: FileContext,
+        request: BodyRequest,
+        candidates: int,
+        deadline: float | None,
+        cancelled: Callable[[], bool] | None,
+        least: float,
+    ) -> list[Candidate]:
+        """What fits the examples of the description; half of the time, and of the places, are left for all else."""
+        limit = time.monotonic() + deadline / 2 if deadline is not None else None
+
+        def enough() -> bool:
+            late = limit is not None and time.monotonic() > limit
+            return late or (cancelled is not None and cancelled())
+
+        found = exemplified(context, request, least == 0.0, max(1, candidates // 2), enough)
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        return [Candidate(each.text, each.confidence, request.replace, examples=each.examples) for each in found]
 
     def body(self, answer: Answer) -> str:
         """An answer as a canonical block."""

@@ -25,7 +25,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +39,7 @@ from rich.table import Table
 from codehunch.bundles.bundle import load_bundle
 from codehunch.bundles.store import active_bundle
 from codehunch.defects.detector import Detector, reads_clean_in_place
+from codehunch.generation.by_example import SURE as SURE_OF_EXAMPLES
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import clean_body, placed
 from codehunch.generation.generator import BEAMS, Candidate, Generator
@@ -258,7 +259,7 @@ def tested(path: Path, generator: Generator, limit: int, held_back: bool) -> dic
         rows = [without_last_example(row) for row in rows]
     ways = ("offer", "offers", "sampled", "removed")
     programs: dict[str, list[list[str]]] = {way: [] for way in ways}
-    by_example: list[bool] = []
+    by_example: list[Candidate | None] = []
     for row in track(rows, path.name, console=PROGRESS):
         parsed = parse(str(row["prompt"]))
         asked = find_request(parsed, max(0, str(row["prompt"]).rfind('"""') - 1))
@@ -269,12 +270,12 @@ def tested(path: Path, generator: Generator, limit: int, held_back: bool) -> dic
             offers = generator.generate(parsed.source, asked, candidates=SAMPLES)
             answers["offer"] = [each.text for each in generator.generate(parsed.source, asked)]
             answers["offers"] = [each.text for each in offers]
-            by_example.append(bool(offers) and offers[0].examples > 0)
+            by_example.append(offers[0] if offers and offers[0].examples else None)
             sampling = attrs.evolve(generator.decoding(SAMPLES, sample=True), seed=len(programs["sampled"]))
             answers["sampled"] = blocks(generator, context, asked, prompt, sampling)
             answers["removed"] = blocks(generator, context, asked, prompt.without("doc"), generator.decoding(1))[:1]
         else:
-            by_example.append(False)
+            by_example.append(None)
         for way, wanted in zip(ways, (1, SAMPLES, SAMPLES, 1), strict=True):
             texts = [*answers[way], *[""] * SAMPLES][:wanted]
             programs[way].append([program_of(row, f"\n{text}\n") if text else "raise SystemExit(1)" for text in texts])
@@ -287,9 +288,19 @@ def tested(path: Path, generator: Generator, limit: int, held_back: bool) -> dic
         by_task = [[next(parts) for _ in each] for each in programs[way]]
         found |= {f"{way} {name}": value for name, value in pass_metrics(by_task, (1, SAMPLES)).items()}
         if way == "offer":
-            right = [passed[0] for passed, searched in zip(by_task, by_example, strict=True) if searched]
-            found |= {"found by examples": len(right) / len(rows), "right of these": statistics.mean(right or [0.0])}
+            right = [(each, passed[0]) for passed, each in zip(by_task, by_example, strict=True) if each is not None]
+            sure = [passed for each, passed in right if each.confidence >= SURE_OF_EXAMPLES and each.examples > 1]
+            found |= {
+                "found by examples": len(right) / len(rows),
+                "right of these": mean_of(passed for _, passed in right),
+            }
+            found |= {"surely enough to show unasked": len(sure) / len(rows), "right of those": mean_of(sure)}
     return found
+
+
+def mean_of(passed: Iterable[bool]) -> float:
+    values = [float(each) for each in passed]
+    return statistics.mean(values) if values else 0.0
 
 
 def without_last_example(row: dict[str, Any]) -> dict[str, Any]:

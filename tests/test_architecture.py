@@ -197,6 +197,19 @@ def test_no_room_loads_what_can_run_code() -> None:
     assert wrong == []
 
 
+def test_synthesis_runs_no_code() -> None:
+    """Programs are data to the search: it composes operations of its own and never runs a text."""
+    able = ("eval", "exec", "compile", "__import__", "importlib.import_module", "runpy.run_path", "subprocess.run")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno} calls {ast.unparse(node.func)}"
+        for path in MODULES
+        if room_of(name_of(path, SERVER)) == "synthesis" or path.name == "by_example.py"
+        for node in ast.walk(tree_of(path))
+        if _calls(node, *able)
+    ]
+    assert wrong == []
+
+
 def test_no_room_opens_a_network_connection_by_itself() -> None:
     """Start-up and checking never need the network. Only ``lsp`` and ``cli`` may know sockets, to be served on one,
     and one module speaks to a model server: the one a person has set as ``inference.endpoint``, and no other."""

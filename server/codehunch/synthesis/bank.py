@@ -89,7 +89,7 @@ class Bank:
         partial: bool = False,
     ) -> None:
         self.levels: list[list[Expression]] = [[]]
-        self._leaves = leaves
+        self.leaves = [*leaves]
         self._costs = costs
         self._meter = meter
         self._partial = partial
@@ -102,7 +102,7 @@ class Bank:
         cost = len(self.levels)
         level: list[Expression] = []
         self.levels.append(level)
-        for each in self._leaves:
+        for each in self.leaves:
             if each.cost == cost and (key := _frozen(each.values)) not in self._seen:
                 self._seen[key] = each
                 level.append(each)

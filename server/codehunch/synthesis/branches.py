@@ -60,7 +60,7 @@ def conditional(
             continue
         yes = min((e for mask, e in right.items() if mask & held == held), key=price, default=None)
         no = min((e for mask, e in right.items() if mask | held == whole), key=price, default=None)
-        if yes is not None and no is not None and yes is not no and (yes.free or no.free or len(wanted) > 4):
+        if yes is not None and no is not None and yes is not no and (yes.free or no.free or len(wanted) > 3):
             total = price(test) + price(yes) + price(no)
             if best is None or total < best[0]:
                 best = total, test, yes, no

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
 from codehunch.syntax.words import split_words, stem
+from codehunch.synthesis.examples import Example
 
 _ALWAYS: tuple[tuple[Any, int], ...] = ((0, 2), (1, 2), (2, 3), (10, 4), (" ", 4), ("", 4))
 _NAMED: dict[str, tuple[Any, ...]] = {
@@ -63,13 +65,15 @@ _NAMED: dict[str, tuple[Any, ...]] = {
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\w)")
 _QUOTED = re.compile(r"""(?<!\w)(?:'([^'\n]{0,12})'|"([^"\n]{0,12})"|`([^`\w\n]{1,3})`)(?!\w)""")
 _EXAMPLE = re.compile(r"(?m)^\s*>>>.*(?:\n(?!\s*$|\s*>>>).*)*|^.*\w\(.*\).*$")
-_MOST = 14
+_MOST, _FEW = 16, 4
 _RESULT = 4
 """What a result that several examples share costs as a constant."""
 
 
-def constants_of(description: str, results: Sequence[Any]) -> list[tuple[Any, int]]:
-    """Constants with their costs, the cheapest first: those of the prose, and results where few differ."""
+def constants_of(description: str, examples: Sequence[Example]) -> list[tuple[Any, int]]:
+    """Constants with their costs, the cheapest first: those of the prose, what results have that arguments have not,
+    results where few differ, keys and punctuation of the arguments."""
+    results = [example.result for example in examples]
     prose = _EXAMPLE.sub(" ", description)
     found: dict[str, tuple[Any, int]] = {}
 
@@ -87,8 +91,10 @@ def constants_of(description: str, results: Sequence[Any]) -> list[tuple[Any, in
             add(value, 2)
     for value, cost in _ALWAYS:
         add(value, cost)
-    for shared in _shared(results):
-        add(shared, 2)
+    for text in _added(examples):
+        add(text, 2)
+    for text in _marks(examples):
+        add(text, 3)
     different = list({repr(result): result for result in results}.values())
     if 1 < len(different) <= 3 or any(result is None for result in results):
         for result in different:
@@ -97,12 +103,43 @@ def constants_of(description: str, results: Sequence[Any]) -> list[tuple[Any, in
     return sorted(found.values(), key=lambda pair: pair[1])[:_MOST]
 
 
-def _shared(results: Sequence[Any]) -> Iterator[str]:
-    """How all results begin and end, where they are different texts."""
-    texts = [result for result in results if isinstance(result, str)]
-    if len(texts) == len(results) and len(set(texts)) > 1:
-        beginning, ending = _same_start(texts), _same_start([text[::-1] for text in texts])[::-1]
-        yield from (each for each in (beginning, ending) if each)
+def _added(examples: Sequence[Example]) -> list[str]:
+    """Texts that several results have between what they have from the arguments, or begin or end with."""
+    texts = [example.result for example in examples]
+    if not all(isinstance(text, str) for text in texts) or len(set(texts)) < 2:
+        return []
+    found: Counter[str] = Counter()
+    for example in examples:
+        parts = sorted({part for part in _texts_in(example.arguments) if part}, key=len, reverse=True)
+        rest = re.split("|".join(map(re.escape, parts)), example.result) if parts else []
+        found.update(sorted({each for each in rest if each}))
+    found.update({_same_start(texts): len(texts), _same_start([text[::-1] for text in texts])[::-1]: len(texts)})
+    return [text for text, count in found.most_common() if text and count > 1][:_FEW]
+
+
+def _marks(examples: Sequence[Example]) -> list[str]:
+    """Keys of dictionaries, and punctuation, that half of the arguments or more have."""
+    found: Counter[str] = Counter()
+    for example in examples:
+        letters = {letter for text in _texts_in(example.arguments) for letter in text}
+        marks = {letter for letter in letters if not letter.isalnum() and not letter.isspace()}
+        found.update(sorted(marks | set(_keys_in(example.arguments))))
+    return [text for text, count in found.most_common() if 2 * count >= len(examples)][:_FEW]
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts_in(each)
+
+
+def _keys_in(value: Any) -> Iterator[str]:
+    """The keys that all dictionaries of a list have, as records do."""
+    for records in value if isinstance(value, list | tuple) else ():
+        if isinstance(records, list | tuple) and len(records) > 1 and all(isinstance(each, dict) for each in records):
+            yield from (key for key in records[0] if isinstance(key, str) and all(key in each for each in records))
 
 
 def _same_start(texts: Sequence[str]) -> str:

@@ -111,10 +111,19 @@ class Loop:
             leaves = [leaf(name, [item[at] for item in items], 1, True) for at, name in enumerate((FIRST, SECOND))]
         else:
             leaves = [leaf(ITEM, items, 1, True)]
-        leaves += [attrs.evolve(each, values=tuple(self._spread(each.values))) for each in outer if each is not source]
         self._bank = Bank(leaves, costs, meter)
+        self.know(outer)
         self._meter = meter
         self._pending: list[tuple[Expression, list[bool]]] = []
+
+    def know(self, outer: Sequence[Expression]) -> None:
+        """What is the same for all items of an example may be used from now on."""
+        cost = len(self._bank.levels)
+        self._bank.leaves += [
+            attrs.evolve(each, values=tuple(self._spread(each.values)), cost=max(cost, each.cost))
+            for each in outer
+            if each is not self.source
+        ]
 
     def _spread(self, values: Sequence[Any]) -> Iterator[Any]:
         for value, size in zip(values, self.sizes, strict=True):

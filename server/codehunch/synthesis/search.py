@@ -101,7 +101,8 @@ class _Search:
         )
         variables = [leaf(name, values, 1, True) for name, values in zip(task.parameters, columns, strict=True)]
         constants = [
-            leaf(repr(value), [value] * rows, cost, False) for value, cost in constants_of(task.description, results)
+            leaf(repr(value), [value] * rows, cost, False)
+            for value, cost in constants_of(task.description, task.examples)
         ]
         self._leaves = [*variables, *constants]
         self._bank = Bank(self._leaves, self._guidance.operations, meter, self._results, partial=rows > 1)
@@ -248,6 +249,11 @@ class _Search:
             return
         known = [each for level in self._bank.levels[: _OUTER_COST + 1] for each in level]
         outer = [each for each in known if each.parts and each.kind in "ifsb" and not each.failed][:_MOST_OUTER]
+        if cost == _OUTER_COST:
+            for loop, _ in self._loops:
+                loop.know(outer)
+        elif cost < _OUTER_COST:
+            outer = []
         sources = self._bank.usable(cost, "iter")
         for source in sorted(sources, key=lambda source: -len(names_in(source))):
             if len(self._loops) >= _MOST_LOOPS or not source.free or not complete(source.values):

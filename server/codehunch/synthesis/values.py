@@ -126,10 +126,10 @@ TAKES: Mapping[str, Callable[[str], bool]] = {
     # A set has no order that a program could count on.
     "iter": lambda kind: kind[0] in "LTRDs",
     "holder": lambda kind: kind[0] in "LTEDs",
-    "ranked": lambda kind: (kind[0] in "LTR" and (len(kind) < 2 or kind[1] in "ifsT")) or kind == "s",
+    "ranked": lambda kind: (kind[0] in "LTR" and (len(kind) < 2 or kind[1] in "ifsTo")) or kind == "s",
     "lazy": lambda kind: kind[0] == "R",
     "sized": lambda kind: kind[0] in "LTEDs",
-    "scalar": lambda kind: kind in "ifs",
+    "scalar": lambda kind: kind in "if",
     "ordered": lambda kind: kind in "ifs" or (kind[0] in "LT" and len(kind) == 2 and kind[1] in "ifs"),
     "items": lambda kind: (kind[0] in "LTER" and (len(kind) < 2 or kind[1] in "ifsLT")) or kind == "s",
     "set": lambda kind: kind[0] == "E",

@@ -69,6 +69,11 @@ def test_a_default_is_part_of_the_call_and_keywords_find_their_place() -> None:
         "x = " + "(" * 400 + " -> 3",
         "\x00 >>> turn([1])\n[1]",
         ">>>turn([1])\n[1]",
+        "f(" * 20_000,
+        ">>> turn(1)\n" * 20_000,
+        "1 -> " * 20_000,
+        "'" * 100_000,
+        "returns " * 10_000 + "1",
     ],
 )
 def test_hostile_descriptions_end_soon_and_fail_nothing(description: str) -> None:

@@ -6,6 +6,8 @@ import collections
 import itertools
 import math
 import statistics
+from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import attrs
@@ -13,7 +15,7 @@ import pytest
 
 from codehunch.synthesis.bodies import body_of
 from codehunch.synthesis.choosing import evaluate
-from codehunch.synthesis.examples import examples_of, read_header
+from codehunch.synthesis.examples import Example, examples_of, read_header
 from codehunch.synthesis.search import Found, Task, search
 
 MODULES = {"math": math, "itertools": itertools, "statistics": statistics, "collections": collections}
@@ -209,6 +211,37 @@ def test_nothing_where_nothing_short_could_be_meant(header: str, description: st
 def test_hostile_examples_end(header: str, description: str) -> None:
     for each in found_for(Asked(header, description, {})):
         assert 0 <= each.confidence <= 1
+
+
+def any_value(random: Random, depth: int = 0) -> Any:
+    """A literal of any kind, likely or not."""
+    letters = "ab ,.-\n\x00\u00e9\U0001d518\"'\\"
+    makers: list[Callable[[], Any]] = [
+        lambda: random.randint(-(10 ** random.randrange(1, 20)), 10 ** random.randrange(1, 20)),
+        lambda: random.uniform(-1e3, 1e3),
+        lambda: "".join(random.choice(letters) for _ in range(random.randrange(8))),
+        lambda: random.random() < 0.5,
+        lambda: None,
+        lambda: random.choice([float("inf"), float("nan"), -0.0, 1e308, b"x", 1j, ...]),
+        lambda: [any_value(random, depth + 1) for _ in range(random.randrange(5))],
+        lambda: tuple(any_value(random, depth + 1) for _ in range(random.randrange(4))),
+        lambda: {random.randint(0, 9) for _ in range(3)},
+        lambda: {random.choice("abc"): any_value(random, depth + 1) for _ in range(3)},
+        lambda: [random.randint(0, 9)] * random.choice([2, 100, 1000]),
+    ]
+    return random.choice(makers if depth < 2 else makers[:6])()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_examples_end_and_what_is_found_can_be_written(seed: int) -> None:
+    random = Random(seed)
+    parameters = ("a", "b", "c")[: random.randrange(1, 4)]
+    examples = tuple(
+        Example(tuple(any_value(random) for _ in parameters), any_value(random)) for _ in range(random.randrange(1, 5))
+    )
+    words = "the longest sum of vowels, rounded, sorted prime digits, combinations, permutations and products"
+    for each in search(Task(parameters, examples, random.choice(["", words]), "f"), effort=20_000):
+        compile("def f():\n    " + body_of(each.expression, parameters).replace("\n", "\n    "), "<body>", "exec")
 
 
 def test_a_parameter_that_hides_a_built_in_is_not_called() -> None:

@@ -65,6 +65,8 @@ _NAMED: dict[str, tuple[Any, ...]] = {
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\w)")
 _QUOTED = re.compile(r"""(?<!\w)(?:'([^'\n]{0,12})'|"([^"\n]{0,12})"|`([^`\w\n]{1,3})`)(?!\w)""")
 _EXAMPLE = re.compile(r"(?m)^\s*>>>.*(?:\n(?!\s*$|\s*>>>).*)*|^.*\w\(.*\).*$")
+_READ = 4_000
+"""Characters of a description that are read."""
 _MOST, _FEW = 16, 4
 _RESULT = 4
 """What a result that several examples share costs as a constant."""
@@ -74,7 +76,7 @@ def constants_of(description: str, examples: Sequence[Example]) -> list[tuple[An
     """Constants with their costs, the cheapest first: those of the prose, what results have that arguments have not,
     results where few differ, keys and punctuation of the arguments."""
     results = [example.result for example in examples]
-    prose = _EXAMPLE.sub(" ", description)
+    prose = _EXAMPLE.sub(" ", description[:_READ])
     found: dict[str, tuple[Any, int]] = {}
 
     def add(value: Any, cost: int) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import attrs
 
 MOST_EXAMPLES = 12
+_READ = 20_000
+"""Characters of a description that are read."""
 _LONGEST = 600
 """Characters of an example that is read; a longer one shows data, not what is done with it."""
 _GIVES = re.compile(
@@ -60,6 +62,7 @@ def examples_of(description: str, header: str) -> tuple[Example, ...]:
     if parsed is None:
         return ()
     name, parameters = parsed
+    description = description[:_READ]
     found: dict[str, Example] = {}
     for call, result in _statements(description, name):
         arguments = _bound(call, parameters)

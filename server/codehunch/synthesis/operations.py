@@ -78,6 +78,16 @@ def _items(values: Sequence[Any], size: int, make: Callable[..., Any]) -> Lazy:
     return Lazy(make(values, size))
 
 
+def _rounded(number: float, places: int) -> float:
+    _within(30, abs(places))
+    return round(number, places)
+
+
+def _product(first: Sequence[Any], second: Sequence[Any]) -> Lazy:
+    _within(400, len(first) * len(second))
+    return Lazy(itertools.product(first, second))
+
+
 def _fold(values: Sequence[Any], function: Callable[..., Any] | None = None) -> Lazy:
     return Lazy(itertools.accumulate(values, function))
 
@@ -153,7 +163,7 @@ _TABLE: list[tuple[str, str, Callable[..., Any], int, str]] = [
     ("min(_0, _1)", "num num *", min, 3, "minimum smaller smallest least clamp lower"),
     ("max(_0, _1)", "num num *", max, 3, "maximum larger largest greater clamp bigger"),
     ("round(_0)", "float", round, 3, "round nearest rounded"),
-    ("round(_0, _1)", "float int", round, 3, "round decimal places rounded"),
+    ("round(_0, _1)", "float int", _rounded, 3, "round decimal places rounded"),
     ("int(_0)", "float", int, 3, "integer truncate whole int"),
     ("math.ceil(_0)", "float", math.ceil, 4, "ceil ceiling"),
     ("math.floor(_0)", "float", math.floor, 4, "floor down"),
@@ -283,7 +293,7 @@ _TABLE: list[tuple[str, str, Callable[..., Any], int, str]] = [
     ("itertools.accumulate(_0, min)", "numlist", lambda a: _fold(a, min), 6, "rolling running minimum far"),
     ("itertools.combinations(_0, _1)", "sliced int", lambda a, b: _items(a, b, itertools.combinations), 4,
      "combination pair subset any two distinct elements"),
-    ("itertools.product(_0, _1)", "iter iter", lambda a, b: Lazy(itertools.product(a, b)), 5,
+    ("itertools.product(_0, _1)", "iter iter", _product, 5,
      "cartesian product every"),
     ("itertools.permutations(_0)", "sliced", lambda a: _items(a, len(a), itertools.permutations), 6,
      "permutation order"),

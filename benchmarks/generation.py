@@ -64,6 +64,7 @@ FEWEST_WORDS = 3
 """Of a docstring that describes anything."""
 MOST_CHARS = 250_000
 """Of a file that is read."""
+QUOTES = ('"""', "'''")
 SAMPLES = 10
 OUTPUTS = 50
 BASELINE, GREEDY, SERVED = "nearest function of the file, as it is", "model, greedy", "as served"
@@ -262,7 +263,7 @@ def tested(path: Path, generator: Generator, limit: int, held_back: bool) -> dic
     by_example: list[Candidate | None] = []
     for row in track(rows, path.name, console=PROGRESS):
         parsed = parse(str(row["prompt"]))
-        asked = find_request(parsed, max(0, str(row["prompt"]).rfind('"""') - 1))
+        asked = find_request(parsed, max(str(row["prompt"]).rfind(quotes) for quotes in QUOTES) - 1)
         answers: dict[str, list[str]] = {way: [] for way in ways}
         if asked is not None and asked.function is not None:
             context = FileContext(parsed)
@@ -308,7 +309,7 @@ def without_last_example(row: dict[str, Any]) -> dict[str, Any]:
     before, prompt, rest = str(row["prompt"]).rpartition(">>>")
     if not prompt or ">>>" not in before:
         return row
-    kept = [line for line in rest.split("\n") if line.strip() in ('"""', "'''")]
+    kept = [line for line in rest.split("\n") if line.strip() in QUOTES]
     return {**row, "prompt": before.rstrip(" \t") + "\n".join([*kept, ""])}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from .asking import bodies_of
-from .examples import COMMENTED, DESCRIBED, MISTAKES, Mistake
+from .examples import COMMENTED, DESCRIBED, EXEMPLIFIED, MISTAKES, Mistake
 from .matrix import EDITORS_SHOWN, FEATURES
 
 HERE = Path(__file__).parent
@@ -25,7 +25,7 @@ SEEN = EDITORS / "seen.tsv"
 """Which editor has shown what since the file was removed."""
 CODEHUNCH = EDITORS / "server" / "bin" / "codehunch"
 
-_TEXTS = {"described": DESCRIBED, "commented": COMMENTED}
+_TEXTS = {"described": DESCRIBED, "commented": COMMENTED, "exemplified": EXEMPLIFIED}
 
 Shows = Callable[..., None]
 Drive = Callable[..., list[dict[str, Any]]]
@@ -90,7 +90,7 @@ def _is_about(row: dict[str, Any], mistake: Mistake) -> bool:
 
 @pytest.fixture(scope="session")
 def bodies(codehunch: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """``described`` and ``commented``: texts at whose end the shipped model offers a body unasked."""
+    """``described``, ``commented`` and ``exemplified``: texts at whose end a body is offered unasked."""
     found: dict[str, str] = once(tmp_path_factory, "bodies", lambda folder: _offered(codehunch, folder))
     return found
 

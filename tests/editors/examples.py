@@ -187,6 +187,19 @@ def longest_report(reports):
 """A body is wanted at the end of the text, after a docstring. The tests use the first for which one is offered
 unasked."""
 
+EXEMPLIFIED = (
+    '''def initials(name):
+    """The initials of a name, in capitals.
+
+    >>> initials("grace brewster hopper")
+    'GBH'
+    >>> initials("Ada Lovelace")
+    'AL'
+    """
+    ''',
+)
+"""A docstring that shows what the body has to give."""
+
 COMMENTED = (
     *(
         f"def {signature}:\n    # {comment}\n    "

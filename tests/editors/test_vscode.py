@@ -113,7 +113,7 @@ def test_what_a_person_sees(
     workspace = _workspace(tmp_path, mistake, "window")
     (workspace / "example.json").unlink()
     (workspace / mistake.name).write_text(mistake.text, encoding="utf-8")
-    texts = {"described": bodies["described"], "commented": bodies["commented"], "picked": bodies["described"]}
+    texts = {**bodies, "picked": bodies["described"]}
     for name, text in texts.items():
         (workspace / f"{name}.py").write_text(text.rstrip(), encoding="utf-8")
     state = tmp_path / "state"
@@ -143,6 +143,7 @@ def test_what_a_person_sees(
         assert body["ghost"].strip(), kind
         assert body["accepted"], kind
         assert body["again"] == "", f"what was accepted is offered again: {kind}"
+    assert "word[0]" in seen["exemplified"]["accepted"]
     shows("VS Code", "ghost")
     assert seen["candidates"]
     assert seen["picked"]

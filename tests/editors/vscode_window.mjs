@@ -174,7 +174,9 @@ async function walkthrough(page) {
 
 const described = (page) => ghost(page, "described");
 const commented = (page) => ghost(page, "commented");
-const STEPS = { finding, rule, repair, status, scan, described, commented, picker, models, retraining, walkthrough };
+const exemplified = (page) => ghost(page, "exemplified");
+const BODIES = { described, commented, exemplified };
+const STEPS = { finding, rule, repair, status, scan, ...BODIES, picker, models, retraining, walkthrough };
 
 await withPage(async (page, loading) => {
   await loading();

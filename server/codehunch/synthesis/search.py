@@ -107,6 +107,7 @@ class _Search:
         self._leaves = [*variables, *constants]
         self._bank = Bank(self._leaves, self._guidance.operations, meter, self._results, partial=rows > 1)
         self._loops: list[tuple[Loop, tuple[str, list[Any]] | None]] = []
+        self._known: dict[int, tuple[int, float]] = {}
         self.fitting: list[Expression] = []
         """Of the level that is being grown."""
 
@@ -146,20 +147,26 @@ class _Search:
 
     def _chances(self, expression: Expression) -> float:
         """How many programs are expected to fit by chance, were results independent of each other."""
-        known = [
-            each for level in self._bank.levels[: expression.cost + 1] for each in level if each.kind == self._kind
-        ]
+        cost = min(expression.cost, len(self._bank.levels) - 1)
+        if cost not in self._known:
+            self._known[cost] = self._chances_up_to(cost)
+        count, chance = self._known[cost]
+        expected = (count + 1) * chance
+        if expression.template == BRANCHES:
+            tests = sum(each.kind == "b" for level in self._bank.levels for each in level)
+            expected *= (count + 1) * max(1, tests) * 2.0 ** -len(self._results)
+        elif expression.cost > len(self._bank.levels):
+            expected *= count + 1  # One of the pairs, not of the expressions.
+        return expected
+
+    def _chances_up_to(self, cost: int) -> tuple[int, float]:
+        """How many expressions of the right kind there are, and how likely one of them has all results."""
+        known = [each for level in self._bank.levels[: cost + 1] for each in level if each.kind == self._kind]
         chance = 1.0
         for row, result in enumerate(self._results):
             others = sum(same(each.values[row], result) for each in known)
             chance *= 0.5 if self._kind == "b" else (0.5 + others) / (30 + len(known))
-        expected = (len(known) + 1) * chance
-        if expression.template == BRANCHES:
-            tests = sum(each.kind == "b" for level in self._bank.levels for each in level)
-            expected *= (len(known) + 1) * max(1, tests) * 2.0 ** -len(self._results)
-        elif expression.cost > len(self._bank.levels):
-            expected *= len(known) + 1  # One of the pairs, not of the expressions.
-        return expected
+        return len(known), chance
 
     def _grown(self, cost: int) -> Iterator[Expression]:
         yield from self._bank.grow()

@@ -19,8 +19,8 @@ from codehunch.synthesis.examples import examples_of, read_header
 from codehunch.synthesis.search import EFFORT, Task, search
 
 SURE = 0.9
-"""Confidence from which a program is shown to who did not ask: of those that fit two examples as surely, five in six fit
-a third that they were not shown (``benchmarks/generation.py --held-back``)."""
+"""Confidence from which a program is shown to who did not ask: of those that fit two examples as surely, five in six
+fit a third that they were not shown (``benchmarks/generation.py --held-back``)."""
 _FEWEST = 2
 """Examples that it then has to fit at least."""
 _UNASKED = 4

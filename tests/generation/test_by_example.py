@@ -96,6 +96,24 @@ def test_it_comes_before_what_the_model_writes() -> None:
     assert several[-1].examples == 0
 
 
+def test_a_sibling_says_more_than_an_example_that_much_fits() -> None:
+    text = (
+        'def longest_book(books):\n    """Return the book with the most pages, or None if there are no books."""\n'
+        "    if not books:\n        return None\n    return max(books, key=lambda book: book.pages)\n\n\n"
+        'def longest_report(reports):\n    """Return the report with the most pages, or None if there are none.\n\n'
+        '    longest_report([False, True]) == True\n    """\n'
+    )
+    parsed = parse(text)
+    request = find_request(parsed, text.index("longest_report"))
+    assert request is not None
+    generator = Generator(default_bundle("generation"), threads=1)
+    (alone,) = generator.generate(parsed.source, request)
+    assert alone.origin == "longest_book"
+    several = generator.generate(parsed.source, request, candidates=4)
+    assert several[0].examples == 0
+    assert len(several) <= 4
+
+
 def test_cancelling_is_heard_while_it_searches() -> None:
     text = 'def f(x):\n    """Nobody knows.\n\n    f("a") == "qwfpg"\n    f("b") == "zxcvb"\n    """\n'
     parsed = parse(text)

@@ -117,7 +117,8 @@ class Generator:
     ) -> tuple[Candidate, ...]:
         """Up to ``candidates`` different texts for a request, best first; none where no filter lets one pass.
 
-        Where the description has examples, what gives just what they show comes first (``generation.by_example``).
+        Where the description has examples, what gives just what they show comes first (``generation.by_example``),
+        unless that much else would give it too and a sibling is there.
         The most similar functions, of the file itself and those that ``retrieve`` finds elsewhere, are named in the
         prompt, and they are adapted as candidates of their own; ``weigh`` knows which were welcome before. First of
         these comes what all of them together say is wanted (``generation.consensus``).
@@ -129,11 +130,14 @@ class Generator:
         parsed = parse(source)
         context = FileContext(parsed)
         started = time.monotonic()
-        fitting = self._by_example(context, request, candidates, deadline, cancelled, least)
+        near = neighbours(context, request, path, retrieve, weigh)
+        # A sibling says more than examples that much else would fit.
+        sibling = near[0].likeness if near and near[0].likeness >= ENOUGH else 0.0
+        searched = self._by_example(context, request, candidates, deadline, cancelled, least)
+        fitting = [each for each in searched if each.confidence >= sibling]
         if len(fitting) >= candidates:
             return tuple(fitting)
         left = deadline - (time.monotonic() - started) if deadline is not None else None
-        near = neighbours(context, request, path, retrieve, weigh)
 
         def adapted(most: int) -> list[Candidate]:
             found = adaptations(context, request, near, asked=least == 0.0, most=most)
@@ -142,7 +146,7 @@ class Generator:
         if candidates == 1 and near and near[0].likeness >= ENOUGH:
             likest = adapted(1)
             if likest and likest[0].confidence >= ENOUGH and self._passes(context, request, likest[0]):
-                return tuple(likest)  # Nothing was found by examples, or it would have been enough.
+                return tuple(likest)
         found = self._search(
             prompt := self._prompt(context, request, near),
             candidates,
@@ -152,7 +156,7 @@ class Generator:
             lambda answer: self._fit(context, request, answer, prompt),
         )
         own = adapted(len(near))
-        known = {each.text for each in (*own, *fitting)}
+        known = {each.text for each in (*own, *searched)}
         made = [Candidate(text, sure, request.replace) for text, sure in found.items() if text not in known]
         pool = [*own, *made]
         trust = [each.confidence if each.origin else MADE_UP * each.confidence for each in pool]
@@ -162,7 +166,8 @@ class Generator:
             candidates - len(fitting),
             lambda place: self._passes(context, request, pool[place]),
         )
-        return (*fitting, *(pool[place] for place in order))
+        doubtful = (each for each in searched if each.confidence < sibling)
+        return (*fitting, *(pool[place] for place in order), *doubtful)[:candidates]
 
     def generate_prompt(
         self,

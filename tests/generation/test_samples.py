@@ -69,6 +69,18 @@ def test_no_samples(code: str) -> None:
             "def onOpen(self):\n    self.OPEN = Open('open', 'to open')\n",
             "self.CLOSE = Close('close', 'to close')",
         ),
+        # One of the notes is a note, and all of the boxes are boxes.
+        (
+            asked("save_notes", "notes"),
+            "def save_tasks(tasks):\n    return [task.text for task in tasks]\n",
+            "return [note.text for note in notes]",
+        ),
+        (
+            asked("read_report", "path"),
+            "def read_letter(path):\n    return letters(path)[0]\n",
+            "return reports(path)[0]",
+        ),
+        (asked("is_red", "x"), "def is_old(x):\n    olds = 1\n    return olds\n", "olds = 1\nreturn olds"),
         # Names that share nothing say nothing about words.
         (asked("read", "path"), "def write_all(path):\n    write(path)\n", "write(path)"),
         (asked("f"), "def f():\n    x = '\U0001f642'; f()\n", "x = '\U0001f642'; f()"),

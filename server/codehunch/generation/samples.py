@@ -24,6 +24,8 @@ from codehunch.syntax.words import WORD, split_words, stem
 
 MOST_LINES, MOST_CHARS = 25, 1_100
 """Larger bodies are nobody's sibling."""
+_SHORT = 3
+"""Words of so many letters have no number that could be told."""
 _TRIVIAL = re.compile(r"(pass|\.\.\.|return( None)?|raise NotImplementedError.*)\Z")
 _COMMON = frozenset("a an and are as at be by for from if in into is it of on or that the then this to with".split())
 
@@ -149,7 +151,7 @@ def name_likeness(asked: tuple[str, ...], other: tuple[str, ...]) -> float:
 def fitted(asked: Asked, sample: Sample) -> str:
     """The sample's body with its names made to fit: parameters, and the words in which the two names differ."""
     renamed = _renamed_parameters(asked.parameters, sample.asked.parameters)
-    words = _different_words(asked.name_words, sample.asked.name_words)
+    words = _with_numbers(_different_words(asked.name_words, sample.asked.name_words))
     own = {sample.asked.name: asked.name, **renamed}
     parsed = parse(sample.body)
     edits: list[tuple[int, int, str]] = []
@@ -212,6 +214,18 @@ def _different_words(asked: tuple[str, ...], other: tuple[str, ...]) -> Mapping[
         return {}
     pairs = {old: new for old, new in zip(other, asked, strict=True) if old != new}
     return pairs if len(pairs) < len(asked) or len(asked) == 1 else {}
+
+
+def _with_numbers(words: Mapping[str, str]) -> Mapping[str, str]:
+    """The same words and what they are in the other number: who says notes for tasks calls one a note."""
+    others: dict[str, str] = {}
+    for old, new in words.items():
+        if min(len(old), len(new)) > _SHORT and not (old + new).isdigit():
+            if old.endswith("s") and new.endswith("s"):
+                others[old[:-1]] = new[:-1]
+            elif not old.endswith("s") and not new.endswith("s"):
+                others[f"{old}s"] = f"{new}s"
+    return {**others, **words}
 
 
 def _with_words(text: str, words: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from codehunch.bundles.store import default_bundle
 from codehunch.generation.by_example import Exemplified, exemplified
 from codehunch.generation.context import FileContext
 from codehunch.generation.generator import Generator
+from codehunch.generation.sources import told_source
 from codehunch.inference.errors import Cancelled
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.requests import find_request
@@ -80,6 +81,11 @@ def test_who_did_not_ask_is_shown_what_is_sure_alone() -> None:
     one = 'def f(x):\n    """Twice as much.\n\n    f(4) == 8\n    """\n'
     assert found_in(one)
     assert found_in(one, asked=False) == []
+
+
+def test_what_much_else_would_fit_is_said_to_be_so() -> None:
+    found = found_in('def f(x):\n    """Whether it is.\n\n    f(4) == True\n    """\n')[0]
+    assert told_source("", found.examples, found.confidence) == "fits the example, as much else would"
 
 
 def test_it_comes_before_what_the_model_writes() -> None:

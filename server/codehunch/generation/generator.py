@@ -82,7 +82,7 @@ class Candidate:
     @property
     def source(self) -> str:
         """How a person is told where it comes from, lower case; empty for what the model wrote."""
-        return told_source(self.origin, self.examples)
+        return told_source(self.origin, self.examples, self.confidence)
 
 
 class Generator:

@@ -58,12 +58,16 @@ def _item(server: CodeHunchServer, view: View, offset: int, suggestion: Suggesti
         data={
             "code": suggestion.text.strip("\r\n"),
             "confidence": round(suggestion.confidence, 4),
-            "source": told_source(suggestion.origin, suggestion.examples),
+            "source": _source(suggestion),
         },
     )
 
 
+def _source(suggestion: Suggestion) -> str:
+    return told_source(suggestion.origin, suggestion.examples, suggestion.confidence)
+
+
 def _detail(suggestion: Suggestion) -> str:
-    if source := told_source(suggestion.origin, suggestion.examples):
+    if source := _source(suggestion):
         return f"CodeHunch: {source}"
     return f"CodeHunch: body of {suggestion.name}" if suggestion.name else "CodeHunch"

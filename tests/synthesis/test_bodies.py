@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from typing import Any
+
 import pytest
 
 from codehunch.synthesis.bodies import body_of
@@ -47,6 +51,21 @@ def bodies(header: str, description: str, quote: str = "'") -> list[str]:
 )
 def test_as_people_write_it(header: str, description: str, body: str) -> None:
     assert body in bodies(header, description)
+
+
+@pytest.mark.parametrize("name", ["imports", "returns", "lists"])
+def test_no_variable_is_a_keyword_or_hides_a_built_in(name: str) -> None:
+    description = "The length of each.\nf(['ab', 'c']) == [2, 1]\nf(['xyz']) == [3]"
+    assert bodies(f"def f({name}):", description)[0] == f"return [len(item) for item in {name}]"
+
+
+@pytest.mark.parametrize("name", ["each", "start", "end", "digit", "key", "value", "part", "item", "row", "group"])
+def test_parameters_with_the_names_of_inner_variables(name: str) -> None:
+    description = "Prefixes, or chunks.\nf([1, 2, 3]) == [[1], [1, 2], [1, 2, 3]]\nf([4, 5]) == [[4], [4, 5]]"
+    for body in bodies(f"def f({name}):", description):
+        names: dict[str, Any] = {"itertools": itertools, "math": math}
+        exec(f"def f({name}):\n    " + body.replace("\n", "\n    "), names)
+        assert names["f"]([4, 5]) == [[4], [4, 5]]
 
 
 def test_branches_are_statements() -> None:

@@ -206,6 +206,7 @@ def test_nothing_where_nothing_short_could_be_meant(header: str, description: st
         ("def f(a):", "f({(1, 2): {3}}) == {3}\nf({}) == set()"),
         ("def f(a):", "f(1e308) == 1e-308\nf(-1e308) == 5.0"),
         ("def f(a):", "f(float('nan')) == 1\nf(b'ab') == b'ba'\nf(1j) == 1.0"),
+        ("def f(a):", f"At -05 or 007 degrees, {'9' * 3_000} or {'9' * 900}.5.\nf(1) == 2\nf(2) == 3"),
     ],
 )
 def test_hostile_examples_end(header: str, description: str) -> None:

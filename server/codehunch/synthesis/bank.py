@@ -11,16 +11,16 @@ from typing import Any
 
 import attrs
 
+from codehunch.synthesis.forms import Form
 from codehunch.synthesis.operations import Operation
 from codehunch.synthesis.values import FAILED, TAKES, common_kind, too_large
 
 EXPECTED = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 """What operations raise where they have no value."""
-
-
 _OF_ITSELF = {"_0 + _1", "_0 * _1"}
 """What people do to a thing and itself."""
 _DIVIDING = {"_0 % _1", "_0 // _1", "_0 % _1 == 0"}
+"""Operations that nobody does to a constant."""
 _UNDONE = {
     "abs(_0)": ("len(_0)", "-_0"),
     "sorted(_0)": ("_0[::-1]", "list(_0)"),
@@ -67,7 +67,7 @@ class Expression:
     """Whether it depends on the arguments at all."""
     failed: bool = False
     """Whether it has no value on some example."""
-    made: object = None
+    made: Operation | Form | None = None
     """The operation, or the form of a comprehension, that made it; ``None`` for leaves and branches."""
 
 
@@ -115,7 +115,7 @@ class Bank:
                     yield found
 
     def keep(
-        self, template: str, parts: tuple[Expression, ...], values: Sequence[Any], made: object
+        self, template: str, parts: tuple[Expression, ...], values: Sequence[Any], made: Operation | Form
     ) -> Expression | None:
         """An expression of the level that grows; ``None`` where there is one like it already that will do."""
         key = _frozen(values)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 import io
 import re
 from collections.abc import Iterable
+from keyword import iskeyword
 from token import STRING
 from tokenize import generate_tokens
 
 from codehunch.synthesis.bank import Expression
 from codehunch.synthesis.branches import BRANCHES
-from codehunch.synthesis.loops import FIRST, ITEM, SECOND
+from codehunch.synthesis.forms import FIRST, ITEM, SECOND
 
 _PART = re.compile(r"_\d\Z")
 _TAKES_ANY = {"sum", "any", "all", "min", "max", "set", "sorted", "tuple", "list", "dict"}
@@ -76,7 +78,6 @@ def _names_for(expression: Expression, parts: list[ast.expr], taken: set[str]) -
     if FIRST in expression.template:
         first, second = ("index", "item") if source.template.startswith("enumerate") else ("left", "right")
         return {FIRST: _free(first, used), SECOND: _free(second, used)}
-    wanted = "item"
     if not source.parts and _PLURAL.search(source.template):
         wanted = source.template[:-1]
     elif source.template.startswith("range"):
@@ -86,6 +87,8 @@ def _names_for(expression: Expression, parts: list[ast.expr], taken: set[str]) -
     else:
         inner = source.kind[1:2] if source.kind[0] in "LTER" else source.kind[0]
         wanted = _PLAIN.get(inner, ("item",))[0 if source.kind[0] == "s" else -1]
+    if iskeyword(wanted) or hasattr(builtins, wanted):
+        wanted = "item"
     return {ITEM: _free(wanted, used)}
 
 

@@ -15,8 +15,7 @@ from typing import Any
 from codehunch.synthesis.bank import EXPECTED, Expression
 from codehunch.synthesis.branches import BRANCHES
 from codehunch.synthesis.examples import Example
-from codehunch.synthesis.loops import FIRST, ITEM, SECOND, Form
-from codehunch.synthesis.operations import Operation
+from codehunch.synthesis.forms import FIRST, ITEM, SECOND, Form
 from codehunch.synthesis.values import FAILED, too_large
 
 MOST_PROGRAMS, MOST_PROBES = 60, 40
@@ -66,7 +65,7 @@ def _value(expression: Expression, names: Mapping[str, Any]) -> Any:
         items = list(_value(source, names))
         each = [_with_item(names, item, FIRST in expression.template) for item in items]
         return expression.made.compute(items, *([_value(part, around) for around in each] for part in said))
-    if not isinstance(expression.made, Operation):
+    if expression.made is None:
         raise TypeError(expression.template)
     value = expression.made.compute(*(_value(part, names) for part in expression.parts))
     if too_large(value):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from codehunch.syntax.words import split_words, stem
 from codehunch.synthesis.examples import Example
+from codehunch.synthesis.values import too_large
 
 _ALWAYS: tuple[tuple[Any, int], ...] = ((0, 2), (1, 2), (2, 3), (10, 4), (" ", 4), ("", 4))
 _NAMED: dict[str, tuple[Any, ...]] = {
@@ -85,7 +85,9 @@ def constants_of(description: str, examples: Sequence[Example]) -> list[tuple[An
             found[repr(value)] = value, cost
 
     for match in _NUMBER.finditer(prose):
-        add(ast.literal_eval(match.group().lstrip("0") or "0") if "." not in match.group() else float(match.group()), 2)
+        number = float(match.group()) if "." in match.group() else int(match.group())
+        if not too_large(number):
+            add(number, 2)
     for match in _QUOTED.finditer(prose):
         add(next(group for group in match.groups() if group is not None), 2)
     for word in dict.fromkeys(map(stem, split_words(prose))):

@@ -12,7 +12,7 @@ from typing import Any
 
 from codehunch.syntax.words import split_words, stem
 from codehunch.synthesis.bank import Expression
-from codehunch.synthesis.loops import FORMS, Form
+from codehunch.synthesis.forms import FORMS, Form
 from codehunch.synthesis.operations import OPERATIONS, Operation
 
 NAME = re.compile(r"[^\W\d]\w*")
@@ -66,7 +66,7 @@ class Guidance:
 
 def _made_by(expression: Expression) -> Iterator[Operation | Form]:
     """The operations of a program, as often as it has them."""
-    if isinstance(expression.made, Operation | Form):
+    if expression.made is not None:
         yield expression.made
     for part in expression.parts:
         yield from _made_by(part)

@@ -17,13 +17,14 @@ from codehunch.synthesis.branches import BRANCHES, both_or_either, conditional
 from codehunch.synthesis.choosing import chosen
 from codehunch.synthesis.constants import constants_of
 from codehunch.synthesis.examples import Example
+from codehunch.synthesis.forms import Form
 from codehunch.synthesis.guidance import NAME, Guidance
-from codehunch.synthesis.loops import LOOPED, MOST_ITEMS, Form, Loop, complete
+from codehunch.synthesis.loops import LOOPED, MOST_ITEMS, Loop
 from codehunch.synthesis.operations import operation
 from codehunch.synthesis.values import bits, common_kind, same
 
 EFFORT = 400_000
-"""Values that are computed at most: less than a second of one core."""
+"""Values that are computed at most: about a second of one core."""
 MOST_COST = 15
 PATIENCE = (4, 2, 1)
 """How much dearer than the first program another may be that is looked for: while no more than a tenth of the effort is
@@ -57,6 +58,8 @@ class Task:
     description: str
     """Docstring, examples and all."""
     name: str
+    hidden: frozenset[str] = frozenset()
+    """Built-ins and modules whose names mean something else where the program will stand."""
 
 
 def search(task: Task, effort: int = EFFORT, cancelled: Callable[[], bool] | None = None) -> tuple[Found, ...]:
@@ -95,7 +98,7 @@ class _Search:
         # A parameter hides the built-in of its name, and nobody wants the function to call itself.
         self._guidance = Guidance(
             f"{task.name} {task.description}",
-            {*task.parameters, task.name},
+            {*task.parameters, task.name, *task.hidden},
             [*map(common_kind, columns), self._kind],
             results,
         )
@@ -263,7 +266,7 @@ class _Search:
             outer = []
         sources = self._bank.usable(cost, "iter")
         for source in sorted(sources, key=lambda source: -len(names_in(source))):
-            if len(self._loops) >= _MOST_LOOPS or not source.free or not complete(source.values):
+            if len(self._loops) >= _MOST_LOOPS or not source.free or source.failed:
                 continue
             letter = source.kind == "s" and all(len(value) < 2 for value in source.values)
             if LOOPED.match(source.template) and not letter and 1 < sum(map(len, source.values)) <= MOST_ITEMS:

@@ -123,7 +123,6 @@ TAKES: Mapping[str, Callable[[str], bool]] = {
     "nums": _sequence("if", "LTER"),
     "texts": _sequence("s", "LTR"),
     "lists": _sequence("LT"),
-    "textlist": _sequence("s"),
     "numlist": _sequence("if"),
     "sliced": lambda kind: kind[0] in "LTs",
     # A set has no order that a program could count on.

@@ -76,6 +76,22 @@ def test_none_where_no_example_can_be_tried(text: str) -> None:
     assert found_in(text, "f(1)" if "f(1)" in text else '"""') == []
 
 
+@pytest.mark.parametrize(
+    "above",
+    [
+        "def sum(x):\n    return 0\n",
+        "from numbers_of_ours import sum\n",
+        "sum = 3\n",
+        "sum: int = 3\n",
+        "class sum:\n    pass\n",
+    ],
+)
+def test_a_built_in_that_the_file_hides_is_not_called(above: str) -> None:
+    text = f'{above}\n\ndef total(values):\n    """The sum.\n\n    total([1, 2, 3]) == 6\n    total([5, 9]) == 14"""\n'
+    assert all("sum(" not in each.text for each in found_in(text, "total"))
+    assert found_in(text.removeprefix(above), "total")[0].text.strip() == "return sum(values)"
+
+
 def test_who_did_not_ask_is_shown_what_is_sure_alone() -> None:
     assert found_in(INITIALS, asked=False)
     one = 'def f(x):\n    """Twice as much.\n\n    f(4) == 8\n    """\n'

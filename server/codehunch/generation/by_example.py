@@ -6,6 +6,7 @@ search composes operations of its own (``codehunch.synthesis``).
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable
 
@@ -23,6 +24,9 @@ SURE = 0.9
 fit a third that they were not shown (``benchmarks/generation.py --held-back``)."""
 _FEWEST = 2
 """Examples that it then has to fit at least."""
+_BUILT_IN = frozenset(dir(builtins))
+_ASSIGNED = re.compile(r"(?m)^([^\W\d]\w*)[ \t]*(?::[^=\n]+)?=(?!=)")
+"""Names that a line without indentation assigns to."""
 _UNASKED = 4
 """What part of the effort is made for who did not ask."""
 
@@ -54,7 +58,7 @@ def exemplified(
     examples = examples_of("\n".join((request.description, *_asserted(text, name))), header)
     if not examples or (not asked and len(examples) < _FEWEST):
         return []
-    task = Task(parameters.names, examples, request.description, name)
+    task = Task(parameters.names, examples, request.description, name, _hidden(context))
     quote = '"' if text.count('"') > text.count("'") else "'"
     found: dict[str, Exemplified] = {}
     for program in search(task, EFFORT if asked else EFFORT // _UNASKED, cancelled):
@@ -66,6 +70,13 @@ def exemplified(
         if body is not None:
             found.setdefault(body, Exemplified(body, program.confidence, len(examples)))
     return list(found.values())
+
+
+def _hidden(context: FileContext) -> frozenset[str]:
+    """Names that the file itself gives a meaning. What it imports hides built-ins alone: modules are imported too."""
+    own = {function.name for function, _ in context.functions if function.qualified_name == function.name}
+    assigned = _ASSIGNED.findall(context.parsed.text)
+    return frozenset({*own, *context.classes, *assigned, *(name for name in context.imports if name in _BUILT_IN)})
 
 
 def _asserted(text: str, name: str) -> list[str]:

@@ -1,12 +1,13 @@
 """Are the fixes right that are offered as verified? HumanEvalPack by its tests, ConDefects by the accepted program.
 
-    python benchmarks/fixes.py humanevalpack_python.jsonl.gz          tests run in the sandbox
-    python benchmarks/fixes.py condefects/valid.jsonl.gz              compared with what was accepted
+    python benchmarks/fixes.py humanevalpack_python.jsonl.gz               tests run in the sandbox
+    python benchmarks/fixes.py humanevalpack_python.jsonl.gz --described   docstrings, and their examples, included
+    python benchmarks/fixes.py condefects/valid.jsonl.gz                   compared with what was accepted
 
-Every faulty function is read as an editor would read it, without its docstring's help: the model sees code only. Per
-sensitivity: programs with a warning on a line that is wrong; programs with a fix (the first fix of the surest finding);
-whether that fix is right, or wrong though it was offered; and the share of the *right* programs that warn. Defects
-outside of functions are left out and counted: the detector learned from functions.
+Every faulty function is read as an editor would read it, without its docstring unless that is asked for: then what the
+examples in it say counts too. Per sensitivity: programs with a warning on a line that is wrong; programs with a fix
+(the first fix of the surest finding); whether that fix is right, or wrong though it was offered; and the share of the
+*right* programs that warn. Defects outside of functions are left out and counted: the detector learned from functions.
 """
 
 from __future__ import annotations
@@ -53,13 +54,13 @@ class Count:
     """Right programs with a warning."""
 
 
-def programs(path: Path) -> Iterator[Program]:
-    """Rows of either layout; Python only."""
+def programs(path: Path, described: bool) -> Iterator[Program]:
+    """Rows of either layout; Python only. ``described`` keeps docstrings where rows have them."""
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8") as stream:
         for row in map(json.loads, stream):
             if "buggy_solution" in row:
-                head = str(row["declaration"])
+                head = str(row["prompt" if described else "declaration"])
                 right = head + row["canonical_solution"]
                 yield Program(row["task_id"], head + row["buggy_solution"], right, _tests(row))
             elif row.get("lang", "python") == "python":
@@ -107,10 +108,11 @@ def main(
     ],
     bundle: Annotated[Path | None, typer.Option(help="Bundle folder; the active one otherwise.")] = None,
     limit: Annotated[int, typer.Option(help="Programs at most; 0 for all.")] = 0,
+    described: Annotated[bool, typer.Option("--described", help="Read functions with their docstrings.")] = False,
 ) -> None:
     """Print the table."""
     console = Console(width=110)
-    every = list(programs(rows))
+    every = list(programs(rows, described))
     read = [each for each in every if in_a_function(each.faulty, wrong_rows(each))][: limit or None]
     detector = Detector(load_bundle(bundle) if bundle else active_bundle("defects"))
     counts = {level: Count() for level in LEVELS}

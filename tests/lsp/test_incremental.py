@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codehunch.defects.bindings import surroundings_of
+from codehunch.defects.by_example import ExampleChecker
 from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.defects.options import CheckOptions
 from codehunch.defects.surroundings import Surroundings
@@ -23,7 +24,7 @@ from codehunch.lsp.incremental import IncrementalChecker
 from codehunch.lsp.offering import Sections
 from codehunch.lsp.parcels import Parcels
 from codehunch.syntax.functions import find_functions
-from codehunch.syntax.ignores import find_suppressions
+from codehunch.syntax.ignores import Suppressions, find_suppressions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.sections import section_starts
 from codehunch.syntax.spans import Span
@@ -40,6 +41,7 @@ class EveryFunction:
 
     def __init__(self) -> None:
         self.read = 0
+        self.examples = ExampleChecker()
 
     def check(
         self,
@@ -67,6 +69,16 @@ class EveryFunction:
             finding = Finding("CH100", "x", print_of, name, function.qualified_name, 0.5, (fix,), (), (function.span,))
             found.append(finding)
         return tuple(sorted(found, key=lambda each: each.span))
+
+    def settle(
+        self,
+        statements: Sequence[str],
+        findings: Mapping[int, Sequence[Finding]],
+        options: CheckOptions,
+        cancelled: Callable[[], bool] | None,
+        suppressions: Suppressions | None,
+    ) -> dict[int, tuple[Finding, ...]]:
+        return self.examples.settle(statements, findings, cancelled)
 
 
 def check(checker: IncrementalChecker, text: str, options: CheckOptions = OPTIONS) -> tuple[Finding, ...]:
@@ -354,3 +366,38 @@ def test_not_every_document_is_remembered_for_ever() -> None:
     for index in range(200):
         checker.check(f"file:///{index}.py", "def f(): pass\n", "python", OPTIONS, lambda: False)
     assert len(checker._known) <= 64
+
+
+_STATED = [
+    "import math\n",
+    "from math import floor as least\n",
+    "LIMIT = 2\n",
+    "LIMIT = 3\n",
+    "LIMIT += 1\n",
+    "def half(n):\n    return n // LIMIT\n",
+    "def half(n):\n    return n / 2\n",
+    "class half: pass\n",
+    'def f(n):\n    """f(8) == 4"""\n    return half(n)\n',
+    'def f(n):\n    """\n    >>> f(9)\n    4\n    """\n    return math.floor(half(n))\n',
+    'def g(n):\n    """\n    >>> g(3)\n    6\n    """\n    return n + LIMIT\n',
+    "assert g(3) == 5\n",
+    "def test():\n    assert half(8) == 4\n",
+    'def g(n):\n    """\n    >>> g(3)\n    6\n    """\n    return n + LIMIT  # codehunch: ignore\n',
+    "x = (\n",
+    "\n",
+]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(st.lists(st.sampled_from(_STATED), max_size=7).map("".join), min_size=2, max_size=6))
+def test_examples_say_the_same_after_any_edits(texts: list[str]) -> None:
+    checker = IncrementalChecker(EveryFunction())
+    for text in texts:
+        assert check(checker, text) == check(IncrementalChecker(EveryFunction()), text)
+
+
+def test_an_example_hears_of_an_edit_elsewhere() -> None:
+    checker = IncrementalChecker(EveryFunction())
+    file = "LIMIT = {}\n" + _STATED[5] + _STATED[8]
+    told = [[each.kind for each in check(checker, file.format(limit))] for limit in (2, 3, 2)]
+    assert told == [["x", "x"], ["x", "x", "broken-example"], ["x", "x"]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import attrs
 import numpy as np
@@ -10,9 +12,10 @@ from numpy.typing import NDArray
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.defects.bindings import surroundings_of
+from codehunch.defects.by_example import KIND, ExampleChecker
 from codehunch.defects.cache import FindingCache, unit_key
 from codehunch.defects.confidence import confidence
-from codehunch.defects.findings import PER_FUNCTION, Alternative, Edit, Finding, Fix
+from codehunch.defects.findings import PER_FUNCTION, Alternative, Edit, Finding, Fix, shifted
 from codehunch.defects.fingerprints import fingerprint, function_fingerprint
 from codehunch.defects.inspection import (
     Inspected,
@@ -35,9 +38,10 @@ from codehunch.inference.errors import InferenceError
 from codehunch.inference.placement import Placement
 from codehunch.inference.textual import TextClassifier
 from codehunch.syntax.functions import Function, find_functions
-from codehunch.syntax.ignores import find_suppressions
+from codehunch.syntax.ignores import Suppressions, find_suppressions
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 from codehunch.syntax.parsing import ParsedSource, parse
+from codehunch.syntax.sections import cut_at, section_starts
 from codehunch.syntax.spans import Span
 from codehunch.syntax.statements import ClassPart, class_parts, outer_statements
 from codehunch.syntax.text import SourceText
@@ -66,6 +70,7 @@ class Detector:
         self._cache = cache if cache is not None else FindingCache()
         self._classifier: Classifier | None = None
         self._textual: TextClassifier | None = None
+        self._examples = ExampleChecker()
 
     @property
     def classifier(self) -> Classifier:
@@ -97,6 +102,7 @@ class Detector:
         options = options or CheckOptions()
         if language not in self._bundle.manifest.languages:
             return ()
+        part = surroundings is not None
         parsed = parse(source, language)
         functions = find_functions(parsed)
         whole = [f for f in functions if not f.nesting and not f.broken and len(f.body)]
@@ -124,7 +130,48 @@ class Detector:
             and options.reports(finding.code, finding.kind)
             and not suppressions.silences(finding.code, finding.kind, source.row_of(finding.span.start))
         )
-        return tuple(sorted(kept, key=lambda finding: finding.span))
+        told = sorted(kept, key=lambda finding: finding.span)
+        if language != "python" or part:
+            return tuple(told)
+        return self._settled(source.text, told, options, cancelled, suppressions)
+
+    def _settled(
+        self,
+        text: str,
+        findings: Sequence[Finding],
+        options: CheckOptions,
+        cancelled: Callable[[], bool] | None,
+        suppressions: Suppressions,
+    ) -> tuple[Finding, ...]:
+        """The findings of a whole file after its examples had their say."""
+        pieces = list(cut_at(text, list(section_starts(text))))
+        starts = [start for start, _ in pieces]
+        own: dict[int, list[Finding]] = {}
+        for finding in findings:
+            at = bisect_right(starts, finding.span.start) - 1
+            own.setdefault(at, []).append(shifted(finding, -starts[at]))
+        settled = self.settle([piece for _, piece in pieces], own, options, cancelled, suppressions)
+        if not settled:
+            return tuple(findings)
+        every = {**own, **settled}
+        return tuple(shifted(each, starts[at]) for at in sorted(every) for each in every[at])
+
+    def settle(
+        self,
+        statements: Sequence[str],
+        findings: Mapping[int, Sequence[Finding]],
+        options: CheckOptions,
+        cancelled: Callable[[], bool] | None = None,
+        suppressions: Suppressions | None = None,
+    ) -> dict[int, tuple[Finding, ...]]:
+        """What is told of each statement of a Python file whose examples say something, see ``ExampleChecker``.
+        ``suppressions`` are those of the whole file."""
+        kind = kind_named(KIND)
+        everywhere = suppressions.file if suppressions is not None else frozenset()
+        if not options.reports(kind.code, kind.name) or not everywhere.isdisjoint(("*", kind.code.lower(), kind.name)):
+            return {}
+        found = self._examples.settle(statements, findings, cancelled)
+        return {at: told for at, told in found.items() if not any(map(partial(_is_silenced, statements[at]), told))}
 
     def _functions(
         self, parsed: ParsedSource, functions: Sequence[Function], cancelled: Callable[[], bool] | None
@@ -198,6 +245,14 @@ class Detector:
             evidence=_evidence(place, mending[0]) if mending else (),
             import_margin=import_margin(item, self._spec.candidate),
         )
+
+
+def _is_silenced(text: str, finding: Finding) -> bool:
+    """Whether a comment of its own statement silences what an example says."""
+    if finding.kind != KIND or "ignore" not in text:
+        return False
+    source = SourceText(text)
+    return find_suppressions(parse(source)).silences(finding.code, finding.kind, source.row_of(finding.span.start))
 
 
 def _of_function(function: Function, probabilities: NDArray[np.float32], labels: Sequence[str]) -> Finding:

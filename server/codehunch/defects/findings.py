@@ -70,3 +70,22 @@ class Finding:
     that is no fix. ``codehunch.defects.imports.with_imports`` makes it one."""
     fingerprint: str = ""
     """What dismissals and baselines know it by; see ``codehunch.defects.fingerprints``."""
+
+
+def shifted(finding: Finding, by: int) -> Finding:
+    """The finding with all its places that many code points further on."""
+
+    def place(span: Span) -> Span:
+        return Span(span.start + by, span.end + by)
+
+    if not by:
+        return finding
+    return attrs.evolve(
+        finding,
+        span=place(finding.span),
+        fixes=tuple(
+            attrs.evolve(fix, edits=tuple(Edit(place(edit.span), edit.content) for edit in fix.edits))
+            for fix in finding.fixes
+        ),
+        evidence=tuple(place(span) for span in finding.evidence),
+    )

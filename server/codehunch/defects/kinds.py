@@ -17,6 +17,8 @@ class Kind:
     """What the rule is about, for lists and pages."""
     message: str
     """What a person reads at the flagged place; ``{token}`` is its text."""
+    learned: bool = True
+    """Whether models learn it; what is not learned is computed."""
 
     @property
     def page(self) -> str:
@@ -91,6 +93,13 @@ KINDS: tuple[Kind, ...] = (
         "an argument seems to be missing in the call of `{token}`",
     ),
     Kind("CH119", "missing-star", "a star seems to be missing here", "a `*` seems to be missing before `{token}`"),
+    Kind(
+        "CH120",
+        "broken-example",
+        "this function does not give what its example shows",
+        "`{token}` does not give what its example shows",
+        learned=False,
+    ),
     Kind("CH199", "wrong-statement", "this statement looks wrong", "this statement looks wrong at `{token}`"),
 )
 

@@ -16,7 +16,7 @@ from codehunch.generation.context import FileContext
 from codehunch.generation.filters import placed
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.synthesis.bodies import body_of
-from codehunch.synthesis.examples import examples_of, read_header
+from codehunch.synthesis.examples import assertions_of, examples_of, read_header
 from codehunch.synthesis.search import EFFORT, Task, search
 
 SURE = 0.9
@@ -55,7 +55,7 @@ def exemplified(
     if read is None:
         return []
     name, parameters = read
-    examples = examples_of("\n".join((request.description, *_asserted(text, name))), header)
+    examples = examples_of(f"{request.description}\n{assertions_of(text).get(name, '')}", header)
     if not examples or (not asked and len(examples) < _FEWEST):
         return []
     task = Task(parameters.names, examples, request.description, name, _hidden(context))
@@ -77,8 +77,3 @@ def _hidden(context: FileContext) -> frozenset[str]:
     own = {function.name for function, _ in context.functions if function.qualified_name == function.name}
     assigned = _ASSIGNED.findall(context.parsed.text)
     return frozenset({*own, *context.classes, *assigned, *(name for name in context.imports if name in _BUILT_IN)})
-
-
-def _asserted(text: str, name: str) -> list[str]:
-    """Lines of the file that assert what the function gives."""
-    return [match.group().strip() for match in re.finditer(rf"(?m)^[ \t]*assert {re.escape(name)}\(.*$", text)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -53,6 +53,15 @@ class Checker(Protocol):
         surroundings: Surroundings | None,
     ) -> tuple[Finding, ...]: ...
 
+    def settle(
+        self,
+        statements: Sequence[str],
+        findings: Mapping[int, Sequence[Finding]],
+        options: CheckOptions,
+        cancelled: IsCancelled | None,
+        suppressions: Suppressions | None,
+    ) -> dict[int, tuple[Finding, ...]]: ...
+
 
 @attrs.define(eq=False)
 class _Section:
@@ -61,6 +70,8 @@ class _Section:
     text: str
     found: tuple[Finding, ...] | None = None
     """``None`` until it was read, and again when a name in it stands otherwise in the file."""
+    _settled: tuple[Finding, ...] | None = None
+    """What is told instead, where its examples have a say in it."""
     _binds: Surroundings | None = None
     _words: frozenset[str] | None = None
     _packed: bytes | None = None
@@ -79,6 +90,15 @@ class _Section:
             self._words = words_of(self.text)
         return self._words
 
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        return self._settled if self._settled is not None else self.found or ()
+
+    def settle(self, findings: tuple[Finding, ...] | None) -> None:
+        """What its examples say now; ``None`` where they say nothing."""
+        if findings != self._settled:
+            self._settled, self._packed = findings, None
+
     def forget(self) -> None:
         """Its findings are not what they were."""
         self.found, self._packed = None, None
@@ -93,14 +113,14 @@ class _Section:
 
     def shows(self, silenced: Suppressions) -> bool:
         """Whether anything is left to show."""
-        return any(not silenced.silences(each.code, each.kind, 0) for each in self.found or ())
+        return any(not silenced.silences(each.code, each.kind, 0) for each in self.told)
 
     def without(self, silenced: Suppressions) -> bytes:
         """What was found and is not silenced, packed; once, as long as nothing is silenced."""
         if silenced.file:
-            return packed(tuple(each for each in self.found or () if not silenced.silences(each.code, each.kind, 0)))
+            return packed(tuple(each for each in self.told if not silenced.silences(each.code, each.kind, 0)))
         if self._packed is None:
-            self._packed = packed(self.found or ())
+            self._packed = packed(self.told)
         return self._packed
 
 
@@ -156,6 +176,7 @@ class IncrementalChecker:
         if silenced.silences("", "", 0):  # Every rule is off: there is nothing to read for.
             return ()
         self._read(known, cancelled)
+        self._settle(known, silenced, cancelled)
         sections = zip(known.starts, known.sections, strict=True)
         return tuple((at, section.without(silenced)) for at, section in sections if section.shows(silenced))
 
@@ -172,6 +193,14 @@ class IncrementalChecker:
                 section.found = self._checker.check(
                     SourceText(section.text), "python", known.options, cancelled, known.surroundings
                 )
+
+    def _settle(self, known: _Known, silenced: Suppressions, cancelled: IsCancelled) -> None:
+        """Let the examples of the file have their say."""
+        found = {number: section.found for number, section in enumerate(known.sections) if section.found}
+        texts = [section.text for section in known.sections]
+        settled = self._checker.settle(texts, found, known.options, cancelled, silenced)
+        for number, section in enumerate(known.sections):
+            section.settle(settled.get(number))
 
     def _keep(self, uri: str, known: _Known) -> None:
         self._known[uri] = known

@@ -8,9 +8,8 @@ from typing import cast
 
 import attrs
 
-from codehunch.defects.findings import Edit, Finding
+from codehunch.defects.findings import Finding, shifted
 from codehunch.inference.frames import pack, read_frame
-from codehunch.syntax.spans import Span
 
 Parcel = tuple[int, bytes]
 """Where a section starts, and what was found in it, in its own offsets."""
@@ -19,25 +18,6 @@ Parcel = tuple[int, bytes]
 def packed(findings: tuple[Finding, ...]) -> bytes:
     """The findings of a section, ready for a parcel."""
     return pack(findings)
-
-
-def moved(finding: Finding, by: int) -> Finding:
-    """The finding with all its places that many code points further on."""
-
-    def place(span: Span) -> Span:
-        return Span(span.start + by, span.end + by)
-
-    if not by:
-        return finding
-    return attrs.evolve(
-        finding,
-        span=place(finding.span),
-        fixes=tuple(
-            attrs.evolve(fix, edits=tuple(Edit(place(edit.span), edit.content) for edit in fix.edits))
-            for fix in finding.fixes
-        ),
-        evidence=tuple(place(span) for span in finding.evidence),
-    )
 
 
 @attrs.define
@@ -65,7 +45,7 @@ class Parcels:
                 now[data] = _Opened(unpacked)
             placed = known.placed.get(at) if known else None
             if placed is None:
-                placed = tuple(moved(each, at) for each in now[data].findings)
+                placed = tuple(shifted(each, at) for each in now[data].findings)
             now[data].placed[at] = placed
             findings += placed
         self._opened[uri] = now

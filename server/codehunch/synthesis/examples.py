@@ -10,9 +10,12 @@ import doctest
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import attrs
+
+from codehunch.syntax.sections import cut_at, section_starts
 
 MOST_EXAMPLES = 12
 _READ = 20_000
@@ -33,6 +36,8 @@ _SHOWN = re.compile(
 )
 _BEGINNING = re.compile(r"""(?<![\w.\]\)])(?=[\[({'"\d-]|[^\W\d]\w*\s*=[^=>])""")
 """Where arguments may begin."""
+_GOES_ON = re.compile(r"\s*(?:[+*/%=<>|&^]|-(?![->])|(?:and|or|if|for|in|not)\b)|[\w\"'\[({.](?<!\.)")
+"""Behind a literal: that it is only part of what is written."""
 _PROMPT = re.compile(r"(?m)^\s*(?:>>>|\.\.\.)")
 
 
@@ -43,6 +48,8 @@ class Example:
     arguments: tuple[Any, ...]
     """One for each parameter, in their order; literals."""
     result: Any
+    call: str = attrs.field(default="", eq=False)
+    """As it is written; empty where the function is not named."""
 
 
 @attrs.frozen
@@ -67,13 +74,55 @@ def examples_of(description: str, header: str) -> tuple[Example, ...]:
     for call, result in _statements(description, name):
         arguments = _bound(call, parameters)
         if arguments is not None:
-            found.setdefault(repr(arguments), Example(arguments, result))
+            found.setdefault(repr(arguments), Example(arguments, result, ast.unparse(call)))
     if not found:
         for text, literal in _unnamed(description):
             values, result = _inputs(text, parameters), _longest_literal(literal)
             if values is not None and result is not None:
                 found.setdefault(repr(values), Example(values, result[0]))
     return tuple(found.values())[:MOST_EXAMPLES]
+
+
+def assertions_of(text: str) -> dict[str, str]:
+    """What a file asserts that its functions give, by their names: lines such as ``f(2) == 4``."""
+    found: dict[str, list[str]] = {}
+    pieces = cut_at(text, list(section_starts(text))) if "assert " in text else ()
+    for _, piece in pieces:
+        for name, line in _asserted(piece):
+            found.setdefault(name, []).append(line)
+    return {name: "\n".join(lines) for name, lines in found.items()}
+
+
+@lru_cache(1024)
+def _asserted(piece: str) -> tuple[tuple[str, str], ...]:
+    """Names and lines of one statement of a file. A name that it binds itself is not the file's."""
+    tree = _parsed(piece) if "assert " in piece else None
+    found: list[tuple[str, ast.Compare]] = []
+    bound: set[str] = set()
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.alias):
+            bound.add(node.asname or node.name)
+        elif isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare):
+            found += [(name, test) for test in (node.test, _turned(node.test)) if (name := _called(test)) is not None]
+    return tuple((name, ast.unparse(test)) for name, test in found if name not in bound)
+
+
+def _turned(test: ast.Compare) -> ast.Compare:
+    """``4 == f(2)`` as ``f(2) == 4``."""
+    return ast.Compare(test.comparators[0], test.ops, [test.left])
+
+
+def _called(test: ast.Compare) -> str | None:
+    """The function of which a comparison says what it gives."""
+    says = len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq | ast.Is)
+    called = test.left.func if isinstance(test.left, ast.Call) else None
+    return called.id if says and isinstance(called, ast.Name) else None
 
 
 def read_header(header: str) -> tuple[str, Parameters] | None:
@@ -185,7 +234,7 @@ def _leading_literal(text: str) -> tuple[Any] | None:
 
 
 def _longest_literal(text: str) -> tuple[Any] | None:
-    """The literal that a line goes on with, whatever is said after it."""
+    """The literal that a line goes on with, whatever is said after it; ``None`` where that computes on."""
     text = text.strip()
     for end in range(len(text), 0, -1):
         if text[end - 1] in " \t,;" or (end < len(text) and (text[end - 1] + text[end]).isalnum()):
@@ -194,7 +243,7 @@ def _longest_literal(text: str) -> tuple[Any] | None:
             continue  # A full stop.
         found = _literal(text[:end])
         if found is not None:
-            return found
+            return None if _GOES_ON.match(text, end) else found
     return None
 
 
@@ -206,7 +255,13 @@ def _literal(text: str) -> tuple[Any] | None:
             value = ast.literal_eval(text.strip())
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
-    return None if value is Ellipsis else (value,)
+    return None if "..." in text and _abridged(value) else (value,)
+
+
+def _abridged(value: Any) -> bool:
+    """Whether a literal stands for a longer one."""
+    inner = (*value, *value.values()) if isinstance(value, dict) else value
+    return value is Ellipsis or (isinstance(inner, list | tuple | set) and any(map(_abridged, inner)))
 
 
 def _parsed(source: str) -> ast.AST | None:

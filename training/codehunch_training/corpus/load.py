@@ -19,7 +19,7 @@ from codehunch_training.corpus.work import Notes, Plan, Unit
 
 _DEFECTIVE = {"1", "1.0", "true", "yes", "y", "bad", "buggy", "bug", "defective", "vulnerable", "vul"}
 _CLEAN = {"0", "0.0", "-1", "false", "no", "n", "good", "clean", "fixed", "benign", "non-vulnerable", "safe"}
-_KIND_NAMES = {kind.name for kind in KINDS}
+_KIND_NAMES = {kind.name for kind in KINDS if kind.learned}
 _SPLITS = {
     "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
     "test": "test", "testing": "test",

@@ -1,0 +1,200 @@
+"""Functions that do not give what their own examples show, and the edits after which they do.
+
+A description says what a function gives: a doctest, ``f(2) == 4``, an assertion of the file. The interpreter computes
+what it does give (``codehunch.interpreter``; nothing of the file is run), and where the two differ, one of them is
+wrong, whatever a model thinks of it. Small edits of the function are then tried against all the examples.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import attrs
+
+from codehunch.defects.expression_variants import Variant
+from codehunch.defects.rewrites import apply
+from codehunch.defects.variants import variants
+from codehunch.interpreter.program import Outcome, Program, defined_name
+from codehunch.interpreter.running import STEPS
+from codehunch.synthesis.examples import Example, examples_of
+
+_EFFORT = 400_000
+"""Steps for the edits of one function."""
+_PER_VARIANT = 150
+"""Steps that reading an edited function is worth, however little it then does."""
+_STEPS_BESIDE = 2_000
+"""Steps that an edited function may take besides three times those of the one it was."""
+_WORSE = 1.0
+"""What an edit may cost more than the likeliest that fits, and be told."""
+_MOST = 5
+
+IsCancelled = Callable[[], bool]
+
+
+@attrs.frozen(eq=False)
+class Described:
+    """A function whose description shows what it gives."""
+
+    text: str
+    """The statement of the file that defines it."""
+    node: ast.FunctionDef
+    examples: tuple[Example, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Equal for two that are described alike."""
+        return self.text, repr(self.examples)
+
+
+@attrs.frozen(eq=False)
+class Broken:
+    """An example that the function does not follow."""
+
+    example: Example
+    outcome: Outcome
+
+
+@attrs.frozen(eq=False)
+class Disagreement:
+    """A function and its examples."""
+
+    described: Described
+    broken: tuple[Broken, ...]
+    kept: int
+    """How many of the examples it follows."""
+    mended: tuple[Variant, ...] = ()
+    """Edits after which it follows all of them, the likeliest first."""
+
+
+def described(text: str, asserted: Mapping[str, str]) -> Described | None:
+    """The function that a statement of a file defines, where its description, or what the file asserts of it, shows
+    what it gives; ``None`` for all else, and while it is being written. ``asserted`` are lines by function."""
+    name = defined_name(text)
+    if name is None or (name not in asserted and '"""' not in text and "'''" not in text):
+        return None
+    return _described(text, asserted.get(name, ""))
+
+
+@lru_cache(2048)
+def _described(text: str, asserted: str) -> Described | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    node = statements[-1] if statements else None
+    if not isinstance(node, ast.FunctionDef) or not is_written(node):
+        return None
+    description = ast.get_docstring(node, clean=True) or ""
+    header = f"def {node.name}({ast.unparse(node.args)}):"
+    examples = examples_of(f"{description}\n{asserted}", header)
+    return Described(text, node, examples) if examples else None
+
+
+def is_written(node: ast.FunctionDef) -> bool:
+    """Whether a function has a body that gives something: until then it has not been written."""
+    return any(isinstance(each, ast.Return) and each.value is not None for each in ast.walk(node))
+
+
+def disagreement(program: Program, function: Described, cancelled: IsCancelled | None = None) -> Disagreement | None:
+    """What is wrong between a function and its examples, with what mends it; ``None`` where nothing is."""
+    broken: list[Broken] = []
+    kept, longest, left = 0, 0, _EFFORT
+    for example in function.examples:
+        if left < 0 or (cancelled is not None and cancelled()):
+            break
+        outcome = program.call(function.node.name, example.arguments)
+        left -= outcome.steps if outcome.decided else STEPS
+        if not outcome.decided:
+            continue
+        if agrees(outcome, example.result):
+            kept, longest = kept + 1, max(longest, outcome.steps)
+        elif _contradicts(outcome, example) and _is_stable(program, function, example, outcome):
+            broken.append(Broken(example, outcome))
+            longest = max(longest, outcome.steps)
+    if not broken:
+        return None
+    found = Disagreement(function, tuple(broken), kept)
+    found = attrs.evolve(found, mended=tuple(_mended(program, found, longest, cancelled)))
+    # What does not name the function may be said of something else.
+    meant = kept or found.mended or any(each.example.call for each in broken)
+    return found if meant else None
+
+
+def _is_stable(program: Program, function: Described, example: Example, outcome: Outcome) -> bool:
+    """Whether a result does not depend on the order of sets, which is chance."""
+    again = program.call(function.node.name, example.arguments, backwards=True)
+    return again.decided and again.error == outcome.error and repr(again.value) == repr(outcome.value)
+
+
+def _mended(program: Program, found: Disagreement, longest: int, cancelled: IsCancelled | None) -> Iterator[Variant]:
+    function = found.described
+    lines = frozenset().union(*(each.outcome.lines for each in found.broken))
+    results = [repr(each.example.result) for each in found.broken]
+    first = [each.example for each in found.broken]
+    examples = [*first, *(each for each in function.examples if each not in first)]
+    steps, left = 3 * longest + _STEPS_BESIDE, _EFFORT
+    best = math.inf
+    count = 0
+    for variant in variants(function.text, function.node, lines, results):
+        if left < 0 or count >= _MOST or variant.cost > best + _WORSE or (cancelled is not None and cancelled()):
+            return
+        changed = program.replaced(function.node.name, apply(function.text, variant.edits))
+        left -= _PER_VARIANT
+        for example in examples:
+            outcome = changed.call(function.node.name, example.arguments, min(steps, STEPS))
+            left -= outcome.steps if outcome.decided else steps // 4
+            if not agrees(outcome, example.result):
+                break
+        else:
+            best, count = min(best, variant.cost), count + 1
+            yield variant
+
+
+def agrees(outcome: Outcome, wanted: Any) -> bool:
+    """Whether a call gave what an example shows, as far as people are exact: ``4`` is ``4.0``, a tuple is a list, and
+    a number has the digits that are shown."""
+    return outcome.decided and not outcome.error and _alike(outcome.value, wanted)
+
+
+def _contradicts(outcome: Outcome, example: Example) -> bool:
+    """Whether a call gave something else than an example shows, or an error: not one that comes of arguments which the
+    example may never have meant."""
+    if outcome.error:
+        return bool(example.call) or outcome.error not in ("TypeError", "AttributeError")
+    return is_plain(outcome.value) and not _alike(outcome.value, example.result)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is what a literal can show."""
+    if isinstance(value, dict):
+        return all(map(is_plain, (*value, *value.values())))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
+
+
+def _alike(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, bool) or isinstance(value, bool):
+        return type(value) is type(wanted) and value == wanted
+    if isinstance(wanted, float) and isinstance(value, int | float):
+        return _rounds_to(value, wanted)
+    if isinstance(wanted, list | tuple) and isinstance(value, list | tuple):
+        return len(value) == len(wanted) and all(map(_alike, value, wanted))
+    if isinstance(wanted, dict) and isinstance(value, dict):
+        return value.keys() == wanted.keys() and all(_alike(value[key], each) for key, each in wanted.items())
+    return bool(value == wanted)
+
+
+def _rounds_to(value: float, shown: float) -> bool:
+    if math.isclose(value, shown, rel_tol=1e-9, abs_tol=1e-12):
+        return True
+    digits = re.fullmatch(r"-?\d+\.(\d+)", repr(shown))
+    return digits is not None and digits[1] != "0" and abs(value - shown) < 10.0 ** -len(digits[1])

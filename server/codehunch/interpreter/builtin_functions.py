@@ -1,0 +1,214 @@
+"""Python's own functions, each kept from taking long and from reaching out."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from codehunch.interpreter.attributes import formatted, in_order, represented, shown
+from codehunch.interpreter.calling import Builtin, Function, callback, makes
+from codehunch.interpreter.operators import power
+from codehunch.interpreter.running import MOST_ITEMS, Run, give_up
+
+_UNSET: Any = object()
+
+
+def _str(run: Run, value: Any = "", *more: Any) -> Any:
+    return str(value, *more) if more else shown(run, value)
+
+
+def _int(run: Run, value: Any = 0, *base: Any, **words: Any) -> int:
+    if isinstance(value, str):
+        run.charge(len(value))
+    return int(value, *base, **words)
+
+
+def _list(run: Run, values: Any = ()) -> list[Any]:
+    return run.listed(values)
+
+
+def _tuple(run: Run, values: Any = ()) -> tuple[Any, ...]:
+    return tuple(run.listed(values))
+
+
+def _set(run: Run, values: Any = ()) -> set[Any]:
+    return set(run.listed(values))
+
+
+def _frozenset(run: Run, values: Any = ()) -> frozenset[Any]:
+    return frozenset(run.listed(values))
+
+
+def _dict(run: Run, values: Any = (), **words: Any) -> dict[Any, Any]:
+    given = values if isinstance(values, dict) else [run.listed(each) for each in run.items(values)]
+    run.charge(len(given))
+    return dict(given, **words)
+
+
+def _bytes(run: Run, value: Any = b"", *encoding: Any) -> bytes:
+    if isinstance(value, int):
+        if value > MOST_ITEMS:
+            give_up("a value is too large")
+        return bytes(value)
+    return bytes(value, *encoding) if isinstance(value, str) else bytes(run.listed(value))
+
+
+def _type(run: Run, value: Any, *parts: Any) -> Any:
+    if parts or isinstance(value, Function | Builtin):
+        give_up("asks for a type that is not known here")
+    return type(value)
+
+
+def _sum(run: Run, values: Any, start: Any = 0) -> Any:
+    if isinstance(start, str):
+        raise TypeError("sum() can't sum strings [use ''.join(seq) instead]")
+    items = run.listed(values)
+    if all(isinstance(each, int | float) for each in items) and isinstance(start, int | float):
+        return run.sized(sum(items, start))
+    for each in items:
+        run.tick()
+        start = run.sized(start + each)
+    return start
+
+
+def _extreme(name: str) -> Callable[..., Any]:
+    compute = getattr(builtins, name)
+
+    def run(run: Run, *values: Any, key: Any = None, default: Any = _UNSET) -> Any:
+        items = run.listed(values[0]) if len(values) == 1 else list(values)
+        run.weigh(items)
+        if not values:
+            raise TypeError(f"{name} expected at least 1 argument, got 0")
+        if not items and default is not _UNSET:
+            return default
+        return compute(items, key=callback(run, key) if key is not None else None)
+
+    return run
+
+
+def _any(run: Run, values: Any) -> bool:
+    return any(run.items(values))
+
+
+def _all(run: Run, values: Any) -> bool:
+    return all(run.items(values))
+
+
+def _map(run: Run, function: Any, *sources: Any) -> Iterator[Any]:
+    called = callback(run, function)
+    return map(called, *(run.items(each) for each in sources))
+
+
+def _filter(run: Run, function: Any, values: Any) -> Iterator[Any]:
+    return filter(callback(run, function) if function is not None else None, run.items(values))
+
+
+def _zip(run: Run, *sources: Any, strict: bool = False) -> Iterator[Any]:
+    return zip(*(run.items(each) for each in sources), strict=strict)
+
+
+def _enumerate(run: Run, values: Any, start: int = 0) -> Iterator[Any]:
+    return enumerate(run.items(values), start)
+
+
+def _reversed(run: Run, values: Any) -> Iterator[Any]:
+    if isinstance(values, Function | Builtin):
+        give_up("reverses what is not known here")
+    found: Iterator[Any] = reversed(values)
+    return found
+
+
+def _iter(run: Run, values: Any, *until: Any) -> Iterator[Any]:
+    if until:
+        called = callback(run, values)
+        return iter(lambda: called(), until[0])
+    return run.ordered(values)
+
+
+def _next(run: Run, values: Any, *default: Any) -> Any:
+    return next(values, *default)
+
+
+def _round(run: Run, value: Any, ndigits: Any = None) -> Any:
+    if isinstance(ndigits, int) and abs(ndigits) > 400:
+        give_up("rounds to more digits than there are")
+    return round(value, ndigits)
+
+
+def _isinstance(run: Run, value: Any, kinds: Any) -> bool:
+    if isinstance(value, Function | Builtin):
+        give_up("asks for the type of a function")
+    return isinstance(value, kinds)
+
+
+def _callable(run: Run, value: Any) -> bool:
+    return isinstance(value, Function | Builtin | type)
+
+
+def _print(run: Run, *values: Any, **words: Any) -> None:
+    give_up("prints")
+
+
+def _plain(name: str) -> Callable[..., Any]:
+    compute = getattr(builtins, name)
+    return lambda run, *arguments: compute(*arguments)
+
+
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    **{name: _plain(name) for name in ("abs", "bin", "chr", "divmod", "hex", "len", "oct", "ord", "slice")},
+    "all": _all,
+    "any": _any,
+    "callable": _callable,
+    "enumerate": _enumerate,
+    "filter": _filter,
+    "format": lambda run, value, spec="": formatted(run, value, spec),
+    "isinstance": _isinstance,
+    "iter": _iter,
+    "map": _map,
+    "max": _extreme("max"),
+    "min": _extreme("min"),
+    "next": _next,
+    "pow": power,
+    "print": _print,
+    "repr": represented,
+    "reversed": _reversed,
+    "round": _round,
+    "sorted": lambda run, values, *, key=None, reverse=False: in_order(run, values, key, reverse),
+    "sum": _sum,
+    "zip": _zip,
+}
+_TYPES: Mapping[type, Callable[..., Any]] = {
+    bool: lambda run, *value: bool(*value),
+    bytes: _bytes,
+    complex: lambda run, *parts, **words: complex(*parts, **words),
+    dict: _dict,
+    float: lambda run, *value: float(*value),
+    frozenset: _frozenset,
+    int: _int,
+    list: _list,
+    range: lambda run, *bounds: range(*bounds),
+    set: _set,
+    str: _str,
+    tuple: _tuple,
+    type: _type,
+}
+_ERRORS = tuple(
+    each
+    for each in vars(builtins).values()
+    if isinstance(each, type) and issubclass(each, Exception) and not issubclass(each, OSError | Warning | SyntaxError)
+    and each not in (RecursionError, MemoryError) and not issubclass(each, UnicodeError)
+)  # fmt: skip
+
+for _kind, _make in _TYPES.items():
+    makes(_kind, _make)
+for _error in _ERRORS:
+    makes(_error, lambda run, *arguments, _error=_error: _error(*arguments))
+
+BUILTINS: Mapping[str, Any] = {
+    **{name: Builtin(name, compute) for name, compute in _FUNCTIONS.items()},
+    **{kind.__name__: kind for kind in (*_TYPES, *_ERRORS)},
+    "NotImplemented": NotImplemented,
+    "__name__": "a file",
+}
+"""What programs find where neither they nor their file define a name. ``print`` and what is missing end the run."""

@@ -1,0 +1,184 @@
+"""What can be called, and how arguments meet parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from codehunch.interpreter.running import Frame, Run, give_up
+
+Body = Callable[[Frame], Any]
+
+
+class Builtin:
+    """A function of Python's own, or of its library, that is safe to call: it pays for what it does."""
+
+    __slots__ = ("compute", "name")
+
+    def __init__(self, name: str, compute: Callable[..., Any]) -> None:
+        """``compute`` takes the run before the arguments."""
+        self.name, self.compute = name, compute
+
+    def __repr__(self) -> str:
+        return give_up("shows a function")
+
+    def invoke(self, run: Run, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
+        run.tick()
+        if not words:
+            return self.compute(run, *arguments)
+        try:
+            return self.compute(run, *arguments, **words)
+        except TypeError:  # Python may know the word, or give it another name.
+            return give_up(f"`{self.name}` is called with a word")
+
+
+class Module:
+    """A module of the standard library, as far as it is known here; or what is not known at all, and ends the run
+    whatever is done with it."""
+
+    __slots__ = ("_members", "name")
+
+    def __init__(self, name: str, members: Mapping[str, Any]) -> None:
+        self.name, self._members = name, members
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self._members)
+
+    def member(self, name: str) -> Any:
+        """Raises Undecided where it is not known."""
+        if name not in self._members:
+            give_up(f"`{self.name}.{name}` is not known")
+        return self._members[name]
+
+    def _give_up(self, *_: Any) -> Any:
+        give_up(f"`{self.name}` is not known")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = __bool__ = __len__ = __iter__ = _give_up
+    __contains__ = __repr__ = __format__ = __index__ = __int__ = __float__ = __neg__ = __getitem__ = _give_up
+    __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __or__ = __and__ = _give_up
+    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __ror__ = __rand__ = _give_up
+
+
+class Signature:
+    """Parameters as a call meets them."""
+
+    __slots__ = ("defaults", "name", "only_names", "only_positions", "plain", "positions", "rest", "words")
+
+    def __init__(
+        self,
+        name: str,
+        only_positions: Sequence[str],
+        positions: Sequence[str],
+        only_names: Sequence[str],
+        rest: str | None,
+        words: str | None,
+    ) -> None:
+        self.name = name
+        self.only_positions, self.only_names = tuple(only_positions), tuple(only_names)
+        self.positions = (*only_positions, *positions)
+        self.rest, self.words = rest, words
+        self.plain = not only_names and rest is None and words is None
+        """Whether there are positions and nothing else."""
+
+    def bound(
+        self, run: Run, arguments: Sequence[Any], words: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The values of all parameters. Raises TypeError as Python does."""
+        positions = self.positions
+        for each in arguments:
+            if type(each) is tuple:
+                run.shallow(each)
+        if self.plain and not words and len(arguments) == len(positions):
+            return dict(zip(positions, arguments, strict=True))
+        if len(arguments) > len(positions) and self.rest is None:
+            raise TypeError(
+                f"{self.name}() takes {len(positions)} positional arguments but {len(arguments)} were given"
+            )
+        values = dict(zip(positions, arguments, strict=False))
+        if self.rest is not None:
+            values[self.rest] = tuple(arguments[len(positions) :])
+        others: dict[str, Any] = {}
+        for name, value in words.items():
+            known = name in self.only_names or (name in positions and name not in self.only_positions)
+            if known and name in values:
+                raise TypeError(f"{self.name}() got multiple values for argument '{name}'")
+            if not known and self.words is None:
+                raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'")
+            (values if known else others)[name] = value
+        for name in (*positions, *self.only_names):
+            if name not in values:
+                if name not in defaults:
+                    raise TypeError(f"{self.name}() missing a required argument: '{name}'")
+                values[name] = defaults[name]
+        if self.words is not None:
+            values[self.words] = others
+        return values
+
+
+class Function:
+    """A function of the program, with the names around it."""
+
+    __slots__ = ("body", "defaults", "generates", "outer", "run", "signature")
+
+    def __init__(
+        self,
+        signature: Signature,
+        body: Body,
+        defaults: Mapping[str, Any],
+        outer: Frame | None,
+        run: Run,
+        generates: bool = False,
+    ) -> None:
+        self.signature, self.body, self.defaults = signature, body, defaults
+        self.outer, self.run, self.generates = outer, run, generates
+
+    def __repr__(self) -> str:
+        return give_up("shows a function")
+
+    def invoke(self, run: Run, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
+        frame = Frame(run, self.outer, self.signature.bound(run, arguments, words, self.defaults))
+        body = self.body
+        if self.generates:
+            return _generated(run, frame, body)
+        return run.within(lambda: body(frame))
+
+
+def _generated(run: Run, frame: Frame, body: Body) -> Any:
+    """All that a generator gives, at once. That is the same as one after the other unless what it gives changes
+    meanwhile, or it comes to an error that nobody would have waited for."""
+    frame.yielded = []
+    try:
+        run.within(lambda: body(frame))
+    except Exception as error:
+        give_up(f"a generator raises {type(error).__name__}")
+    changeable = [id(each) for each in frame.yielded if not isinstance(each, str | int | float | tuple | None)]
+    if len(set(changeable)) < len(changeable):
+        give_up("a generator gives one object twice")
+    return iter(frame.yielded)
+
+
+def call(run: Run, callee: Any, arguments: Sequence[Any] = (), words: Mapping[str, Any] | None = None) -> Any:
+    """The result of a call. Raises what the program raises, TypeError where that cannot be called, and Undecided."""
+    if isinstance(callee, Function | Builtin):
+        return callee.invoke(run, arguments, words or {})
+    made = _MAKERS.get(callee) if isinstance(callee, type) else None
+    if made is not None:
+        return made.invoke(run, arguments, words or {})
+    if isinstance(callee, type | Module) or callable(callee):
+        give_up(f"calls `{getattr(callee, 'name', type(callee).__name__)}`")
+    raise TypeError(f"'{type(callee).__name__}' object is not callable")
+
+
+def callback(run: Run, callee: Any) -> Callable[..., Any]:
+    """What Python itself can call where the program passes a function on."""
+    return lambda *arguments: call(run, callee, arguments)
+
+
+_MAKERS: dict[type, Builtin] = {}
+"""How values of a type are made: filled by those who know the types."""
+
+
+def makes(kind: type, compute: Callable[..., Any]) -> None:
+    """From now on the program can make values of ``kind``."""
+    _MAKERS[kind] = Builtin(kind.__name__, compute)

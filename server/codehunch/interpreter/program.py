@@ -1,0 +1,206 @@
+"""A file as a program: its functions can be called, on values of Python's own, and nothing else of it runs.
+
+The interpreter walks the syntax tree. What a function does is computed with Python's own numbers, texts, lists, dicts
+and sets, by operations that are listed in this room and that are paid for; there is no way from a program to a file, a
+process, a module that is not listed, or the interpreter itself. What it does not know, it does not guess: the run ends
+undecided.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import attrs
+
+from codehunch.interpreter.calling import Function, call
+from codehunch.interpreter.expressions import expression
+from codehunch.interpreter.library import imported
+from codehunch.interpreter.names import Thunk
+from codehunch.interpreter.running import STEPS, Frame, Run, Undecided, give_up
+from codehunch.interpreter.statements import function
+
+_LONGEST = 40_000
+"""Characters of a statement of the file that is read: a longer one is data."""
+_DEFINES = re.compile(r"(?m)^(?:async[ \t]+)?(?:def|class)[ \t]+([^\W\d]\w*)")
+
+
+@attrs.frozen(eq=False)
+class Outcome:
+    """How a call ended: with a value, with an error of the program, or undecided."""
+
+    value: Any = None
+    error: str = ""
+    """The type of the error, such as ``IndexError``."""
+    undecided: str = ""
+    """Why the interpreter cannot say."""
+    lines: frozenset[int] = frozenset()
+    """Rows of statements that ran, from 1, each in the text that defines its function."""
+    steps: int = 0
+
+    @property
+    def decided(self) -> bool:
+        return not self.undecided
+
+
+class Program:
+    """The functions and constants of a file. Raises nothing: what cannot be read is undecided where it is used."""
+
+    def __init__(self, statements: Sequence[str]) -> None:
+        """``statements`` are the texts of the statements outside of everything, in their order."""
+        self._statements = statements
+        self._thunks: dict[str, Thunk | str] = {}
+        self._defined: Mapping[str, list[int]] | None = None
+        self._touched: frozenset[str] = frozenset()
+        self.looked_up: set[str] = set()
+        """Names that runs of this program, and of those that replace a function of it, have asked for."""
+
+    def replaced(self, name: str, text: str) -> Program:
+        """The same with another text for the function of this name."""
+        other = Program(self._statements)
+        other.looked_up = self.looked_up
+        other._thunks = {own: thunk for own, thunk in self._thunks.items() if own != name}
+        other._defined, other._touched = self._definitions(), self._touched
+        other._thunks[name] = _thunk_of([text], name)
+        return other
+
+    def call(self, name: str, arguments: Sequence[Any], steps: int = STEPS, backwards: bool = False) -> Outcome:
+        """What a function of the file gives for these values, one for each parameter but starred ones.
+
+        They are copied: the function may change them. See ``Run`` for ``backwards``.
+        """
+        run = Run(self, steps, backwards)
+        given = copy.deepcopy(list(arguments))
+        try:
+            called = run.name(name)
+            if not isinstance(called, Function):
+                give_up("is no function")
+            count = len(called.signature.positions)
+            words = dict(zip(called.signature.only_names, given[count:], strict=True))
+            value = call(run, called, given[:count], words)
+            run.weigh(value)
+        except Undecided as reason:
+            return Outcome(undecided=str(reason))
+        except (RecursionError, MemoryError):
+            return Outcome(undecided="needs more than a run may use")
+        except KeyError as error:
+            if name not in self._definitions():
+                return Outcome(undecided="is not in the file")
+            return Outcome(error=type(error).__name__, lines=frozenset(run.lines), steps=steps - run.left)
+        except Exception as error:
+            return Outcome(error=type(error).__name__, lines=frozenset(run.lines), steps=steps - run.left)
+        return Outcome(value, lines=frozenset(run.lines), steps=steps - run.left)
+
+    def value(self, name: str, run: Run) -> Any:
+        """See ``Names``."""
+        self.looked_up.add(name)
+        if name not in self._thunks:
+            places = self._definitions().get(name)
+            if not places:
+                raise KeyError(name)
+            if len(places) > 1:
+                self._thunks[name] = f"`{name}` is defined more than once"
+            else:
+                self._thunks[name] = _thunk_of([self._statements[places[0]]], name)
+        thunk = self._thunks[name]
+        if isinstance(thunk, str):
+            give_up(thunk)
+        found = thunk(Frame(run, None, {}))
+        if name in self._touched and isinstance(found, list | dict | set):
+            give_up(f"the file may change `{name}`")
+        return found
+
+    def bound(self, name: str) -> Sequence[str]:
+        """The statements that bind a name of the file, and a mark where others may change its value."""
+        places = self._definitions().get(name, ())
+        return [*(self._statements[each] for each in places), *(["touched"] if name in self._touched else [])]
+
+    def _definitions(self) -> Mapping[str, list[int]]:
+        if self._defined is None:
+            defined: dict[str, list[int]] = {}
+            touched: set[str] = set()
+            for number, text in enumerate(self._statements):
+                names, used = _binds(text)
+                touched.update(used)
+                for name in names:
+                    defined.setdefault(name, []).append(number)
+            self._defined, self._touched = defined, frozenset(touched)
+        return self._defined
+
+
+def defined_name(text: str) -> str | None:
+    """The name of the function or class that a statement of a file defines."""
+    definition = _DEFINES.match(text) or (_DEFINES.search(text) if text.lstrip().startswith(("@", "#")) else None)
+    return definition[1] if definition is not None else None
+
+
+@lru_cache(4096)
+def _binds(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a statement of the file binds, and those that it may change the values of."""
+    definition = defined_name(text)
+    if definition is not None:
+        return frozenset([definition]), frozenset()
+    names: set[str] = set()
+    used: set[str] = set()
+    for statement in _parsed(text):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name.partition(".")[0] for alias in statement.names)
+            continue
+        plain = isinstance(statement, ast.Assign | ast.AnnAssign)
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name):
+                if not isinstance(node.ctx, ast.Load):
+                    names.add(node.id)
+                elif not plain:
+                    used.add(node.id)
+            elif isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+                used.update(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+    return frozenset(names), frozenset(used)
+
+
+def _thunk_of(texts: Iterable[str], name: str) -> Thunk | str:
+    """What gives the value of a name that these statements bind, or why nobody can say."""
+    try:
+        for text in texts:
+            for statement in _parsed(text):
+                if isinstance(statement, ast.FunctionDef) and statement.name == name:
+                    return function(statement, None)
+                if isinstance(statement, ast.Import | ast.ImportFrom):
+                    found = imported(statement)
+                    if name in found:
+                        value = found[name]
+                        return lambda frame: value
+                if isinstance(statement, ast.Assign) and any(_is(each, name) for each in statement.targets):
+                    return expression(statement.value, None)
+                if isinstance(statement, ast.AnnAssign) and statement.value and _is(statement.target, name):
+                    return expression(statement.value, None)
+    except Undecided as reason:
+        return str(reason)
+    except RecursionError:
+        return "is nested too deeply"
+    return f"`{name}` is not known"
+
+
+def _is(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _parsed(text: str) -> list[ast.stmt]:
+    """The statements of a text; none where Python would not read it."""
+    if len(text) > _LONGEST:
+        return []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []

@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "interpreter": set(),
     "synthesis": {"syntax"},
     "defects": {"interpreter", "synthesis", "inference", "bundles", "syntax"},
-    "generation": {"synthesis", "inference", "bundles", "syntax"},
+    "generation": {"interpreter", "synthesis", "inference", "bundles", "syntax"},
     "lsp": {"", "defects", "generation", "inference", "bundles", "syntax"},
     "cli": {"", "lsp", "defects", "generation", "inference", "bundles", "syntax"},
     # Settings, file discovery and rule pages serve cli and lsp; they know the kinds but run nothing.

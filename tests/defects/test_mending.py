@@ -120,6 +120,7 @@ def test_what_cannot_be_told_is_not(text: str) -> None:
         ("def f(n):\n    return n\ndef test_f():\n    assert f(2) == 4\n", "2"),
         ("def f(n):\n    '''\n    >>> f(2)\n    4\n    '''\n    return n[0]\n", "TypeError"),
         ("K = 1\ndef g(n):\n    return n + K\ndef f(n):\n    '''f(2) == 4'''\n    return g(n)\n", "3"),
+        ("def f(n):\n    '''f(2) == 1.5'''\n    return 10**400\n", repr(10**400)),
         ("def f(n):\n    '''f(2) == True'''\n    return 1 and n > 1 and 1\n", "1"),
         ("def f(n):\n    '''\n    >>> f(2)\n    [1, 2]\n    '''\n    if n:\n        return []\n", "[]"),
     ],

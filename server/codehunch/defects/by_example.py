@@ -15,8 +15,9 @@ from codehunch.defects.expression_variants import Variant
 from codehunch.defects.findings import Finding, Fix
 from codehunch.defects.fingerprints import function_fingerprint
 from codehunch.defects.kinds import kind_named
-from codehunch.defects.mending import Described, Disagreement, agrees, described, disagreement
+from codehunch.defects.mending import Described, Disagreement, described, disagreement
 from codehunch.defects.rewrites import apply
+from codehunch.interpreter.agreement import agrees
 from codehunch.interpreter.program import Program
 from codehunch.syntax.spans import Span
 from codehunch.synthesis.examples import Example, assertions_of

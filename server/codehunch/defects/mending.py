@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import ast
 import math
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
 
 import attrs
 
 from codehunch.defects.expression_variants import Variant
 from codehunch.defects.rewrites import apply
 from codehunch.defects.variants import variants
+from codehunch.interpreter.agreement import agrees, contradicts
 from codehunch.interpreter.program import Outcome, Program, defined_name
 from codehunch.interpreter.running import STEPS
 from codehunch.synthesis.examples import Example, examples_of
@@ -116,7 +115,9 @@ def disagreement(program: Program, function: Described, cancelled: IsCancelled |
             continue
         if agrees(outcome, example.result):
             kept, longest = kept + 1, max(longest, outcome.steps)
-        elif _contradicts(outcome, example) and _is_stable(program, function, example, outcome):
+        elif contradicts(outcome, example.result, bool(example.call)) and _is_stable(
+            program, function, example, outcome
+        ):
             broken.append(Broken(example, outcome))
             longest = max(longest, outcome.steps)
     if not broken:
@@ -156,45 +157,3 @@ def _mended(program: Program, found: Disagreement, longest: int, cancelled: IsCa
         else:
             best, count = min(best, variant.cost), count + 1
             yield variant
-
-
-def agrees(outcome: Outcome, wanted: Any) -> bool:
-    """Whether a call gave what an example shows, as far as people are exact: ``4`` is ``4.0``, a tuple is a list, and
-    a number has the digits that are shown."""
-    return outcome.decided and not outcome.error and _alike(outcome.value, wanted)
-
-
-def _contradicts(outcome: Outcome, example: Example) -> bool:
-    """Whether a call gave something else than an example shows, or an error: not one that comes of arguments which the
-    example may never have meant."""
-    if outcome.error:
-        return bool(example.call) or outcome.error not in ("TypeError", "AttributeError")
-    return is_plain(outcome.value) and not _alike(outcome.value, example.result)
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a value is what a literal can show."""
-    if isinstance(value, dict):
-        return all(map(is_plain, (*value, *value.values())))
-    if isinstance(value, list | tuple | set | frozenset):
-        return all(map(is_plain, value))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
-
-
-def _alike(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, bool) or isinstance(value, bool):
-        return type(value) is type(wanted) and value == wanted
-    if isinstance(wanted, float) and isinstance(value, int | float):
-        return _rounds_to(value, wanted)
-    if isinstance(wanted, list | tuple) and isinstance(value, list | tuple):
-        return len(value) == len(wanted) and all(map(_alike, value, wanted))
-    if isinstance(wanted, dict) and isinstance(value, dict):
-        return value.keys() == wanted.keys() and all(_alike(value[key], each) for key, each in wanted.items())
-    return bool(value == wanted)
-
-
-def _rounds_to(value: float, shown: float) -> bool:
-    if math.isclose(value, shown, rel_tol=1e-9, abs_tol=1e-12):
-        return True
-    digits = re.fullmatch(r"-?\d+\.(\d+)", repr(shown))
-    return digits is not None and digits[1] != "0" and abs(value - shown) < 10.0 ** -len(digits[1])

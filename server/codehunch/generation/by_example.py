@@ -14,9 +14,12 @@ import attrs
 
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import placed
+from codehunch.interpreter.agreement import agrees, contradicts
+from codehunch.interpreter.program import Program
 from codehunch.syntax.bodies import BodyRequest
+from codehunch.syntax.sections import cut_at, section_starts
 from codehunch.synthesis.bodies import body_of
-from codehunch.synthesis.examples import assertions_of, examples_of, read_header
+from codehunch.synthesis.examples import Example, Parameters, assertions_of, examples_of, read_header
 from codehunch.synthesis.search import EFFORT, Task, search
 
 SURE = 0.9
@@ -32,6 +35,15 @@ _UNASKED = 4
 
 
 @attrs.frozen
+class Stated:
+    """What is said of a function that has no body yet."""
+
+    name: str
+    parameters: Parameters
+    examples: tuple[Example, ...]
+
+
+@attrs.frozen
 class Exemplified:
     """A body that fits all examples and passed the filters."""
 
@@ -42,23 +54,49 @@ class Exemplified:
     """How many there are."""
 
 
-def exemplified(
-    context: FileContext, request: BodyRequest, asked: bool, most: int, cancelled: Callable[[], bool] | None = None
-) -> list[Exemplified]:
-    """Up to ``most`` different bodies that fit the examples, the best first; none where there are no examples, or the
-    function cannot be called on its own. Less is tried for, and shown to, a person who did not ask."""
+def stated(context: FileContext, request: BodyRequest) -> Stated | None:
+    """The examples of what is asked for; ``None`` where there are none, or the function cannot be called on its own."""
     function, text = request.function, context.parsed.text
     if request.kind != "docstring" or function is None:
-        return []
+        return None
     header = function.header.of(text)
     read = read_header(header)
     if read is None:
-        return []
+        return None
     name, parameters = read
     examples = examples_of(f"{request.description}\n{assertions_of(text).get(name, '')}", header)
-    if not examples or (not asked and len(examples) < _FEWEST):
+    return Stated(name, parameters, examples) if examples else None
+
+
+def fits(context: FileContext, request: BodyRequest, body: str, asked: Stated) -> bool | None:
+    """Whether the file with a body in place gives what all examples show; ``None`` where the interpreter cannot tell
+    of some, and the others hold."""
+    text, span = context.parsed.text, request.replace
+    after = text[: span.start] + body + text[span.end :]
+    program = Program([piece for _, piece in cut_at(after, list(section_starts(after)))])
+    told = True
+    for example in asked.examples:
+        outcome = program.call(asked.name, example.arguments)
+        if contradicts(outcome, example.result, bool(example.call)):
+            return False
+        told = told and agrees(outcome, example.result)
+    return told or None
+
+
+def exemplified(
+    context: FileContext,
+    request: BodyRequest,
+    given: Stated,
+    asked: bool,
+    most: int,
+    cancelled: Callable[[], bool] | None = None,
+) -> list[Exemplified]:
+    """Up to ``most`` different bodies that fit the examples, the best first. Less is tried for, and shown to, a person
+    who did not ask."""
+    text, examples, parameters = context.parsed.text, given.examples, given.parameters
+    if not asked and len(examples) < _FEWEST:
         return []
-    task = Task(parameters.names, examples, request.description, name, _hidden(context))
+    task = Task(parameters.names, examples, request.description, given.name, _hidden(context))
     quote = '"' if text.count('"') > text.count("'") else "'"
     found: dict[str, Exemplified] = {}
     for program in search(task, EFFORT if asked else EFFORT // _UNASKED, cancelled):

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.bundles.manifest import GenerationSpec
-from codehunch.generation.by_example import exemplified
+from codehunch.generation.by_example import Stated, exemplified, fits, stated
 from codehunch.generation.completion import (
     Completion,
     completion_body,
@@ -38,7 +38,7 @@ from codehunch.generation.layout import to_canonical
 from codehunch.generation.prompt import Prompt, encode_prompt, sentence_prompt
 from codehunch.generation.retrieval import Neighbour, Retrieve, Weigh, adaptations, neighbours, prompt_with
 from codehunch.generation.sense import keeps_promises, recurs_at_once, wanders
-from codehunch.generation.sources import told_source
+from codehunch.generation.sources import DOUBTFUL, told_source
 from codehunch.inference.causal import Causal
 from codehunch.inference.decoding import Answer, Decoding, TextModel
 from codehunch.inference.errors import Cancelled, InferenceError
@@ -72,12 +72,13 @@ class Candidate:
     text: str
     """Replaces ``span``; indented and with line ends as the file has them."""
     confidence: float
-    """Geometric mean of the token probabilities, 0 to 1; of an adapted body the likeness of its origin."""
+    """Geometric mean of the token probabilities, 0 to 1; of an adapted body the likeness of its origin. At least one
+    half where all examples hold."""
     span: Span
     origin: str = ""
     """The function it was adapted from; empty for what the model wrote."""
     examples: int = 0
-    """How many examples it was found by, and fits; 0 for what was not searched for."""
+    """How many examples it fits, all there are; 0 where there are none, or nobody can tell."""
 
     @property
     def source(self) -> str:
@@ -133,7 +134,8 @@ class Generator:
         near = neighbours(context, request, path, retrieve, weigh)
         # A sibling says more than examples that much else would fit.
         sibling = near[0].likeness if near and near[0].likeness >= ENOUGH else 0.0
-        searched = self._by_example(context, request, candidates, deadline, cancelled, least)
+        given = stated(context, request)
+        searched = self._by_example(context, request, given, candidates, deadline, cancelled, least)
         fitting = [each for each in searched if each.confidence >= sibling]
         if len(fitting) >= candidates:
             return tuple(fitting)
@@ -145,8 +147,9 @@ class Generator:
 
         if candidates == 1 and near and near[0].likeness >= ENOUGH:
             likest = adapted(1)
-            if likest and likest[0].confidence >= ENOUGH and self._passes(context, request, likest[0]):
-                return tuple(likest)
+            kept = _fitting_first(context, request, likest, given)
+            if kept and kept[0].confidence >= ENOUGH and self._passes(context, request, kept[0]):
+                return tuple(kept)
         found = self._search(
             prompt := self._prompt(context, request, near),
             candidates,
@@ -158,7 +161,7 @@ class Generator:
         own = adapted(len(near))
         known = {each.text for each in (*own, *searched)}
         made = [Candidate(text, sure, request.replace) for text, sure in found.items() if text not in known]
-        pool = [*own, *made]
+        pool = _fitting_first(context, request, [*own, *made], given)
         trust = [each.confidence if each.origin else MADE_UP * each.confidence for each in pool]
         order = chosen(
             [each.text for each in pool],
@@ -167,7 +170,8 @@ class Generator:
             lambda place: self._passes(context, request, pool[place]),
         )
         doubtful = (each for each in searched if each.confidence < sibling)
-        return (*fitting, *(pool[place] for place in order), *doubtful)[:candidates]
+        others = sorted((pool[place] for place in order), key=lambda each: not each.examples)
+        return (*fitting, *others, *doubtful)[:candidates]
 
     def generate_prompt(
         self,
@@ -244,19 +248,22 @@ class Generator:
         self,
         context: FileContext,
         request: BodyRequest,
+        given: Stated | None,
         candidates: int,
         deadline: float | None,
         cancelled: Callable[[], bool] | None,
         least: float,
     ) -> list[Candidate]:
         """What fits the examples of the description; half of the time, and of the places, are left for all else."""
+        if given is None:
+            return []
         limit = time.monotonic() + deadline / 2 if deadline is not None else None
 
         def enough() -> bool:
             late = limit is not None and time.monotonic() > limit
             return late or (cancelled is not None and cancelled())
 
-        found = exemplified(context, request, least == 0.0, max(1, candidates // 2), enough)
+        found = exemplified(context, request, given, least == 0.0, max(1, candidates // 2), enough)
         if cancelled is not None and cancelled():
             raise Cancelled
         return [Candidate(each.text, each.confidence, request.replace, examples=each.examples) for each in found]
@@ -356,6 +363,23 @@ class Generator:
             eos=spec.eos_token_id,
         )
         return Seq2Seq(graphs, self._threads)
+
+
+def _fitting_first(
+    context: FileContext, request: BodyRequest, candidates: Sequence[Candidate], given: Stated | None
+) -> list[Candidate]:
+    """Without those that break an example; first those that fit all."""
+    if given is None:
+        return list(candidates)
+    found: list[Candidate] = []
+    for each in candidates:
+        verdict = fits(context, request, each.text, given)
+        if verdict:
+            sure = max(each.confidence, DOUBTFUL)
+            found.append(attrs.evolve(each, confidence=sure, examples=len(given.examples)))
+        elif verdict is None:
+            found.append(each)
+    return sorted(found, key=lambda each: not each.examples)
 
 
 def docstring_of(sentence: str) -> str:

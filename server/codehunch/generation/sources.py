@@ -7,8 +7,11 @@ DOUBTFUL = 0.5
 
 
 def told_source(origin: str, examples: int, confidence: float) -> str:
-    """The function it was adapted from, or the examples it was found by, in words; empty for what the model wrote."""
-    if examples:
-        shown = "the example" if examples == 1 else f"the {examples} examples"
-        return f"fits {shown}" if confidence >= DOUBTFUL else f"fits {shown}, as much else would"
-    return f"adapted from {origin}" if origin else ""
+    """The function it was adapted from, and the examples it fits, in words; empty where there is neither."""
+    adapted = f"adapted from {origin}" if origin else ""
+    if not examples:
+        return adapted
+    fitting = "fits the example" if examples == 1 else f"fits the {examples} examples"
+    if adapted:
+        return f"{adapted}, {fitting}"
+    return fitting if confidence >= DOUBTFUL else f"{fitting}, as much else would"

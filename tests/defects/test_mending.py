@@ -65,6 +65,7 @@ SLIPS = [
      {'under([3, 5], 4)': 'True', 'under([5, 6], 4)': 'False'},
      "    for x in a:\n        if not x < n:\n            return True\n    return False\n",
      "    for x in a:\n        if x < n:\n            return True\n    return False\n"),
+    ("def back(a):", {"back([1, 2])": "[2, 1]"}, "    a[::-1]\n", "    return a[::-1]\n"),
     ("def power(base, times):", {"power(2, 3)": "8"}, "    return times ** base\n", "    return base ** times\n"),
 ]  # fmt: skip
 
@@ -87,6 +88,10 @@ def test_a_slip_is_told_and_mended(head: str, examples: dict[str, str], faulty: 
         function("def f(n):", {"f(2)": "4"}, "    ...\n"),
         function("def f(n):", {"f(2)": "4"}, "    raise NotImplementedError\n"),
         function("def f(n):", {"f(2)": "4"}, "    total = n\n"),
+        function("def f(a):", {"f([])": "[]"}, ""),
+        function("def f(a):", {"f([])": "[]"}, "    pass\n"),
+        function("def f(a):", {"f([])": "[]"}, "    total = 0\n"),
+        function("def f(a):", {"f([])": "[]"}, "    for x in a:\n        x.strip()\n"),
         function("def f(n):", {"f(2)": "4"}, "    while True:\n        n = 1\n    return n\n"),
         function("def f(n):", {"f(2)": "<object f>"}, "    return n\n"),
         function("def f(n):", {"f(2)": "[1, ..., 4]"}, "    return n\n"),

@@ -234,3 +234,18 @@ COMMENTED = (
         """,
 )
 """Likewise, after a comment."""
+
+CONTRADICTED = '''def running_totals(values):
+    """The sum of all values up to each.
+
+    >>> running_totals([1, 2, 3])
+    [1, 3, 6]
+    """
+    totals = []
+    total = 0
+    for value in values:
+        total += value
+        totals.append(value)
+    return totals
+'''
+"""What the last name but one gives is not what the example shows."""

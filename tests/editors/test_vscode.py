@@ -13,7 +13,7 @@ import pytest
 
 from .codeserver import code_server, drive_browser, install_extension
 from .conftest import EDITORS, HERE, ROOT, Shows, once
-from .examples import Mistake
+from .examples import CONTRADICTED, Mistake
 
 pytestmark = pytest.mark.editors
 
@@ -113,7 +113,7 @@ def test_what_a_person_sees(
     workspace = _workspace(tmp_path, mistake, "window")
     (workspace / "example.json").unlink()
     (workspace / mistake.name).write_text(mistake.text, encoding="utf-8")
-    texts = {**bodies, "picked": bodies["described"]}
+    texts = {**bodies, "picked": bodies["described"], "contradicted": CONTRADICTED}
     for name, text in texts.items():
         (workspace / f"{name}.py").write_text(text.rstrip(), encoding="utf-8")
     state = tmp_path / "state"
@@ -138,6 +138,10 @@ def test_what_a_person_sees(
     shows("VS Code", "finding", "hover", "fix", "gone")
     assert any("scanning" in text for text in seen["scanning"]), "no progress was shown"
     assert any(mistake.name in row for row in seen["scan"])
+    contradicted = seen["contradicted"]
+    assert contradicted["underlined"] == "value"
+    assert "gives [1, 2, 3], its example shows [1, 3, 6]" in contradicted["hover"]
+    assert "totals.append(total)" in contradicted["after"]
     for kind in bodies:
         body = seen[kind]
         assert body["ghost"].strip(), kind

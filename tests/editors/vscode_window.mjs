@@ -47,19 +47,23 @@ async function rule(page) {
   await openAtEnd(page, FILE);
 }
 
-async function repair(page) {
-  const box = await (await page.waitForSelector(SQUIGGLE, LONG)).boundingBox();
+/** Choose the repair whose title begins so, for what is underlined in a box. */
+async function applied(page, box, title) {
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   // Where the mouse rests a hover comes late, and takes the list away.
   await page.mouse.move(640, 600);
-  const row = page.locator(".action-widget .monaco-list-row", { hasText: REPAIR }).first();
+  const row = page.locator(".action-widget .monaco-list-row", { hasText: title }).first();
   for (const end = Date.now() + LONG.timeout; Date.now() < end && !(await row.isVisible()); ) {
     await page.keyboard.press("Escape");
     await page.keyboard.press("Control+.");
     await row.waitFor({ timeout: 15000 }).catch(() => undefined);
   }
   await shot(page, "fixes");
-  await page.locator(".action-widget .monaco-list-row", { hasText: REPAIR }).first().click();
+  await page.locator(".action-widget .monaco-list-row", { hasText: title }).first().click();
+}
+
+async function repair(page) {
+  await applied(page, await (await page.waitForSelector(SQUIGGLE, LONG)).boundingBox(), REPAIR);
   await page.waitForSelector(SQUIGGLE, { state: "detached", ...LONG });
   tell({ repaired: (await lines(page)).join("\n") });
   await shot(page, "repaired");
@@ -172,11 +176,27 @@ async function walkthrough(page) {
   await shot(page, "walkthrough");
 }
 
+/** A function that does not give what its example shows, and the edit after which it does. */
+async function contradicted(page) {
+  await openAtEnd(page, "contradicted.py");
+  const box = await (await page.waitForSelector(SQUIGGLE, LONG)).boundingBox();
+  const underlined = await lettersIn(page, box);
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.waitForSelector(".monaco-hover:visible >> text=/CH120/", LONG);
+  await page.waitForSelector(".monaco-hover:visible >> text=/^Quick Fix/", LONG);
+  const hover = (await page.locator(".monaco-hover:visible").allInnerTexts()).join("\n");
+  await shot(page, "contradicted");
+  await page.keyboard.press("Escape");
+  await applied(page, box, "Replace");
+  await page.waitForSelector(SQUIGGLE, { state: "detached", ...LONG });
+  tell({ contradicted: { underlined, hover, after: (await lines(page)).join("\n") } });
+}
+
 const described = (page) => ghost(page, "described");
 const commented = (page) => ghost(page, "commented");
 const exemplified = (page) => ghost(page, "exemplified");
 const BODIES = { described, commented, exemplified };
-const STEPS = { finding, rule, repair, status, scan, ...BODIES, picker, models, retraining, walkthrough };
+const STEPS = { finding, rule, repair, status, scan, contradicted, ...BODIES, picker, models, retraining, walkthrough };
 
 await withPage(async (page, loading) => {
   await loading();

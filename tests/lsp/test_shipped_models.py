@@ -57,6 +57,22 @@ EXAMPLES = '''def initials(name):
     'GBH'
     """
     '''
+FOLLOWING = '''def counted(value):
+    return value
+
+
+def totals(values):
+    """
+    >>> totals([1, 2, 3])
+    [1, 3, 6]
+    """
+    found = []
+    total = 0
+    for value in values:
+        total += counted(value)
+        found.append((total))
+    return found
+'''
 STUB = 'def read_lines(path):\n    """Return the lines of a text file."""\n    '
 
 
@@ -277,6 +293,32 @@ async def test_a_docstring_becomes_a_body(lsp: LanguageClient) -> None:
         assert item.insert_text.strip()
         assert item.range == types.Range(position, position)
         compile(STUB + item.insert_text, "<completed>", "exec")
+    assert not lsp.messages
+
+
+async def test_a_function_that_does_not_follow_its_example_is_told_and_mended(lsp: LanguageClient) -> None:
+    """Computed on every edit, of a function that it calls as well; the fix is the one that an editor may apply."""
+    await start(lsp, FOLLOWING)
+    assert await diagnostics(lsp) == []
+    edit(lsp, 1, 1, (11, 16), "value - 1")
+    (shown,) = await diagnostics(lsp)
+    assert shown.code == "CH120"
+    assert shown.message.startswith("`totals([1, 2, 3])` gives [0, 1, 3], its example shows [1, 3, 6]")
+    edit(lsp, 2, 1, (11, 20), "value")
+    assert await diagnostics(lsp) == []
+    edit(lsp, 3, 13, (22, 27), "value")
+    (shown,) = await diagnostics(lsp)
+    assert shown.range == types.Range(types.Position(13, 22), types.Position(13, 27))
+    context = types.CodeActionContext([shown], [types.CodeActionKind.QuickFix])
+    asked = types.CodeActionParams(types.TextDocumentIdentifier(URI), shown.range, context)
+    first, *_ = await lsp.text_document_code_action_async(asked) or []
+    assert isinstance(first, types.CodeAction)
+    assert (first.title, first.is_preferred) == ("Replace `value` by `total` (fits the example)", True)
+    hover = await lsp.text_document_hover_async(types.HoverParams(types.TextDocumentIdentifier(URI), shown.range.start))
+    assert hover is not None
+    assert "gives [1, 2, 3], its example shows [1, 3, 6]" in str(hover.contents)
+    edit(lsp, 4, 13, (22, 27), "total")
+    assert await diagnostics(lsp) == []
     assert not lsp.messages
 
 

@@ -49,6 +49,8 @@ class Material:
     texts: Sequence[str]
     conditions: Sequence[str]
     """Comparisons, as they are written."""
+    called: Sequence[str]
+    """Names and methods that it calls."""
 
 
 def material_of(text: str, function: ast.FunctionDef) -> Material:
@@ -66,7 +68,15 @@ def material_of(text: str, function: ast.FunctionDef) -> Material:
         list(dict.fromkeys(each for each in constants if type(each) is int and abs(each) < 10**6)),
         list(dict.fromkeys(each for each in constants if isinstance(each, str) and len(each) < 20)),
         [each for each in compared if len(each) < 40],
+        list(dict.fromkeys(filter(None, (called_name(each) for each in nodes if isinstance(each, ast.Call))))),
     )
+
+
+def called_name(node: ast.Call) -> str:
+    """The name, or the method, that is called; empty where that is neither."""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
 _COMPARED = {
@@ -126,6 +136,9 @@ def _wrapped(code: Material, node: ast.expr) -> Iterator[Variant]:
         for sign in ("+ 1", "- 1"):
             changed = f"({text} {sign})" if _binds(code, node) else f"{text} {sign}"
             yield Variant(NEAR + 0.3, "off-by-one", (Edit(span, changed),), span, f"{text} {sign}")
+    if isinstance(node, ast.Name | ast.Attribute):
+        end = Span(span.end, span.end)
+        yield Variant(FAR, "missing-call-parentheses", (Edit(end, "()"),), span, f"{text}()")
     if len(text) > 60:
         return
     for name in _WRAPPERS:
@@ -263,12 +276,14 @@ def _conditional(code: Material, node: ast.IfExp) -> Iterator[Variant]:
 
 
 def _call(code: Material, node: ast.Call) -> Iterator[Variant]:
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    name = called_name(node)
     table = _METHODS if isinstance(node.func, ast.Attribute) else _CALLS
     end = code.source.span(node.func).end
     place = Span(end - len(name), end)
     for other in dict.fromkeys((*table.get(name, ()), *CONFUSED_CALLS.get(name, ()))):
         yield Variant(TOKEN, "wrong-call", (Edit(place, other),), place, other)
+    for other in code.called if name else ():
+        yield Variant(NEAR, "wrong-call", (Edit(place, other),), place, other)
     for left, right in zip(node.args, node.args[1:], strict=False):
         one, two = code.source.of(left), code.source.of(right)
         edits = (Edit(code.source.span(left), two), Edit(code.source.span(right), one))

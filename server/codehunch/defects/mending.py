@@ -89,7 +89,7 @@ def _described(text: str, asserted: str) -> Described | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     node = statements[-1] if statements else None
-    if not isinstance(node, ast.FunctionDef) or not is_written(node):
+    if not isinstance(node, ast.FunctionDef) or all(map(_is_stub, node.body)):
         return None
     description = ast.get_docstring(node, clean=True) or ""
     header = f"def {node.name}({ast.unparse(node.args)}):"
@@ -97,8 +97,17 @@ def _described(text: str, asserted: str) -> Described | None:
     return Described(text, node, examples) if examples else None
 
 
-def is_written(node: ast.FunctionDef) -> bool:
-    """Whether a function has a body that gives something: until then it has not been written."""
+def _is_stub(statement: ast.stmt) -> bool:
+    """Whether a statement only stands in for what is to come."""
+    if isinstance(statement, ast.Raise) and statement.exc is not None:
+        return "NotImplemented" in ast.unparse(statement.exc)
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )
+
+
+def _gives(node: ast.FunctionDef) -> bool:
+    """Whether a function gives something anywhere: until then it has mostly not been written."""
     return any(isinstance(each, ast.Return) and each.value is not None for each in ast.walk(node))
 
 
@@ -125,7 +134,8 @@ def disagreement(program: Program, function: Described, cancelled: IsCancelled |
     found = Disagreement(function, tuple(broken), kept)
     found = attrs.evolve(found, mended=tuple(_mended(program, found, longest, cancelled)))
     # What does not name the function may be said of something else.
-    meant = kept or found.mended or any(each.example.call for each in broken)
+    named = any(each.example.call for each in broken) and _gives(function.node)
+    meant = kept or found.mended or named
     return found if meant else None
 
 
@@ -144,7 +154,10 @@ def _mended(program: Program, found: Disagreement, longest: int, cancelled: IsCa
     steps, left = 3 * longest + _STEPS_BESIDE, _EFFORT
     best = math.inf
     count = 0
+    written = _gives(function.node)
     for variant in variants(function.text, function.node, lines, results):
+        if not written and variant.kind != "missing-return":
+            continue
         if left < 0 or count >= _MOST or variant.cost > best + _WORSE or (cancelled is not None and cancelled()):
             return
         changed = program.replaced(function.node.name, apply(function.text, variant.edits))

@@ -81,7 +81,7 @@ def _statement(code: Material, statement: ast.stmt, alone: bool) -> Iterator[Var
         if at is not None:
             for sign in ("+", "-"):
                 yield Variant(FAR, "wrong-binary-operator", (Edit(at, f"{sign}="),), at, f"{sign}=")
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+    if isinstance(statement, ast.Expr):
         start = Span(span.start, span.start)
         yield Variant(FAR, "missing-return", (Edit(start, "return "),), span, "return")
     expressions = list(_own_expressions(statement))

@@ -36,6 +36,29 @@ ENDLESS = [
     "a = [1]\n    for x in a: a.append(x)",
     "return sorted(range(10**9), key=lambda x: -x)",
 ]
+ENDLESS += [
+    f"import re\n    return re.{name}(r{pattern!r}, 'a' * 60 + '!')"
+    for name in ("match", "search", "fullmatch", "findall", "split")
+    for pattern in (
+        "(a+)+b",
+        "(a|a)*b",
+        "(a|ab)(c|bcd)*(d*)*x",
+        "([a-z]+)*$",
+        "(?:x?a+)+$",
+        "((a*))*b",
+        "(a*){20}b",
+        "(a?){60}b",
+        "(?=(a+))+b",
+        "(.+)\\1+\\1+b",
+        "(?P<x>a+)(?P=x)+b",
+        "(a)?(?(1)a+|b)+c",
+        "a*a*a*a*a*a*b",
+        ".*.*.*.*=",
+        "a?" * 60 + "b",
+        "a{0,9}" * 20 + "b",
+        "(?x) ( a + ) +",
+    )
+]
 LARGE = [
     "return 10**10**10",
     "return 1 << 10**10",
@@ -76,6 +99,13 @@ LARGE = [
     "return round(1.5, 10**9)",
     "from collections import Counter\n    return list(Counter({'x': 10**12}).elements())",
     "from collections import deque\n    return deque([0]) * 10**12",
+    "import re\n    return re.sub('', 'x' * 9000, 'y' * 9000)",
+    "import re\n    return re.sub('(y+)', r'\\1' * 200, 'y' * 900)",
+    "import re\n    return re.sub('y', lambda m: 'x' * 9000, 'y' * 9000)",
+    "import textwrap\n    return textwrap.indent('\\n'.join('x' * 9000), 'y' * 9000)",
+    "import textwrap\n    return textwrap.fill('\\t' * 900, tabsize=10**9)",
+    "import json\n    return json.loads('[' * 3000)",
+    "import json\n    return json.dumps(n, indent=10**9)",
     "x = []\n    for _ in range(60): x = [x, x]\n    return repr(x)",
     "x = []\n    for _ in range(60): x = [x, x]\n    return x",
     "x, y = [], []\n    for _ in range(60): x, y = [x, x], [y, y]\n    return x == y",

@@ -130,6 +130,23 @@ PROGRAMS = [
     ("def f(a):\n    return a.missing", [(1,), ("x",)]),
     ("def f(a):\n    return a()", [(1,), (None,)]),
     ("def f(a, b):\n    return a < b", [(1, "x"), ([1], [2]), ({1}, {1, 2})]),
+    # Regular expressions and other makers of texts
+    ("import re\ndef f(s):\n    s = re.sub(r'[^a-z0-9]+', '-', s.lower()).strip('-')\n"
+     "    found = re.match(r'(\\w+)-(?P<rest>\\w+)?', s)\n"
+     "    return s, found and (found.group(1), found['rest'], found.span(), found.groups(), found.groupdict())",
+     [("Hello, World 42",), ("",), ("--",)]),
+    ("import re\nWORD = re.compile(r'[a-z]+', re.IGNORECASE)\ndef f(s):\n"
+     "    return (WORD.findall(s), WORD.sub(lambda m: m.group().title(), s), [m.start() for m in WORD.finditer(s)],\n"
+     "            re.split(r'\\s*,\\s*', s), re.sub('(a)(.)', r'\\2\\1', s), bool(re.fullmatch('[ab]*', s)))",
+     [("ab, CD ,x",), ("abab",), ("",)]),
+    ("from re import search, escape, error\ndef f(s):\n    try:\n        return search(s, 'a(b'), escape(s)\n"
+     "    except error:\n        return 'wrong'",
+     [("(",), ("x",)]),
+    ("import os.path, html, json, textwrap, unicodedata\nfrom urllib.parse import quote\ndef f(s):\n"
+     "    return (os.path.splitext(s), os.path.join('a', s), html.escape(s), json.dumps({'k': [s, None]}), quote(s),\n"
+     "            textwrap.wrap(s, 5), unicodedata.normalize('NFKD', s), json.loads('[1, {}]'), hasattr(s, 'join'))",
+     [("a/b.txt",), ("<é & b>",), ("",)]),
+    ("import json\ndef f(s):\n    return json.loads(s)", [("{",), ("1e3",)]),
 ]  # fmt: skip
 
 

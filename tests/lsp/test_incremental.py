@@ -77,6 +77,7 @@ class EveryFunction:
         options: CheckOptions,
         cancelled: Callable[[], bool] | None,
         suppressions: Suppressions | None,
+        surroundings: Surroundings | None,
     ) -> dict[int, tuple[Finding, ...]]:
         return self.examples.settle(statements, findings, cancelled)
 

@@ -55,8 +55,9 @@ async def test_two_hundred_files(tmp_path: Path, count: int, longest: int) -> No
 
 def files(count: int, longest: int) -> Iterator[tuple[str, str]]:
     """Names and texts."""
-    yield "inventory.py", (ROOT / "examples" / "inventory.py").read_text(encoding="utf-8")
-    left = count - 1
+    for name in ("inventory.py", "sums.py"):
+        yield name, (ROOT / "examples" / name).read_text(encoding="utf-8")
+    left = count - 2
     library = [path for path in Path(sysconfig.get_path("stdlib")).rglob("*.py") if "site-packages" not in path.parts]
     for path in random.Random(11).sample(sorted(library), len(library)):
         try:

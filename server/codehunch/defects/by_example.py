@@ -16,6 +16,7 @@ from codehunch.defects.findings import Finding, Fix
 from codehunch.defects.fingerprints import function_fingerprint
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.mending import Described, Disagreement, described, disagreement
+from codehunch.defects.naturalness import Naturalness
 from codehunch.defects.rewrites import apply
 from codehunch.interpreter.agreement import agrees
 from codehunch.interpreter.program import Program
@@ -26,6 +27,9 @@ KIND = "broken-example"
 SURE = 0.98
 """Confidence of such a finding: it is computed, but an example may be what is wrong."""
 _FIXES = 3
+_SUSPICION = 2.0
+"""What a token that the model takes to be wrong costs an edit, in the measure of its own cost: found with slips that
+were put into functions of a collection of algorithms that nothing was trained on."""
 _REMEMBERED = 512
 
 IsCancelled = Callable[[], bool]
@@ -38,6 +42,8 @@ class _Known:
     names: Mapping[str, Sequence[str]]
     """Names that its runs looked for, each with the statements that bind it."""
     found: Disagreement | None
+    context: str | None = None
+    """What of its file bears on how it reads, where the model was asked."""
 
 
 class ExampleChecker:
@@ -52,10 +58,12 @@ class ExampleChecker:
         statements: Sequence[str],
         findings: Mapping[int, Sequence[Finding]],
         cancelled: IsCancelled | None = None,
+        natural: Naturalness | None = None,
     ) -> dict[int, tuple[Finding, ...]]:
         """The findings of each statement outside of everything whose examples say something, in offsets of its text.
 
         ``findings`` are those of a model by the number of the statement, likewise. What is not in the answer stays.
+        ``natural`` tells which of several edits that all fit comes first.
         """
         asserted: dict[str, str] = {}
         for text in statements:
@@ -67,7 +75,7 @@ class ExampleChecker:
             function = described(text, asserted)
             if function is None:
                 continue
-            found = self._disagreement(program, function, cancelled)
+            found = self._disagreement(program, function, cancelled, natural)
             if found is not None:
                 own = _finding(found)
                 others = (each for each in findings.get(number, ()) if not each.span.overlaps(own.span))
@@ -77,21 +85,40 @@ class ExampleChecker:
         return settled
 
     def _disagreement(
-        self, program: Program, function: Described, cancelled: IsCancelled | None
+        self, program: Program, function: Described, cancelled: IsCancelled | None, natural: Naturalness | None
     ) -> Disagreement | None:
-        key = function.key
-        known = self._known.get(key)
-        if known is None or any(program.bound(name) != texts for name, texts in known.names.items()):
+        known = self._known.get(function.key)
+        if known is None or not _holds(known, program, function, natural):
             program.looked_up.clear()
-            found = disagreement(program, function, cancelled)
+            found, context = disagreement(program, function, cancelled), None
+            if found is not None and natural is not None and len(found.mended) > 1:
+                context = natural.context(function.text)
+                found = attrs.evolve(found, mended=_ranked(found, natural))
             if cancelled is not None and cancelled():
                 return found
-            known = _Known({name: program.bound(name) for name in program.looked_up}, found)
-            self._known[key] = known
+            known = _Known({name: program.bound(name) for name in program.looked_up}, found, context)
+            self._known[function.key] = known
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
-        self._known.move_to_end(key)
+        self._known.move_to_end(function.key)
         return known.found
+
+
+def _holds(known: _Known, program: Program, function: Described, natural: Naturalness | None) -> bool:
+    """Whether nothing has changed that bears on what was found out."""
+    if any(program.bound(name) != texts for name, texts in known.names.items()):
+        return False
+    return known.context is None or (natural is not None and natural.context(function.text) == known.context)
+
+
+def _ranked(found: Disagreement, natural: Naturalness) -> tuple[Variant, ...]:
+    """The edits that fit, the most natural first."""
+    texts = [apply(found.described.text, each.edits) for each in found.mended]
+    costs = [
+        each.cost + _SUSPICION * suspicion
+        for each, suspicion in zip(found.mended, natural.suspicion(texts), strict=True)
+    ]
+    return tuple(found.mended[at] for at in sorted(range(len(costs)), key=costs.__getitem__))
 
 
 def _not_refuted(program: Program, function: Described, findings: Sequence[Finding]) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from codehunch.defects.inspection import (
     mending_trials,
 )
 from codehunch.defects.kinds import kind_named
+from codehunch.defects.naturalness import Naturalness
 from codehunch.defects.options import CheckOptions
 from codehunch.defects.repairs import OF_NAMES
 from codehunch.defects.surroundings import ALONE, Standing, Surroundings
@@ -133,15 +134,16 @@ class Detector:
         told = sorted(kept, key=lambda finding: finding.span)
         if language != "python" or part:
             return tuple(told)
-        return self._settled(source.text, told, options, cancelled, suppressions)
+        if not _wanted(options, suppressions):
+            return tuple(told)
+        return self._settled(source.text, told, cancelled, surroundings)
 
     def _settled(
         self,
         text: str,
         findings: Sequence[Finding],
-        options: CheckOptions,
         cancelled: Callable[[], bool] | None,
-        suppressions: Suppressions,
+        surroundings: Surroundings | None,
     ) -> tuple[Finding, ...]:
         """The findings of a whole file after its examples had their say."""
         pieces = list(cut_at(text, list(section_starts(text))))
@@ -150,7 +152,7 @@ class Detector:
         for finding in findings:
             at = bisect_right(starts, finding.span.start) - 1
             own.setdefault(at, []).append(shifted(finding, -starts[at]))
-        settled = self.settle([piece for _, piece in pieces], own, options, cancelled, suppressions)
+        settled = self._settle([piece for _, piece in pieces], own, cancelled, surroundings)
         if not settled:
             return tuple(findings)
         every = {**own, **settled}
@@ -163,14 +165,24 @@ class Detector:
         options: CheckOptions,
         cancelled: Callable[[], bool] | None = None,
         suppressions: Suppressions | None = None,
+        surroundings: Surroundings | None = None,
     ) -> dict[int, tuple[Finding, ...]]:
         """What is told of each statement of a Python file whose examples say something, see ``ExampleChecker``.
-        ``suppressions`` are those of the whole file."""
-        kind = kind_named(KIND)
-        everywhere = suppressions.file if suppressions is not None else frozenset()
-        if not options.reports(kind.code, kind.name) or not everywhere.isdisjoint(("*", kind.code.lower(), kind.name)):
+        ``suppressions`` and ``surroundings`` are those of the whole file."""
+        if not _wanted(options, suppressions or Suppressions()):
             return {}
-        found = self._examples.settle(statements, findings, cancelled)
+        return self._settle(statements, findings, cancelled, surroundings)
+
+    def _settle(
+        self,
+        statements: Sequence[str],
+        findings: Mapping[int, Sequence[Finding]],
+        cancelled: Callable[[], bool] | None,
+        surroundings: Surroundings | None,
+    ) -> dict[int, tuple[Finding, ...]]:
+        around = surroundings if self.knows_files else None
+        natural = Naturalness(lambda: self.classifier, around, cancelled) if self._spec.token_head else None
+        found = self._examples.settle(statements, findings, cancelled, natural)
         return {at: told for at, told in found.items() if not any(map(partial(_is_silenced, statements[at]), told))}
 
     def _functions(
@@ -245,6 +257,13 @@ class Detector:
             evidence=_evidence(place, mending[0]) if mending else (),
             import_margin=import_margin(item, self._spec.candidate),
         )
+
+
+def _wanted(options: CheckOptions, suppressions: Suppressions) -> bool:
+    """Whether a person wants to hear what the examples of a file say."""
+    kind = kind_named(KIND)
+    silenced = not suppressions.file.isdisjoint(("*", kind.code.lower(), kind.name))
+    return options.reports(kind.code, kind.name) and not silenced
 
 
 def _is_silenced(text: str, finding: Finding) -> bool:

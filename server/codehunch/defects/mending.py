@@ -29,9 +29,9 @@ _PER_VARIANT = 150
 """Steps that reading an edited function is worth, however little it then does."""
 _STEPS_BESIDE = 2_000
 """Steps that an edited function may take besides three times those of the one it was."""
-_WORSE = 1.0
+_WORSE = 1.5
 """What an edit may cost more than the likeliest that fits, and be told."""
-_MOST = 5
+_MOST = 8
 
 IsCancelled = Callable[[], bool]
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from codehunch.interpreter.calling import Builtin, Function, Module, callback
+from codehunch.interpreter.patterns import MATCH_METHODS, PATTERN_METHODS, Pattern
 from codehunch.interpreter.running import MOST_ITEMS, Run, give_up
 
 _LONG_FIELD = re.compile(r"\d{4,}")
@@ -44,7 +45,7 @@ _OF_ITERABLES: Mapping[type, str] = {
     Counter: "subtract update",
 }
 """Methods that go through what they are given."""
-_DATA = (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, deque, type(None))
+DATA = (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, deque, type(None))
 _VALUES: Mapping[type, tuple[str, ...]] = {
     int: ("real", "imag", "numerator", "denominator"),
     float: ("real", "imag"),
@@ -62,13 +63,17 @@ def attribute(run: Run, owner: Any, name: str) -> Any:
     kind = type(owner)
     if isinstance(owner, Exception) and name == "args":
         return owner.args
+    if kind is Pattern and name in PATTERN_METHODS:
+        return Builtin(name, partial(_bound, PATTERN_METHODS[name], owner))
+    if kind is re.Match and name in MATCH_METHODS:
+        return Builtin(name, partial(_bound, _method(name), owner))
     for base in kind.__mro__:
         if name in _VALUES.get(base, ()):
             return getattr(owner, name)
         compute = _METHODS.get((base, name))
         if compute is not None:
             return Builtin(name, partial(_bound, compute, owner))
-    if isinstance(owner, _DATA) and not hasattr(owner, name):
+    if isinstance(owner, DATA) and not hasattr(owner, name):
         raise AttributeError(f"'{kind.__name__}' object has no attribute '{name}'")
     return give_up(f"`.{name}` is not known")
 
@@ -132,7 +137,7 @@ def _seen(run: Run, value: Any) -> Any:
     while waiting:
         each = waiting.pop()
         count += 1
-        if count > MOST_ITEMS or not isinstance(each, (*_DATA, Exception, range)):
+        if count > MOST_ITEMS or not isinstance(each, (*DATA, Exception, range)):
             give_up("shows what is not known here")
         if isinstance(each, set | frozenset) and len(each) > 1:
             give_up("shows a set")

@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from codehunch.interpreter.attributes import formatted, in_order, represented, shown
+from codehunch.interpreter.attributes import DATA, formatted, in_order, represented, shown
 from codehunch.interpreter.calling import Builtin, Function, callback, makes
 from codehunch.interpreter.operators import power
 from codehunch.interpreter.running import MOST_ITEMS, Run, give_up
@@ -142,6 +142,12 @@ def _isinstance(run: Run, value: Any, kinds: Any) -> bool:
     return isinstance(value, kinds)
 
 
+def _hasattr(run: Run, value: Any, name: str) -> bool:
+    if not isinstance(value, DATA):
+        give_up("asks what has an attribute that is not known here")
+    return hasattr(value, name)
+
+
 def _callable(run: Run, value: Any) -> bool:
     return isinstance(value, Function | Builtin | type)
 
@@ -162,6 +168,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "callable": _callable,
     "enumerate": _enumerate,
     "filter": _filter,
+    "hasattr": _hasattr,
     "format": lambda run, value, spec="": formatted(run, value, spec),
     "isinstance": _isinstance,
     "iter": _iter,

@@ -23,6 +23,7 @@ from typing import Any
 from codehunch.interpreter.calling import Builtin, Module, call, callback, makes
 from codehunch.interpreter.operators import BINARY, COMPARISONS
 from codehunch.interpreter.running import MOST_BITS, Run, give_up
+from codehunch.interpreter.text_library import OS_PATH, TEXT_MODULES
 
 
 def imported(node: ast.Import | ast.ImportFrom) -> dict[str, Any]:
@@ -277,6 +278,9 @@ _ABSTRACT: Mapping[str, Any] = {
     name: getattr(abc, name) for name in ("Collection", "Hashable", "Iterable", "Mapping", "Sequence", "Set", "Sized")
 }
 _MODULES: Mapping[str, Mapping[str, Any]] = {
+    **TEXT_MODULES,
+    "os": {"path": Module("os.path", OS_PATH)},
+    "urllib": {"parse": Module("urllib.parse", TEXT_MODULES["urllib.parse"])},
     "math": _MATH,
     "cmath": {name: _plain(getattr(cmath, name)) for name in ("sqrt", "exp", "phase", "polar", "rect")},
     "itertools": _ITERTOOLS,

@@ -60,6 +60,7 @@ class Checker(Protocol):
         options: CheckOptions,
         cancelled: IsCancelled | None,
         suppressions: Suppressions | None,
+        surroundings: Surroundings | None,
     ) -> dict[int, tuple[Finding, ...]]: ...
 
 
@@ -198,7 +199,7 @@ class IncrementalChecker:
         """Let the examples of the file have their say."""
         found = {number: section.found for number, section in enumerate(known.sections) if section.found}
         texts = [section.text for section in known.sections]
-        settled = self._checker.settle(texts, found, known.options, cancelled, silenced)
+        settled = self._checker.settle(texts, found, known.options, cancelled, silenced, known.surroundings)
         for number, section in enumerate(known.sections):
             section.settle(settled.get(number))
 

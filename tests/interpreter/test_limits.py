@@ -250,6 +250,26 @@ def test_a_file_that_says_too_little_is_undecided(texts: list[str]) -> None:
     assert Program(texts).call("f", (1,)).undecided
 
 
+@pytest.mark.parametrize(
+    ("constant", "use"),
+    [
+        ("K = []\n", "K.append(n)\n    return len(K)"),
+        ("K = {}\n", "K[n] = K.get(n, 0) + 1\n    return K[n]"),
+        ("K = {'a': [1]}\n", "K['a'][0] += 1\n    return K['a']"),
+        ("import itertools\nK = itertools.count()\n", "return next(K)"),
+        ("K = iter('ab')\n", "return next(K)"),
+    ],
+)
+def test_what_one_call_leaves_for_the_next_is_undecided(constant: str, use: str) -> None:
+    texts = constant.splitlines(keepends=True)
+    assert Program([*texts, f"def f(n):\n    {use}\n"]).call("f", (1,)).undecided
+
+
+def test_a_table_of_functions_is_no_state() -> None:
+    program = Program(["import operator\n", "K = {'+': operator.add}\n", "def f(n):\n    return K['+'](n, 1)\n"])
+    assert program.call("f", (1,)).value == 2
+
+
 def test_arguments_stay_as_they_were() -> None:
     given = [3, 1, 2]
     assert Program(["def f(a):\n    a.sort()\n    return a\n"]).call("f", (given,)).value == [1, 2, 3]

@@ -73,6 +73,12 @@ PROGRAMS = [
      "def f(a):\n    return ([(k, list(g)) for k, g in groupby(a, key=abs)], list(accumulate(a)), list(chain(a, a)),\n"
      "            list(takewhile(lambda x: x > 0, a)), list(combinations(a, 2)), list(zip_longest(a, a[1:])),\n"
      "            list(starmap(pow, [(2, 3)])), list(pairwise(a)))", [([1, -1, 2, 3],), ([],)]),
+    ("def f(a):\n    it = iter(a)\n    try:\n        return [next(it) for _ in range(3)]\n"
+     "    except StopIteration:\n        return 'short'",
+     [([1, 2, 3],), ([1],)]),
+    ("def f(a):\n    it = iter(a)\n    return list(next(it) for _ in range(3))", [([1, 2, 3],), ([1],)]),
+    ("def f(n):\n    try:\n        return 1 / n\n    except ZeroDivisionError as e:\n        pass\n    return e",
+     [(0,), (1,)]),
     # Texts
     ("def f(s):\n    return s.split(), s.title(), s[::-1], s.replace('a', 'bb'), s.partition(' '), s.center(12, '*')",
      [("a banana split",), ("",)]),

@@ -93,7 +93,7 @@ class ExampleChecker:
             found, context = disagreement(program, function, cancelled), None
             if found is not None and natural is not None and len(found.mended) > 1:
                 context = natural.context(function.text)
-                found = attrs.evolve(found, mended=_ranked(found, natural))
+                found = attrs.evolve(found, mended=ranked(found, natural))
             if cancelled is not None and cancelled():
                 return found
             known = _Known({name: program.bound(name) for name in program.looked_up}, found, context)
@@ -111,7 +111,7 @@ def _holds(known: _Known, program: Program, function: Described, natural: Natura
     return known.context is None or (natural is not None and natural.context(function.text) == known.context)
 
 
-def _ranked(found: Disagreement, natural: Naturalness) -> tuple[Variant, ...]:
+def ranked(found: Disagreement, natural: Naturalness) -> tuple[Variant, ...]:
     """The edits that fit, the most natural first."""
     texts = [apply(found.described.text, each.edits) for each in found.mended]
     costs = [

@@ -225,21 +225,38 @@ def _comprehension(node: Comprehension, scope: Scope | None) -> Thunk:
     element = _pair(node, own) if isinstance(node, ast.DictComp) else expression(node.elt, own)
     first = clauses[0][0]
 
-    def inner(frame: Frame, number: int, source: Any) -> Iterator[Any]:
+    def holds(frame: Frame, conditions: Sequence[Thunk]) -> bool:
+        for condition in conditions:  # noqa: SIM110 (a generator would change what a condition raises)
+            if not condition(frame):
+                return False
+        return True
+
+    def lazily(frame: Frame, number: int, source: Any) -> Iterator[Any]:
         _, store, conditions = clauses[number]
         for each in frame.run.items(source):
             store(frame, each)
-            if all(condition(frame) for condition in conditions):
+            if holds(frame, conditions):
                 if number + 1 == len(clauses):
                     yield element(frame)
                 else:
-                    yield from inner(frame, number + 1, clauses[number + 1][0](frame))
+                    yield from lazily(frame, number + 1, clauses[number + 1][0](frame))
 
-    def start(frame: Frame) -> Iterator[Any]:
-        return inner(Frame(frame.run, frame, {}), 0, first(frame))
+    def at_once(frame: Frame, number: int, source: Any, found: list[Any]) -> list[Any]:
+        # No generator: what an element raises leaves one as something else.
+        _, store, conditions = clauses[number]
+        for each in frame.run.items(source):
+            store(frame, each)
+            if holds(frame, conditions):
+                if number + 1 == len(clauses):
+                    found.append(element(frame))
+                else:
+                    at_once(frame, number + 1, clauses[number + 1][0](frame), found)
+        return found
 
-    make = {ast.ListComp: list, ast.SetComp: set, ast.DictComp: dict}.get(type(node))
-    return start if make is None else lambda frame: make(start(frame))
+    if isinstance(node, ast.GeneratorExp):
+        return lambda frame: lazily(Frame(frame.run, frame, {}), 0, first(frame))
+    make = {ast.ListComp: list, ast.SetComp: set, ast.DictComp: dict}[type(node)]
+    return lambda frame: make(at_once(Frame(frame.run, frame, {}), 0, first(frame), []))
 
 
 def _pair(node: ast.DictComp, scope: Scope) -> Thunk:

@@ -158,6 +158,14 @@ def _contains(run: Run, item: Any, holder: Any) -> bool:
     return item in holder
 
 
+def _is_same(left: Any, right: Any) -> bool:
+    if left is not right and type(left) is type(right) and isinstance(left, _SHARED) and left == right:
+        give_up("asks whether equal values are one object")
+    return left is right
+
+
+_SHARED = (int, float, complex, str, bytes, tuple, frozenset)
+"""Values of which Python may keep one or several."""
 COMPARISONS: Mapping[type[ast.cmpop], Operator] = {
     ast.Eq: _compared(operator.eq),
     ast.NotEq: _compared(operator.ne),
@@ -165,8 +173,8 @@ COMPARISONS: Mapping[type[ast.cmpop], Operator] = {
     ast.LtE: _compared(operator.le),
     ast.Gt: _compared(operator.gt),
     ast.GtE: _compared(operator.ge),
-    ast.Is: lambda run, left, right: left is right,
-    ast.IsNot: lambda run, left, right: left is not right,
+    ast.Is: lambda run, left, right: _is_same(left, right),
+    ast.IsNot: lambda run, left, right: not _is_same(left, right),
     ast.In: _contains,
     ast.NotIn: lambda run, item, holder: not _contains(run, item, holder),
 }

@@ -8,6 +8,7 @@ repetitions and choices of a pattern have together, from each place of the text:
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -56,7 +57,9 @@ def _pattern(run: Run, pattern: Any, flags: Any = 0) -> Pattern:
 
 @lru_cache(256)
 def _compiled(pattern: str, flags: int, ways: int, unbounded: int) -> Pattern:
-    return Pattern(re.compile(pattern, flags), ways, unbounded)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # What a pattern may mean one day is for who runs it.
+        return Pattern(re.compile(pattern, flags), ways, unbounded)
 
 
 @lru_cache(256)

@@ -12,6 +12,7 @@ import ast
 import copy
 import re
 import warnings
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -27,6 +28,7 @@ from codehunch.interpreter.statements import function
 
 _LONGEST = 40_000
 """Characters of a statement of the file that is read: a longer one is data."""
+_CHANGEABLE = (list, dict, set, deque)
 _DEFINES = re.compile(r"(?m)^(?:async[ \t]+)?(?:def|class)[ \t]+([^\W\d]\w*)")
 
 
@@ -84,6 +86,8 @@ class Program:
             words = dict(zip(called.signature.only_names, given[count:], strict=True))
             value = call(run, called, given[:count], words)
             run.weigh(value)
+            if any(_traced(each) != before for each, before in run.held):
+                give_up("changes a value of the file")
         except Undecided as reason:
             return Outcome(undecided=str(reason))
         except (RecursionError, MemoryError):
@@ -111,8 +115,13 @@ class Program:
         if isinstance(thunk, str):
             give_up(thunk)
         found = thunk(Frame(run, None, {}))
-        if name in self._touched and isinstance(found, list | dict | set):
-            give_up(f"the file may change `{name}`")
+        if hasattr(found, "__next__"):
+            give_up(f"`{name}` is used up")
+        if isinstance(found, _CHANGEABLE):
+            if name in self._touched:
+                give_up(f"the file may change `{name}`")
+            run.weigh(found)
+            run.held.append((found, _traced(found)))
         return found
 
     def bound(self, name: str) -> Sequence[str]:
@@ -137,6 +146,17 @@ def defined_name(text: str) -> str | None:
     """The name of the function or class that a statement of a file defines."""
     definition = _DEFINES.match(text) or (_DEFINES.search(text) if text.lstrip().startswith(("@", "#")) else None)
     return definition[1] if definition is not None else None
+
+
+def _traced(value: Any) -> str:
+    """A value as a text that tells whether it has changed."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_traced(key)}:{_traced(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list | tuple | deque):
+        return f"[{','.join(map(_traced, value))}]"
+    if isinstance(value, set | frozenset):
+        return f"<{','.join(sorted(map(_traced, value)))}>"
+    return repr(value) if isinstance(value, bool | int | float | str | bytes | None) else str(id(value))
 
 
 @lru_cache(4096)

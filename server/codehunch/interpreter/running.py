@@ -46,13 +46,15 @@ class Names(Protocol):
 class Run:
     """One call of a function from outside, with everything that it leads to."""
 
-    __slots__ = ("_depth", "_globals", "_names", "backwards", "left", "lines")
+    __slots__ = ("_depth", "_globals", "_names", "backwards", "held", "left", "lines")
 
     def __init__(self, names: Names, steps: int = STEPS, backwards: bool = False) -> None:
         """``backwards`` goes through sets the other way round: who depends on their order depends on chance."""
         self._names, self.left, self.backwards = names, steps, backwards
         self.lines: set[int] = set()
         """Rows, from 1, of the statements that ran."""
+        self.held: list[tuple[Any, str]] = []
+        """Values of the file that can change, each as it was."""
         self._globals: dict[str, Any] = {}
         self._depth = 0
 

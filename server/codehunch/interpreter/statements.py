@@ -192,6 +192,7 @@ def _try(node: ast.Try, scope: Scope) -> Step:
     handlers = [
         (
             expression(each.type, scope) if each.type is not None else None,
+            each.name,
             name_store(each.name, scope) if each.name else None,
             block(each.body, scope),
         )
@@ -204,11 +205,15 @@ def _try(node: ast.Try, scope: Scope) -> Step:
         except (RecursionError, MemoryError):
             give_up("needs more than a run may use")
         except Exception as error:
-            for kind, store, handler in handlers:
+            for kind, name, store, handler in handlers:
                 if kind is None or isinstance(error, kind(frame)):
-                    if store is not None:
-                        store(frame, error)
-                    return handler(frame)
+                    if store is None or name is None:
+                        return handler(frame)
+                    store(frame, error)
+                    try:
+                        return handler(frame)
+                    finally:
+                        frame.values.pop(name, None)
             raise
         return ended if ended is not None else other(frame)
 

@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "lsp": {"", "defects", "generation", "inference", "bundles", "syntax"},
     "cli": {"", "lsp", "defects", "generation", "inference", "bundles", "syntax"},
     # Settings, file discovery and rule pages serve cli and lsp; they know the kinds but run nothing.
-    "": {"defects", "syntax"},
+    "": {"defects", "synthesis", "syntax"},
 }
 PROTOCOL = {"pygls", "lsprotocol"}
 TRAINING_ONLY = {"torch", "transformers", "optimum", "datasets", "accelerate", "onnx", "codehunch_training"}

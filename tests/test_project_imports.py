@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codehunch.project_imports import ProjectImports, package_of, root_of
+from codehunch.project_files import package_of, root_of
+from codehunch.project_imports import ProjectImports
 
 FILES = {
     "pyproject.toml": "",

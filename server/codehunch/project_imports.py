@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 
 import attrs
@@ -16,26 +15,18 @@ from tree_sitter import Node
 
 from codehunch.defects.bindings import BLOCKS, targets_of
 from codehunch.defects.imports import Find, imports_of
-from codehunch.files import SourceFile, walk
-from codehunch.settings import SettingsReader
+from codehunch.project_files import LISTED_FOR, ProjectFiles, is_test, package_of, root_of
 from codehunch.syntax.common import common_prefix
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.syntax.parsing import parse, text_of
 from codehunch.syntax.text import SourceText
 
-_MARKS = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg")
-"""What stands in the outermost folder of a project."""
 _FILES, _BYTES, _SECONDS = 4000, 1_000_000, 0.75
 """Bounds of one search: files that are looked at, the nearest first, bytes of one of them, seconds."""
 _ENOUGH = 12
 """Files with the name after which nobody else is asked."""
-_LISTED_FOR = 30.0
-"""Seconds for which the list of a project's files holds."""
-_LISTED = 20_000
-"""Files of a project that are listed."""
 _WAYS = 3
 """Imports of a name that are named, the best first."""
-_TESTS = {"test", "tests", "testing"}
 _VALUE = -2
 _DEFINITIONS = ("function_definition", "class_definition", "decorated_definition")
 _IMPORTED, _DEFINED = 2, 3
@@ -68,7 +59,7 @@ class ProjectImports:
     """Asks the disk: not for the event loop's thread. Never raises; a file that cannot be read has no say."""
 
     def __init__(self) -> None:
-        self._listed: dict[Path, tuple[float, tuple[str, ...]]] = {}
+        self._files = ProjectFiles()
         self._known: dict[tuple[Path, str], tuple[float, tuple[str, ...]]] = {}
 
     def finder(self, path: Path) -> Find:
@@ -90,41 +81,11 @@ class ProjectImports:
             return ()
         now = time.monotonic()
         key = path, name
-        if key not in self._known or now - self._known[key][0] > _LISTED_FOR:
-            if root not in self._listed or now - self._listed[root][0] > _LISTED_FOR:
-                self._listed[root] = now, tuple(_files_of(root))
+        if key not in self._known or now - self._known[key][0] > LISTED_FOR:
             if len(self._known) > _FILES:
                 self._known.clear()
-            self._known[key] = now, _statements(name, path, _votes(name, path, self._listed[root][1]))
+            self._known[key] = now, _statements(name, path, _votes(name, path, self._files.of(root)))
         return self._known[key][1]
-
-
-def root_of(path: Path) -> Path | None:
-    """The outermost folder of the project that a file belongs to; that of the outermost package where nothing says;
-    ``None`` where it would be the whole disk."""
-    folder = path.parent
-    found = next(
-        (each for each in (folder, *folder.parents) if any(os.path.exists(each / mark) for mark in _MARKS)), None
-    )
-    if found is None:
-        depth = len(package_of(folder))
-        found = folder.parents[depth - 1] if depth else folder
-    return found if found != found.parent else None
-
-
-def package_of(folder: Path) -> tuple[str, ...]:
-    """The dotted name of the package that a folder is; nothing where it is none."""
-    parts: list[str] = []
-    while folder != folder.parent and os.path.isfile(folder / "__init__.py"):
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return tuple(parts)
-
-
-def _files_of(root: Path) -> Iterator[str]:
-    """The Python files of a project, as a check of it would find them."""
-    entries = walk([str(root)], ["python"], SettingsReader().for_folder)
-    return (each.path for each in islice(entries, _LISTED) if isinstance(each, SourceFile))
 
 
 def _votes(name: str, path: Path, files: Sequence[str]) -> _Votes:
@@ -135,7 +96,7 @@ def _votes(name: str, path: Path, files: Sequence[str]) -> _Votes:
         if votes.files >= _ENOUGH or time.monotonic() > end:
             break
         file = Path(each)
-        if file == path or (_is_test(file) and not _is_test(path)):
+        if file == path or (is_test(file) and not is_test(path)):
             continue
         package = package_of_folder(file.parent)
         if (module := _module_named(name, file, package)) is not None:
@@ -158,11 +119,6 @@ def _votes(name: str, path: Path, files: Sequence[str]) -> _Votes:
             votes.relative += dots > 0
         votes.files += bool(found)
     return votes
-
-
-def _is_test(file: Path) -> bool:
-    """Whether a file is made for tests: what it defines is for them."""
-    return file.name.startswith(("test_", "conftest.")) or not _TESTS.isdisjoint(file.parts)
 
 
 def _module_named(name: str, file: Path, package: tuple[str, ...]) -> _Import | None:

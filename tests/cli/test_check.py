@@ -305,10 +305,10 @@ def test_a_file_that_fails_is_named_and_the_rest_is_checked(
 ) -> None:
     check = Detector.check
 
-    def fail_on_some(self: Detector, source: SourceText, *rest: Any) -> Any:
+    def fail_on_some(self: Detector, source: SourceText, *rest: Any, **more: Any) -> Any:
         if "poison" in source.text:
             raise RuntimeError("no way")
-        return check(self, source, *rest)
+        return check(self, source, *rest, **more)
 
     monkeypatch.setattr(Detector, "check", fail_on_some)
     write(project, a_py="poison = 1\n", b_py=WRONG)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from codehunch.bundles.store import active_bundle
-from codehunch.defects.by_example import KIND, ExampleChecker
+from codehunch.defects.by_example import ExampleChecker
 from codehunch.defects.detector import CheckOptions, Detector
 from codehunch.defects.findings import Edit, Finding, Fix
+from codehunch.defects.kinds import OF_EXAMPLES
 from codehunch.defects.rewrites import apply
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
@@ -44,7 +45,7 @@ def detector() -> Detector:
 
 def told(detector: Detector, text: str, **options: object) -> list[Finding]:
     found = detector.check(SourceText(text), options=CheckOptions(**options))  # type: ignore[arg-type]
-    return [each for each in found if each.kind == KIND]
+    return [each for each in found if each.kind == OF_EXAMPLES.name]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -122,7 +123,7 @@ def test_a_fix_that_breaks_an_example_is_none() -> None:
 def test_a_hunch_about_what_is_proven_is_left_out() -> None:
     text = KEPT.replace("a - b", "a + b")
     (finding,) = ExampleChecker().settle([text], {0: [_hunch(text, "a + b", "b")]})[0]
-    assert (finding.kind, finding.span.of(text)) == (KIND, "+")
+    assert (finding.kind, finding.span.of(text)) == (OF_EXAMPLES.name, "+")
 
 
 def test_what_says_nothing_changes_nothing() -> None:

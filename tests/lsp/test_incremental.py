@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codehunch.defects.bindings import surroundings_of
-from codehunch.defects.by_example import ExampleChecker
+from codehunch.defects.by_example import ExampleChecker, FileFacts
 from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.defects.options import CheckOptions
 from codehunch.defects.surroundings import Surroundings
@@ -24,7 +24,7 @@ from codehunch.lsp.incremental import IncrementalChecker
 from codehunch.lsp.offering import Sections
 from codehunch.lsp.parcels import Parcels
 from codehunch.syntax.functions import find_functions
-from codehunch.syntax.ignores import Suppressions, find_suppressions
+from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.parsing import parse
 from codehunch.syntax.sections import section_starts
 from codehunch.syntax.spans import Span
@@ -76,10 +76,9 @@ class EveryFunction:
         findings: Mapping[int, Sequence[Finding]],
         options: CheckOptions,
         cancelled: Callable[[], bool] | None,
-        suppressions: Suppressions | None,
-        surroundings: Surroundings | None,
+        facts: FileFacts,
     ) -> dict[int, tuple[Finding, ...]]:
-        return self.examples.settle(statements, findings, cancelled)
+        return self.examples.settle(statements, findings, cancelled, elsewhere=facts.asserted)
 
 
 def check(checker: IncrementalChecker, text: str, options: CheckOptions = OPTIONS) -> tuple[Finding, ...]:

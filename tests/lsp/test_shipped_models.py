@@ -149,27 +149,27 @@ async def _lsp(request: pytest.FixtureRequest) -> AsyncIterator[LanguageClient]:
         assert await asyncio.wait_for(server.wait(), 5) == 0
 
 
-async def start(lsp: LanguageClient, text: str, **options: Any) -> None:
+async def start(lsp: LanguageClient, text: str, uri: str = URI, **options: Any) -> None:
     capabilities = client_capabilities("neovim@v0.11")
     assert capabilities.text_document is not None
     capabilities.text_document.inline_completion = types.InlineCompletionClientCapabilities()
     params = types.InitializeParams(capabilities, initialization_options={"generationSeconds": 60, **options})
     await lsp.initialize_session(params)
-    document = types.TextDocumentItem(URI, types.LanguageKind.Python, 0, text)
+    document = types.TextDocumentItem(uri, types.LanguageKind.Python, 0, text)
     lsp.text_document_did_open(types.DidOpenTextDocumentParams(document))
 
 
-async def diagnostics(lsp: LanguageClient) -> list[types.Diagnostic]:
-    identifier = types.TextDocumentIdentifier(URI)
+async def diagnostics(lsp: LanguageClient, uri: str = URI) -> list[types.Diagnostic]:
+    identifier = types.TextDocumentIdentifier(uri)
     report = await lsp.text_document_diagnostic_async(types.DocumentDiagnosticParams(identifier))
     assert isinstance(report, types.RelatedFullDocumentDiagnosticReport)
     return list(report.items)
 
 
-def edit(lsp: LanguageClient, version: int, line: int, columns: tuple[int, int], text: str) -> None:
+def edit(lsp: LanguageClient, version: int, line: int, columns: tuple[int, int], text: str, uri: str = URI) -> None:
     place = types.Range(types.Position(line, columns[0]), types.Position(line, columns[1]))
     change = types.TextDocumentContentChangePartial(place, text)
-    identifier = types.VersionedTextDocumentIdentifier(version, URI)
+    identifier = types.VersionedTextDocumentIdentifier(version, uri)
     lsp.text_document_did_change(types.DidChangeTextDocumentParams(identifier, [change]))
 
 
@@ -319,6 +319,40 @@ async def test_a_function_that_does_not_follow_its_example_is_told_and_mended(ls
     assert "gives [1, 2, 3], its example shows [1, 3, 6]" in str(hover.contents)
     edit(lsp, 4, 13, (22, 27), "total")
     assert await diagnostics(lsp) == []
+    assert not lsp.messages
+
+
+async def test_the_tests_of_the_project_count(lsp: LanguageClient, tmp_path: Path) -> None:
+    """What a test file asserts of a function is held against it while it is typed, and a body is written that gives
+    it."""
+    right = (
+        'def slug(title):\n    return "-".join(title.lower().split())\n\n\ndef shout(text):\n    """Louder."""\n    '
+    )
+    asserted = (
+        "from text import shout, slug\n\n\ndef test_slug():\n    assert slug('A b') == 'a-b'\n\n\n"
+        "def test_shout():\n    assert shout('no') == 'NO!'\n    assert shout('go on') == 'GO ON!'\n"
+    )
+    for name, text in (("pyproject.toml", ""), ("text.py", right), ("test_text.py", asserted)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    uri = (tmp_path / "text.py").as_uri()
+    await start(lsp, right, uri=uri)
+    assert await diagnostics(lsp, uri) == []
+    edit(lsp, 1, 1, (11, 14), '"_"', uri)
+    (shown,) = await diagnostics(lsp, uri)
+    assert shown.message.startswith("`slug('A b')` gives 'a_b', a test says 'a-b'; replace `\"_\"` by `\"-\"`")
+    assert shown.range == types.Range(types.Position(1, 11), types.Position(1, 14))
+    document, unasked = (
+        types.TextDocumentIdentifier(uri),
+        types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic),
+    )
+    ghost = await lsp.text_document_inline_completion_async(
+        types.InlineCompletionParams(unasked, document, types.Position(6, 4))
+    )
+    assert isinstance(ghost, types.InlineCompletionList)
+    assert ghost.items
+    names: dict[str, Any] = {}
+    exec(right + str(ghost.items[0].insert_text), names)
+    assert names["shout"]("well") == "WELL!"
     assert not lsp.messages
 
 

@@ -39,13 +39,18 @@ def generate(
     Exits with 0 when code was written, 1 when the model has nothing to offer, 2 when something went wrong.
     """
     if file is not None and line is not None and prompt is None:
+        from codehunch.project_tests import ProjectTests
+
         parsed = _parse(file)
         request = _request_at(parsed, line, file)
         path = os.path.abspath(file)
         leanings = Leanings()
         leanings.refresh()
         generator = _generator(parsed.language)
-        found = generator.generate(parsed.source, request, candidates, deadline, path=path, weigh=leanings.weight)
+        asserted = ProjectTests().asserted(Path(path))
+        found = generator.generate(
+            parsed.source, request, candidates, deadline, path=path, weigh=leanings.weight, asserted=asserted
+        )
         codes = [_code(parsed, request, candidate, body_only) for candidate in found]
     elif prompt is not None and prompt.strip() and file is None:
         found = _generator("python").generate_prompt(prompt, candidates, deadline)

@@ -26,6 +26,7 @@ from codehunch.defects.options import CheckOptions
 from codehunch.feedback import Dismissals
 from codehunch.files import Missing, Skipped, SourceFile, too_large, walk
 from codehunch.inference.errors import Cancelled
+from codehunch.project_tests import ProjectTests
 from codehunch.settings import Settings, SettingsReader
 from codehunch.showing import Screen, Shown
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
@@ -159,6 +160,7 @@ class _Run:
     bar: ProgressBar
     interrupt: Interrupt
     tally: Tally = attrs.field(factory=Tally)
+    tests: ProjectTests = attrs.field(factory=ProjectTests)
 
     def check_all(self, items: Iterator[Item]) -> None:
         for item in items:
@@ -204,7 +206,10 @@ class _Run:
             return ()
         # Opening the model waits for the first file that needs it.
         detector = self.detectors.detector(item.language)
-        found = detector.check(source, item.language, _options(settings, item.path), self.interrupt)
+        options = _options(settings, item.path)
+        is_file = item.path != STDIN and item.language == "python"
+        asserted = self.tests.asserted(Path(os.path.abspath(item.path))) if is_file else {}
+        found = detector.check(source, item.language, options, self.interrupt, asserted=asserted)
         path = item.path if item.path != STDIN else "stdin://"
         shown = self.screen.show(found, path, source, item.language, settings)
         if first:

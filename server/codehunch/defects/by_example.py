@@ -11,19 +11,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
 
+from codehunch.defects.cache import FindingCache, unit_key
 from codehunch.defects.expression_variants import Variant
 from codehunch.defects.findings import Finding, Fix
 from codehunch.defects.fingerprints import function_fingerprint
-from codehunch.defects.kinds import kind_named
+from codehunch.defects.kinds import OF_EXAMPLES
 from codehunch.defects.mending import Described, Disagreement, described, disagreement
 from codehunch.defects.naturalness import Naturalness
 from codehunch.defects.rewrites import apply
+from codehunch.defects.surroundings import Surroundings
 from codehunch.interpreter.agreement import agrees
 from codehunch.interpreter.program import Program
+from codehunch.syntax.ignores import Suppressions
 from codehunch.syntax.spans import Span
 from codehunch.synthesis.examples import Example, assertions_of
 
-KIND = "broken-example"
 SURE = 0.98
 """Confidence of such a finding: it is computed, but an example may be what is wrong."""
 _FIXES = 3
@@ -35,13 +37,23 @@ _REMEMBERED = 512
 IsCancelled = Callable[[], bool]
 
 
+@attrs.frozen
+class FileFacts:
+    """What of a whole file, and of the project around it, bears on what its examples say."""
+
+    suppressions: Suppressions = attrs.field(factory=Suppressions)
+    surroundings: Surroundings | None = None
+    asserted: Mapping[str, str] = attrs.field(factory=dict)
+    """What tests in other files hold to be true of its functions, by name: see ``synthesis.tests``."""
+
+
 @attrs.frozen(eq=False)
 class _Known:
     """What was found out about a function, and what of its file that depends on."""
 
     names: Mapping[str, Sequence[str]]
     """Names that its runs looked for, each with the statements that bind it."""
-    found: Disagreement | None
+    found: Finding | None
     context: str | None = None
     """What of its file bears on how it reads, where the model was asked."""
 
@@ -50,7 +62,9 @@ class ExampleChecker:
     """Runs functions on their examples in the interpreter. Remembers what it found while nothing that bears on it
     changes; not thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: FindingCache | None = None) -> None:
+        """``cache`` keeps what the model was asked."""
+        self._cache = cache if cache is not None else FindingCache()
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
     def settle(
@@ -59,13 +73,15 @@ class ExampleChecker:
         findings: Mapping[int, Sequence[Finding]],
         cancelled: IsCancelled | None = None,
         natural: Naturalness | None = None,
+        elsewhere: Mapping[str, str] | None = None,
     ) -> dict[int, tuple[Finding, ...]]:
         """The findings of each statement outside of everything whose examples say something, in offsets of its text.
 
         ``findings`` are those of a model by the number of the statement, likewise. What is not in the answer stays.
-        ``natural`` tells which of several edits that all fit comes first.
+        ``natural`` tells which of several edits that all fit comes first; ``elsewhere`` are lines that assert what the
+        functions give, by name, besides those of the file.
         """
-        asserted: dict[str, str] = {}
+        asserted = dict(elsewhere or {})
         for text in statements:
             for name, lines in assertions_of(text).items():
                 asserted[name] = f"{asserted[name]}\n{lines}" if name in asserted else lines
@@ -75,25 +91,25 @@ class ExampleChecker:
             function = described(text, asserted)
             if function is None:
                 continue
-            found = self._disagreement(program, function, cancelled, natural)
-            if found is not None:
-                own = _finding(found)
+            own = self._told(program, function, cancelled, natural)
+            if own is not None:
                 others = (each for each in findings.get(number, ()) if not each.span.overlaps(own.span))
                 settled[number] = tuple(sorted((own, *others), key=lambda each: each.span))
             elif findings.get(number):
                 settled[number] = tuple(_not_refuted(program, function, findings[number]))
         return settled
 
-    def _disagreement(
+    def _told(
         self, program: Program, function: Described, cancelled: IsCancelled | None, natural: Naturalness | None
-    ) -> Disagreement | None:
+    ) -> Finding | None:
         known = self._known.get(function.key)
         if known is None or not _holds(known, program, function, natural):
             program.looked_up.clear()
-            found, context = disagreement(program, function, cancelled), None
-            if found is not None and natural is not None and len(found.mended) > 1:
+            disagreed, context = disagreement(program, function, cancelled), None
+            found = _finding(disagreed) if disagreed is not None else None
+            if disagreed is not None and natural is not None and len(disagreed.mended) > 1:
                 context = natural.context(function.text)
-                found = attrs.evolve(found, mended=ranked(found, natural))
+                found = self._most_natural(disagreed, natural, context)
             if cancelled is not None and cancelled():
                 return found
             known = _Known({name: program.bound(name) for name in program.looked_up}, found, context)
@@ -102,6 +118,17 @@ class ExampleChecker:
                 self._known.popitem(last=False)
         self._known.move_to_end(function.key)
         return known.found
+
+    def _most_natural(self, found: Disagreement, natural: Naturalness, context: str) -> Finding:
+        """The finding with the most natural edit first; the model is asked once, by this process or another."""
+        plain = _finding(found)
+        edits = [each.edits for each in found.mended]
+        key = unit_key(found.described.text, f"{OF_EXAMPLES.name}\0{context}\0{plain.message}\0{edits!r}")
+        known = self._cache.get(key)
+        if known is None:
+            known = (_finding(attrs.evolve(found, mended=ranked(found, natural))),)
+            self._cache.put(key, known)
+        return known[0]
 
 
 def _holds(known: _Known, program: Program, function: Described, natural: Naturalness | None) -> bool:
@@ -139,23 +166,23 @@ def _keeps(program: Program, function: Described, fix: Fix, examples: Sequence[E
 
 def _finding(found: Disagreement) -> Finding:
     function, first = found.described, found.broken[0]
-    kind = kind_named(KIND)
     given = f"raises {first.outcome.error}" if first.outcome.error else f"gives {_short(repr(first.outcome.value))}"
-    message = f"{_call(function, first.example)} {given}, its example shows {_short(repr(first.example.result))}"
+    shown = function.text.find(first.example.call) if first.example.call else -1
+    says = "its example shows" if shown >= 0 or not first.example.call else "a test says"
+    message = f"{_call(function, first.example)} {given}, {says} {_short(repr(first.example.result))}"
     fixes = tuple(_fix(function, variant) for variant in found.mended[:_FIXES])
     place = found.mended[0].place if found.mended else _name_span(function)
     hint = f"; {fixes[0].message[0].lower()}{fixes[0].message[1:]}?" if fixes else ""
-    shown = function.text.find(first.example.call) if first.example.call else -1
     return Finding(
-        code=kind.code,
-        kind=kind.name,
+        code=OF_EXAMPLES.code,
+        kind=OF_EXAMPLES.name,
         message=message + hint,
         span=place,
         function=function.node.name,
         confidence=SURE,
         fixes=fixes,
         evidence=(Span(shown, shown + len(first.example.call)),) if shown >= 0 else (),
-        fingerprint=function_fingerprint(function.node.name, f"{KIND} {_line(function.text, place)}"),
+        fingerprint=function_fingerprint(function.node.name, f"{OF_EXAMPLES.name} {_line(function.text, place)}"),
     )
 
 

@@ -228,7 +228,7 @@ def _program() -> str:
     """Tells apart everything but the bundle that findings depend on: the code and the runtime."""
     package = Path(__file__).parents[1]
     parts = [__version__, version("onnxruntime") if _installed("onnxruntime") else "", version("tree-sitter")]
-    for room in ("defects", "inference", "syntax"):
+    for room in ("defects", "inference", "interpreter", "synthesis", "syntax"):
         for path in sorted((package / room).glob("*.py")):
             status = path.stat()
             parts.append(f"{path.name} {status.st_size} {status.st_mtime_ns}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from codehunch.bundles.bundle import Bundle
 from codehunch.defects.bindings import surroundings_of
-from codehunch.defects.by_example import KIND, ExampleChecker
+from codehunch.defects.by_example import ExampleChecker, FileFacts
 from codehunch.defects.cache import FindingCache, unit_key
 from codehunch.defects.confidence import confidence
 from codehunch.defects.findings import PER_FUNCTION, Alternative, Edit, Finding, Fix, shifted
@@ -27,7 +27,7 @@ from codehunch.defects.inspection import (
     kind_of,
     mending_trials,
 )
-from codehunch.defects.kinds import kind_named
+from codehunch.defects.kinds import OF_EXAMPLES, kind_named
 from codehunch.defects.naturalness import Naturalness
 from codehunch.defects.options import CheckOptions
 from codehunch.defects.repairs import OF_NAMES
@@ -39,7 +39,7 @@ from codehunch.inference.errors import InferenceError
 from codehunch.inference.placement import Placement
 from codehunch.inference.textual import TextClassifier
 from codehunch.syntax.functions import Function, find_functions
-from codehunch.syntax.ignores import Suppressions, find_suppressions
+from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
 from codehunch.syntax.parsing import ParsedSource, parse
 from codehunch.syntax.sections import cut_at, section_starts
@@ -71,7 +71,7 @@ class Detector:
         self._cache = cache if cache is not None else FindingCache()
         self._classifier: Classifier | None = None
         self._textual: TextClassifier | None = None
-        self._examples = ExampleChecker()
+        self._examples = ExampleChecker(self._cache)
 
     @property
     def classifier(self) -> Classifier:
@@ -92,9 +92,11 @@ class Detector:
         options: CheckOptions | None = None,
         cancelled: Callable[[], bool] | None = None,
         surroundings: Surroundings | None = None,
+        asserted: Mapping[str, str] | None = None,
     ) -> tuple[Finding, ...]:
         """Findings of a text, sorted by place, suppression comments obeyed. ``surroundings`` are those of the file that
-        the text is a part of, ``ALONE`` where that is not known; without them it is a file.
+        the text is a part of, ``ALONE`` where that is not known; without them it is a file, and ``asserted`` is what
+        tests in other files say of its functions (``FileFacts.asserted``).
 
         A function without a body, or one the parser had to repair, is passed over: it is being typed.
         Raises Cancelled when ``cancelled`` turns true between two readings, InferenceError when the
@@ -134,16 +136,17 @@ class Detector:
         told = sorted(kept, key=lambda finding: finding.span)
         if language != "python" or part:
             return tuple(told)
-        if not _wanted(options, suppressions):
-            return tuple(told)
-        return self._settled(source.text, told, cancelled, surroundings)
+        return self._settled(
+            source.text, told, options, cancelled, FileFacts(suppressions, surroundings, asserted or {})
+        )
 
     def _settled(
         self,
         text: str,
         findings: Sequence[Finding],
+        options: CheckOptions,
         cancelled: Callable[[], bool] | None,
-        surroundings: Surroundings | None,
+        facts: FileFacts,
     ) -> tuple[Finding, ...]:
         """The findings of a whole file after its examples had their say."""
         pieces = list(cut_at(text, list(section_starts(text))))
@@ -152,7 +155,7 @@ class Detector:
         for finding in findings:
             at = bisect_right(starts, finding.span.start) - 1
             own.setdefault(at, []).append(shifted(finding, -starts[at]))
-        settled = self._settle([piece for _, piece in pieces], own, cancelled, surroundings)
+        settled = self.settle([piece for _, piece in pieces], own, options, cancelled, facts)
         if not settled:
             return tuple(findings)
         every = {**own, **settled}
@@ -163,26 +166,17 @@ class Detector:
         statements: Sequence[str],
         findings: Mapping[int, Sequence[Finding]],
         options: CheckOptions,
-        cancelled: Callable[[], bool] | None = None,
-        suppressions: Suppressions | None = None,
-        surroundings: Surroundings | None = None,
-    ) -> dict[int, tuple[Finding, ...]]:
-        """What is told of each statement of a Python file whose examples say something, see ``ExampleChecker``.
-        ``suppressions`` and ``surroundings`` are those of the whole file."""
-        if not _wanted(options, suppressions or Suppressions()):
-            return {}
-        return self._settle(statements, findings, cancelled, surroundings)
-
-    def _settle(
-        self,
-        statements: Sequence[str],
-        findings: Mapping[int, Sequence[Finding]],
         cancelled: Callable[[], bool] | None,
-        surroundings: Surroundings | None,
+        facts: FileFacts,
     ) -> dict[int, tuple[Finding, ...]]:
-        around = surroundings if self.knows_files else None
+        """What is told of each statement of a Python file whose examples say something, see ``ExampleChecker``."""
+        kind = OF_EXAMPLES
+        silenced = not facts.suppressions.file.isdisjoint(("*", kind.code.lower(), kind.name))
+        if silenced or not options.reports(kind.code, kind.name):
+            return {}
+        around = facts.surroundings if self.knows_files else None
         natural = Naturalness(lambda: self.classifier, around, cancelled) if self._spec.token_head else None
-        found = self._examples.settle(statements, findings, cancelled, natural)
+        found = self._examples.settle(statements, findings, cancelled, natural, facts.asserted)
         return {at: told for at, told in found.items() if not any(map(partial(_is_silenced, statements[at]), told))}
 
     def _functions(
@@ -259,16 +253,9 @@ class Detector:
         )
 
 
-def _wanted(options: CheckOptions, suppressions: Suppressions) -> bool:
-    """Whether a person wants to hear what the examples of a file say."""
-    kind = kind_named(KIND)
-    silenced = not suppressions.file.isdisjoint(("*", kind.code.lower(), kind.name))
-    return options.reports(kind.code, kind.name) and not silenced
-
-
 def _is_silenced(text: str, finding: Finding) -> bool:
     """Whether a comment of its own statement silences what an example says."""
-    if finding.kind != KIND or "ignore" not in text:
+    if finding.kind != OF_EXAMPLES.name or "ignore" not in text:
         return False
     source = SourceText(text)
     return find_suppressions(parse(source)).silences(finding.code, finding.kind, source.row_of(finding.span.start))

@@ -103,6 +103,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("CH199", "wrong-statement", "this statement looks wrong", "this statement looks wrong at `{token}`"),
 )
 
+OF_EXAMPLES = next(kind for kind in KINDS if kind.name == "broken-example")
+"""What examples say (``codehunch.defects.by_example``)."""
 _BY_CODE = {kind.code: kind for kind in KINDS}
 _BY_NAME = {kind.name: kind for kind in KINDS}
 

@@ -8,6 +8,8 @@ import ast
 from collections.abc import Container, Iterator, Sequence
 from itertools import combinations
 
+import attrs
+
 from codehunch.defects.expression_variants import (
     ALIKE,
     ARITHMETIC,
@@ -27,6 +29,8 @@ from codehunch.interpreter.scopes import parameters_of
 from codehunch.syntax.spans import Span
 
 _MOST_EXCHANGED = 8
+_MOST_MARKS = 6
+"""Of the marks that texts are joined by in what is shown."""
 _NEUTRAL = ("None", "0", "1", "-1", "0.0", "[]", "''", "True", "False", "()", "{}")
 
 
@@ -37,6 +41,8 @@ def variants(text: str, function: ast.FunctionDef, lines: Container[int], result
     ``results`` are literals that the function was to give where it gave others.
     """
     own = material_of(text, function)
+    marks = dict.fromkeys(mark for result in results for mark in result if not mark.isalnum() and mark not in "'\"\\")
+    own = attrs.evolve(own, texts=list(dict.fromkeys([*own.texts, *list(marks)[:_MOST_MARKS]])))
     start = 1 if len(function.body) > 1 and _is_text(function.body[0]) else 0
     made = [*_block(own, function.body[start:], lines), *_guards(own, function.body[start], results)]
     found: dict[tuple[Edit, ...], Variant] = {}

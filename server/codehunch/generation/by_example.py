@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -54,8 +54,9 @@ class Exemplified:
     """How many there are."""
 
 
-def stated(context: FileContext, request: BodyRequest) -> Stated | None:
-    """The examples of what is asked for; ``None`` where there are none, or the function cannot be called on its own."""
+def stated(context: FileContext, request: BodyRequest, asserted: Mapping[str, str] | None = None) -> Stated | None:
+    """The examples of what is asked for; ``None`` where there are none, or the function cannot be called on its own.
+    ``asserted`` is what tests in other files say of functions of this one, by name."""
     function, text = request.function, context.parsed.text
     if request.kind != "docstring" or function is None:
         return None
@@ -64,7 +65,8 @@ def stated(context: FileContext, request: BodyRequest) -> Stated | None:
     if read is None:
         return None
     name, parameters = read
-    examples = examples_of(f"{request.description}\n{assertions_of(text).get(name, '')}", header)
+    said = request.description, assertions_of(text).get(name, ""), (asserted or {}).get(name, "")
+    examples = examples_of("\n".join(said), header)
     return Stated(name, parameters, examples) if examples else None
 
 

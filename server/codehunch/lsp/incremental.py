@@ -17,6 +17,7 @@ from typing import Protocol
 import attrs
 
 from codehunch.defects.bindings import of_section
+from codehunch.defects.by_example import FileFacts
 from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
 from codehunch.defects.spelling import Lexicon
@@ -59,8 +60,7 @@ class Checker(Protocol):
         findings: Mapping[int, Sequence[Finding]],
         options: CheckOptions,
         cancelled: IsCancelled | None,
-        suppressions: Suppressions | None,
-        surroundings: Surroundings | None,
+        facts: FileFacts,
     ) -> dict[int, tuple[Finding, ...]]: ...
 
 
@@ -156,9 +156,15 @@ class IncrementalChecker:
         """Readings of more than one section so far, for tests."""
 
     def check(
-        self, uri: str, text: str, language: str, options: CheckOptions, cancelled: IsCancelled
+        self,
+        uri: str,
+        text: str,
+        language: str,
+        options: CheckOptions,
+        cancelled: IsCancelled,
+        asserted: Mapping[str, str] | None = None,
     ) -> tuple[Parcel, ...]:
-        """What ``checker`` finds in the whole text, sorted by place, in parcels."""
+        """What ``checker`` finds in the whole text, sorted by place, in parcels; for ``asserted`` see its ``check``."""
         if language != "python":
             self._known.pop(uri, None)
             found = self._checker.check(SourceText(text), language, options, cancelled, None)
@@ -177,7 +183,7 @@ class IncrementalChecker:
         if silenced.silences("", "", 0):  # Every rule is off: there is nothing to read for.
             return ()
         self._read(known, cancelled)
-        self._settle(known, silenced, cancelled)
+        self._settle(known, options, cancelled, FileFacts(silenced, known.surroundings, asserted or {}))
         sections = zip(known.starts, known.sections, strict=True)
         return tuple((at, section.without(silenced)) for at, section in sections if section.shows(silenced))
 
@@ -195,11 +201,11 @@ class IncrementalChecker:
                     SourceText(section.text), "python", known.options, cancelled, known.surroundings
                 )
 
-    def _settle(self, known: _Known, silenced: Suppressions, cancelled: IsCancelled) -> None:
+    def _settle(self, known: _Known, options: CheckOptions, cancelled: IsCancelled, facts: FileFacts) -> None:
         """Let the examples of the file have their say."""
         found = {number: section.found for number, section in enumerate(known.sections) if section.found}
         texts = [section.text for section in known.sections]
-        settled = self._checker.settle(texts, found, known.options, cancelled, silenced, known.surroundings)
+        settled = self._checker.settle(texts, found, options, cancelled, facts)
         for number, section in enumerate(known.sections):
             section.settle(settled.get(number))
 

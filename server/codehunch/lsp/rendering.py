@@ -10,9 +10,8 @@ from typing import Any
 import attrs
 from lsprotocol import types
 
-from codehunch.defects.by_example import KIND
 from codehunch.defects.findings import Edit, Finding
-from codehunch.defects.kinds import kind_named
+from codehunch.defects.kinds import OF_EXAMPLES
 from codehunch.lsp.analysis import Report
 from codehunch.lsp.capabilities import Client
 from codehunch.lsp.positions import range_of
@@ -24,7 +23,6 @@ from codehunch.syntax.spans import Span
 SOURCE = "codehunch"
 CONFIDENT = 0.8
 """From here on a finding is a warning, whatever the bundle's alarm budget says."""
-OF_EXAMPLES = kind_named(KIND).code
 PREFERRED_MARGIN = 0.5
 """A fix whose rewritten function reads that much cleaner is the one an editor may apply by a single key."""
 
@@ -144,7 +142,7 @@ def _related(view: View, finding: Finding, client: Client) -> list[types.Diagnos
         if found is not None:
             snapshot, local = found
             place = types.Location(snapshot.uri, range_of(snapshot.source, local, client.encoding))
-            said = "is the example" if finding.code == OF_EXAMPLES else "is used here"
+            said = "is the example" if finding.code == OF_EXAMPLES.code else "is used here"
             message = f"`{local.of(snapshot.source.text)}` {said}"
             related.append(types.DiagnosticRelatedInformation(place, message))
     return related

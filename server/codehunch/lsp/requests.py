@@ -54,6 +54,8 @@ class CheckRequest:
     """What the text is to be known by once it is checked; 0 for not at all."""
     patch: Patch | None = None
     """In the place of ``text``. The answer is TextUnknown where the worker does not know the base."""
+    path: str = ""
+    """Where the text lies; empty for what is no file."""
 
 
 @attrs.frozen

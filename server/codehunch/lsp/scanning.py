@@ -106,7 +106,9 @@ class WorkspaceScan:
             logger.debug("%s: %s", file.path, error.reason)
             return None
         ignore = settings.codes_ignored_in(file.path)
-        request = CheckRequest("", source.text, file.language, settings.sensitivity, settings.select, ignore)
+        request = CheckRequest(
+            "", source.text, file.language, settings.sensitivity, settings.select, ignore, path=file.path
+        )
         reply = await server.engine.call("check", request, priority=BACKGROUND, cancel=cancel)
         assert isinstance(reply, CheckReply)
         view = view_of(Snapshot(uri, 0, file.language, source))

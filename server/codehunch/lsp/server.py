@@ -114,7 +114,8 @@ class CodeHunchServer(LanguageServer):
             return None
         ignore = settings.codes_ignored_in(path) if path is not None else settings.ignore
         text = snapshot.source.text
-        return CheckRequest(snapshot.uri, text, language, settings.sensitivity, settings.select, ignore)
+        where = str(path) if path is not None else ""
+        return CheckRequest(snapshot.uri, text, language, settings.sensitivity, settings.select, ignore, path=where)
 
     async def start_options(self) -> None:
         """Threads and models are the worker's: the settings of the first folder decide when it starts."""

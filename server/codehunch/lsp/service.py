@@ -25,6 +25,7 @@ from codehunch.lsp.requests import (
     OffersQuery,
     ServiceOptions,
 )
+from codehunch.project_tests import ProjectTests
 from codehunch.syntax.requests import find_request
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
@@ -63,6 +64,7 @@ class ModelService:
         self._leanings = Leanings()
         self._texts = KnownTexts()
         self._sections = Sections()
+        self._tests = ProjectTests()
         self._store_state = store_state()
         self._successor = Successor[ModelService](lambda: emit("bundles-changed", None))
 
@@ -79,14 +81,18 @@ class ModelService:
         if cancelled():
             raise Cancelled
         options = CheckOptions(sensitivity=request.sensitivity, select=request.select, ignore=request.ignore)
+        is_file = bool(request.path) and request.language == "python"
+        asserted = self._tests.asserted(Path(request.path)) if is_file else {}
         findings: tuple[Finding, ...] = ()
         parcels: tuple[Parcel, ...] = ()
         if request.uri:
             checker = self._checker(request.language)
-            parcels = checker.check(request.uri, request.text, request.language, options, cancelled)
+            parcels = checker.check(request.uri, request.text, request.language, options, cancelled, asserted)
         else:
             source = SourceText(request.text)
-            findings = detectors.detector(request.language).check(source, request.language, options, cancelled)
+            findings = detectors.detector(request.language).check(
+                source, request.language, options, cancelled, asserted=asserted
+            )
         if cancelled():
             raise Cancelled
         self._texts.keep(request)
@@ -132,6 +138,7 @@ class ModelService:
             path=request.path,
             retrieve=self._similar,
             weigh=self._leanings.weight,
+            asserted=self._tests.asserted(Path(request.path)) if request.path else None,
         )
         if cancelled():
             raise Cancelled

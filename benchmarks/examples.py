@@ -1,6 +1,7 @@
 """How often functions follow their own examples, and how much the interpreter can say of that.
 
     python benchmarks/examples.py .venv/lib/python3.11/site-packages     any folders of Python files
+    python benchmarks/examples.py --tests boltons/ toolz/                checkouts, with what their tests assert
 
 Released packages mostly do what their documentation shows: each function that is told here is an error of the
 interpreter, or a real one, and is listed to be looked at. Nothing is run but the interpreter.
@@ -23,6 +24,7 @@ from rich.table import Table
 
 from codehunch.defects.mending import Disagreement, described, disagreement
 from codehunch.interpreter.program import Program
+from codehunch.project_tests import ProjectTests
 from codehunch.syntax.sections import cut_at, section_starts
 from codehunch.synthesis.examples import assertions_of
 
@@ -53,12 +55,14 @@ def files(folders: list[Path]) -> Iterator[tuple[Path, str]]:
             yield path, text
 
 
-def count(path: Path, text: str, tally: Tally) -> None:
-    """Put the functions of one file on their examples."""
+def count(path: Path, text: str, tally: Tally, tests: ProjectTests | None) -> None:
+    """Put the functions of one file on their examples, and on what the project's tests say of them."""
     tally.lines += text.count("\n")
     started = time.perf_counter()
     statements = [piece for _, piece in cut_at(text, list(section_starts(text)))]
     asserted, program = assertions_of(text), Program(statements)
+    for name, lines in (tests.asserted(path.absolute()) if tests is not None else {}).items():
+        asserted[name] = f"{lines}\n{asserted.get(name, '')}"
     functions = [found for each in statements if (found := described(each, asserted)) is not None]
     for function in functions:
         outcomes = [program.call(function.node.name, each.arguments) for each in function.examples]
@@ -73,11 +77,13 @@ def count(path: Path, text: str, tally: Tally) -> None:
 
 def main(
     folders: Annotated[list[Path], typer.Argument(exists=True, file_okay=False, help="Where Python files lie.")],
+    tests: Annotated[bool, typer.Option("--tests", help="Ask the tests of the projects as well.")] = False,
 ) -> None:
     """Print the table, and what is told."""
     console, tally = Console(width=110), Tally()
+    project = ProjectTests() if tests else None
     for path, text in files(folders):
-        count(path, text, tally)
+        count(path, text, tally, project)
     table = Table("lines", "functions with examples", "followed by the interpreter", "told", "seconds")
     counts = (tally.lines, tally.functions, tally.decided, len(tally.told), round(tally.seconds))
     table.add_row(*(f"{each:,}" for each in counts))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 
-from codehunch.project_files import LISTED_FOR, ProjectFiles, is_test, package_of, root_of
+from codehunch.files import SourceFile, walk
+from codehunch.project_files import LISTED_FOR, is_test, package_of, root_of
+from codehunch.settings import SettingsReader
 from codehunch.syntax.common import common_prefix
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
 from codehunch.synthesis.tests import Tested, claims_of, passed_on
@@ -18,6 +21,7 @@ _HOLDS = 2.0
 """Seconds for which nobody looks again."""
 _LINES = 12
 """Of one function, from the nearest tests first."""
+_FOLDERS = ("tests", "test")
 _Stamp = tuple[int, int]
 
 
@@ -25,7 +29,6 @@ class ProjectTests:
     """Asks the disk: not for the event loop's thread. Never raises; a file that cannot be read has no say."""
 
     def __init__(self) -> None:
-        self._files = ProjectFiles()
         self._tests: dict[Path, tuple[float, tuple[str, ...]]] = {}
         self._said: dict[str, tuple[_Stamp, bytes, Mapping[Tested, Sequence[str]] | None]] = {}
         self._passed_on: dict[Path, tuple[_Stamp, frozenset[Tested]]] = {}
@@ -51,7 +54,9 @@ class ProjectTests:
         words = {part.encode("utf-8", "replace") for part in module.split(".")}
         found: dict[str, list[str]] = {}
         end, here = time.monotonic() + _SECONDS, str(path)
-        for file in sorted(self._tests_of(root), key=lambda each: -common_prefix(here, each))[:_FILES]:
+        folders = takewhile(lambda each: each != root.parent, (path.parent, *path.parent.parents))
+        files = dict.fromkeys(file for folder in folders for file in self._tests_of(folder))
+        for file in sorted(files, key=lambda each: -common_prefix(here, each))[:_FILES]:
             if time.monotonic() > end:
                 break
             for (of, name), lines in self._says(file, words).items():
@@ -59,11 +64,17 @@ class ProjectTests:
                     found.setdefault(name, []).extend(lines)
         return {name: "\n".join(lines[:_LINES]) for name, lines in found.items()}
 
-    def _tests_of(self, root: Path) -> tuple[str, ...]:
-        known = self._tests.get(root)
+    def _tests_of(self, folder: Path) -> tuple[str, ...]:
+        """The tests in a folder, and those in a folder for tests there: nobody looks through a whole project."""
+        known = self._tests.get(folder)
         if known is None or time.monotonic() - known[0] > LISTED_FOR:
-            tests = tuple(each for each in self._files.of(root) if is_test(Path(each).relative_to(root)))
-            known = self._tests[root] = time.monotonic(), tests
+            beside = (each for each in _names(folder) if each.startswith("test_") or each.endswith("_test.py"))
+            tests = [str(folder / each) for each in beside if each.endswith(".py")]
+            for name in _FOLDERS:
+                entries = walk([str(folder / name)], ["python"], SettingsReader().for_folder)
+                found = (each.path for each in entries if isinstance(each, SourceFile))
+                tests += islice(found, _FILES) if (folder / name).is_dir() else ()
+            known = self._tests[folder] = time.monotonic(), tuple(tests)
         return known[1]
 
     def _passes_on(self, of: str, name: str, path: Path, package: tuple[str, ...]) -> bool:
@@ -102,3 +113,10 @@ class ProjectTests:
             return known[2] or {}
         except (OSError, SourceUnreadable):
             return {}
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

@@ -221,6 +221,14 @@ def test_a_small_stack_is_enough() -> None:
     assert [each.undecided for each in found] == [each.undecided for each in map(_outcome, bodies)]
 
 
+def test_what_is_called_when_the_file_is_read_may_change_it() -> None:
+    texts = ["K = [1]\n", "def g(x):\n    h(x)\n", "def h(x):\n    K.append(x)\n", "def f(n):\n    return K\n"]
+    assert Program(texts).call("f", (1,)).value == [1]
+    assert Program([*texts, "if __name__ == '__main__':\n    g(1)\n"]).call("f", (1,)).value == [1]
+    assert Program([*texts, "g(1)\n"]).call("f", (1,)).undecided
+    assert Program([*texts, "for x in range(3):\n    g(x)\n"]).call("f", (1,)).undecided
+
+
 @pytest.mark.parametrize("statement", ["K.append(1)\n", "K[0] = 2\n", "for K in []: pass\n", "use(K)\n", "K = [2]\n"])
 def test_a_constant_that_the_file_may_change_is_none(statement: str) -> None:
     program = Program(["K = [1]\n", statement, "def f(n):\n    return K\n"])

@@ -24,7 +24,7 @@ PROGRAMS = [
     ("def f(n):\n    return [g() for g in [lambda i=i: i for i in range(n)]]", [(3,)]),
     ("def f(n):\n    if n:\n        value = 1\n    return value", [(0,), (1,)]),
     ("K = [1, 2]\nM = {k: len(K) for k in K}\ndef f(n):\n    return M.get(n), K[-1]", [(1,), (7,)]),
-    ("def f(n, seen=[]):\n    seen.append(n)\n    return seen", [(1,), (2,)]),
+    ("def g(n, seen=[]):\n    seen.append(n)\n    return seen\ndef f(n):\n    return g(n), g(n + 1)", [(1,), (2,)]),
     ("def f(n):\n    return 1 if n < 2 else n * f(n - 1)", [(0,), (20,)]),
     ("def f(n):\n    return g(n) + g(g(n))\ndef g(k):\n    return k * 2", [(3,)]),
     ("from functools import lru_cache\n@lru_cache(None)\ndef g(n):\n    return n if n < 2 else g(n - 1) + g(n - 2)\n"

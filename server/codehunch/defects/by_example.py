@@ -167,9 +167,9 @@ def _keeps(program: Program, function: Described, fix: Fix, examples: Sequence[E
 def _finding(found: Disagreement) -> Finding:
     function, first = found.described, found.broken[0]
     given = f"raises {first.outcome.error}" if first.outcome.error else f"gives {_short(repr(first.outcome.value))}"
-    shown = function.text.find(first.example.call) if first.example.call else -1
+    shown = _place_of(function, first.example)
     says = "its example shows" if shown >= 0 or not first.example.call else "a test says"
-    message = f"{_call(function, first.example)} {given}, {says} {_short(repr(first.example.result))}"
+    message = f"`{_short(_call(function, first.example))}` {given}, {says} {_short(repr(first.example.result))}"
     fixes = tuple(_fix(function, variant) for variant in found.mended[:_FIXES])
     place = found.mended[0].place if found.mended else _name_span(function)
     hint = f"; {fixes[0].message[0].lower()}{fixes[0].message[1:]}?" if fixes else ""
@@ -187,8 +187,12 @@ def _finding(found: Disagreement) -> Finding:
 
 
 def _call(function: Described, example: Example) -> str:
-    arguments = ", ".join(map(repr, example.arguments))
-    return f"`{_short(example.call or f'{function.node.name}({arguments})')}`"
+    return example.call or f"{function.node.name}({', '.join(map(repr, example.arguments))})"
+
+
+def _place_of(function: Described, example: Example) -> int:
+    """Where an example stands in the text of its function, less than 0 where it does not."""
+    return function.text.find(example.call) if example.call else -1
 
 
 def _fix(function: Described, variant: Variant) -> Fix:

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import attrs
 
-from codehunch.defects.expression_variants import Variant
+from codehunch.defects.expression_variants import GUESS, Variant
 from codehunch.defects.rewrites import apply
 from codehunch.defects.variants import variants
 from codehunch.interpreter.agreement import agrees, contradicts
@@ -133,10 +133,15 @@ def disagreement(program: Program, function: Described, cancelled: IsCancelled |
         return None
     found = Disagreement(function, tuple(broken), kept)
     found = attrs.evolve(found, mended=tuple(_mended(program, found, longest, cancelled)))
-    # What does not name the function may be said of something else.
-    named = any(each.example.call for each in broken) and _gives(function.node)
-    meant = kept or found.mended or named
-    return found if meant else None
+    return found if _is_meant(found) else None
+
+
+def _is_meant(found: Disagreement) -> bool:
+    """Whether the examples are about what the function is to give. What does not name it may be said of something else,
+    unless a small edit makes several such examples hold; and until it gives anything it is mostly half written."""
+    if found.broken[0].example.call:
+        return bool(found.mended) or _gives(found.described.node)
+    return len(found.described.examples) > 1 and any(each.cost < GUESS - 1 for each in found.mended)
 
 
 def _is_stable(program: Program, function: Described, example: Example, outcome: Outcome) -> bool:

@@ -28,6 +28,8 @@ from codehunch.interpreter.statements import function
 
 _LONGEST = 40_000
 """Characters of a statement of the file that is read: a longer one is data."""
+_WORDS = re.compile(r"[^\W\d]\w*")
+_MAIN = re.compile(r"if[ \t]+__name__[ \t]*==")
 _CHANGEABLE = (list, dict, set, deque)
 _DEFINES = re.compile(r"(?m)^(?:async[ \t]+)?(?:def|class)[ \t]+([^\W\d]\w*)")
 
@@ -83,6 +85,8 @@ class Program:
             if not isinstance(called, Function):
                 give_up("is no function")
             count = len(called.signature.positions)
+            if len(given) != count + len(called.signature.only_names):
+                give_up("takes other arguments")
             words = dict(zip(called.signature.only_names, given[count:], strict=True))
             value = call(run, called, given[:count], words)
             run.weigh(value)
@@ -124,6 +128,17 @@ class Program:
             run.held.append((found, _traced(found)))
         return found
 
+    def _reached(self, touched: set[str], defined: Mapping[str, list[int]]) -> set[str]:
+        """Names that may be changed when the file is read: what is called there may change what it names."""
+        waiting, found = list(touched), set(touched)
+        while waiting:
+            for place in defined.get(waiting.pop(), ()):
+                if _DEFINES.search(self._statements[place]):
+                    named = set(_WORDS.findall(self._statements[place])) & defined.keys()
+                    waiting += named - found
+                    found |= named
+        return found
+
     def bound(self, name: str) -> Sequence[str]:
         """The statements that bind a name of the file, and a mark where others may change its value."""
         places = self._definitions().get(name, ())
@@ -138,7 +153,7 @@ class Program:
                 touched.update(used)
                 for name in names:
                     defined.setdefault(name, []).append(number)
-            self._defined, self._touched = defined, frozenset(touched)
+            self._defined, self._touched = defined, frozenset(self._reached(touched, defined))
         return self._defined
 
 
@@ -167,7 +182,7 @@ def _binds(text: str) -> tuple[frozenset[str], frozenset[str]]:
         return frozenset([definition]), frozenset()
     names: set[str] = set()
     used: set[str] = set()
-    for statement in _parsed(text):
+    for statement in _parsed(text) if not _MAIN.match(text) else ():
         if isinstance(statement, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name.partition(".")[0] for alias in statement.names)
             continue

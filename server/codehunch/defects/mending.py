@@ -65,8 +65,6 @@ class Disagreement:
 
     described: Described
     broken: tuple[Broken, ...]
-    kept: int
-    """How many of the examples it follows."""
     mended: tuple[Variant, ...] = ()
     """Edits after which it follows all of them, the likeliest first."""
 
@@ -114,7 +112,7 @@ def _gives(node: ast.FunctionDef) -> bool:
 def disagreement(program: Program, function: Described, cancelled: IsCancelled | None = None) -> Disagreement | None:
     """What is wrong between a function and its examples, with what mends it; ``None`` where nothing is."""
     broken: list[Broken] = []
-    kept, longest, left = 0, 0, _EFFORT
+    longest, left = 0, _EFFORT
     for example in function.examples:
         if left < 0 or (cancelled is not None and cancelled()):
             break
@@ -123,7 +121,7 @@ def disagreement(program: Program, function: Described, cancelled: IsCancelled |
         if not outcome.decided:
             continue
         if agrees(outcome, example.result):
-            kept, longest = kept + 1, max(longest, outcome.steps)
+            longest = max(longest, outcome.steps)
         elif contradicts(outcome, example.result, bool(example.call)) and _is_stable(
             program, function, example, outcome
         ):
@@ -131,7 +129,7 @@ def disagreement(program: Program, function: Described, cancelled: IsCancelled |
             longest = max(longest, outcome.steps)
     if not broken:
         return None
-    found = Disagreement(function, tuple(broken), kept)
+    found = Disagreement(function, tuple(broken))
     found = attrs.evolve(found, mended=tuple(_mended(program, found, longest, cancelled)))
     return found if _is_meant(found) else None
 

@@ -23,8 +23,9 @@ from rich.progress import track
 from rich.table import Table
 
 from codehunch.defects.mending import Disagreement, described, disagreement
+from codehunch.interpreter.around import NOTHING_AROUND
 from codehunch.interpreter.program import Program
-from codehunch.project_tests import ProjectTests
+from codehunch.project import Project
 from codehunch.syntax.sections import cut_at, section_starts
 from codehunch.synthesis.examples import assertions_of
 
@@ -55,13 +56,14 @@ def files(folders: list[Path]) -> Iterator[tuple[Path, str]]:
             yield path, text
 
 
-def count(path: Path, text: str, tally: Tally, tests: ProjectTests | None) -> None:
+def count(path: Path, text: str, tally: Tally, project: Project | None) -> None:
     """Put the functions of one file on their examples, and on what the project's tests say of them."""
     tally.lines += text.count("\n")
     started = time.perf_counter()
     statements = [piece for _, piece in cut_at(text, list(section_starts(text)))]
-    asserted, program = assertions_of(text), Program(statements)
-    for name, lines in (tests.asserted(path.absolute()) if tests is not None else {}).items():
+    around = project.around(path) if project is not None else NOTHING_AROUND
+    asserted, program = assertions_of(text), Program(statements, around.modules)
+    for name, lines in around.asserted.items():
         asserted[name] = f"{lines}\n{asserted.get(name, '')}"
     functions = [found for each in statements if (found := described(each, asserted)) is not None]
     for function in functions:
@@ -77,11 +79,13 @@ def count(path: Path, text: str, tally: Tally, tests: ProjectTests | None) -> No
 
 def main(
     folders: Annotated[list[Path], typer.Argument(exists=True, file_okay=False, help="Where Python files lie.")],
-    tests: Annotated[bool, typer.Option("--tests", help="Ask the tests of the projects as well.")] = False,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Ask the other files of the projects, and their tests, as well.")
+    ] = False,
 ) -> None:
     """Print the table, and what is told."""
     console, tally = Console(width=110), Tally()
-    project = ProjectTests() if tests else None
+    project = Project() if tests else None
     for path, text in files(folders):
         count(path, text, tally, project)
     table = Table("lines", "functions with examples", "followed by the interpreter", "told", "seconds")

@@ -28,10 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "synthesis": {"syntax"},
     "defects": {"interpreter", "synthesis", "inference", "bundles", "syntax"},
     "generation": {"interpreter", "synthesis", "inference", "bundles", "syntax"},
-    "lsp": {"", "defects", "generation", "inference", "bundles", "syntax"},
-    "cli": {"", "lsp", "defects", "generation", "inference", "bundles", "syntax"},
+    "lsp": {"", "defects", "generation", "interpreter", "inference", "bundles", "syntax"},
+    "cli": {"", "lsp", "defects", "generation", "interpreter", "inference", "bundles", "syntax"},
     # Settings, file discovery and rule pages serve cli and lsp; they know the kinds but run nothing.
-    "": {"defects", "synthesis", "syntax"},
+    "": {"defects", "interpreter", "synthesis", "syntax"},
 }
 PROTOCOL = {"pygls", "lsprotocol"}
 TRAINING_ONLY = {"torch", "transformers", "optimum", "datasets", "accelerate", "onnx", "codehunch_training"}

@@ -78,7 +78,7 @@ class EveryFunction:
         cancelled: Callable[[], bool] | None,
         facts: FileFacts,
     ) -> dict[int, tuple[Finding, ...]]:
-        return self.examples.settle(statements, findings, cancelled, elsewhere=facts.asserted)
+        return self.examples.settle(statements, findings, cancelled, around=facts.around)
 
 
 def check(checker: IncrementalChecker, text: str, options: CheckOptions = OPTIONS) -> tuple[Finding, ...]:

@@ -39,7 +39,7 @@ def generate(
     Exits with 0 when code was written, 1 when the model has nothing to offer, 2 when something went wrong.
     """
     if file is not None and line is not None and prompt is None:
-        from codehunch.project_tests import ProjectTests
+        from codehunch.project import Project
 
         parsed = _parse(file)
         request = _request_at(parsed, line, file)
@@ -47,9 +47,9 @@ def generate(
         leanings = Leanings()
         leanings.refresh()
         generator = _generator(parsed.language)
-        asserted = ProjectTests().asserted(Path(path))
+        around = Project().around(path)
         found = generator.generate(
-            parsed.source, request, candidates, deadline, path=path, weigh=leanings.weight, asserted=asserted
+            parsed.source, request, candidates, deadline, path=path, weigh=leanings.weight, around=around
         )
         codes = [_code(parsed, request, candidate, body_only) for candidate in found]
     elif prompt is not None and prompt.strip() and file is None:

@@ -26,7 +26,8 @@ from codehunch.defects.options import CheckOptions
 from codehunch.feedback import Dismissals
 from codehunch.files import Missing, Skipped, SourceFile, too_large, walk
 from codehunch.inference.errors import Cancelled
-from codehunch.project_tests import ProjectTests
+from codehunch.interpreter.around import NOTHING_AROUND
+from codehunch.project import Project
 from codehunch.settings import Settings, SettingsReader
 from codehunch.showing import Screen, Shown
 from codehunch.syntax.decoding import SourceUnreadable, decode_source
@@ -160,7 +161,7 @@ class _Run:
     bar: ProgressBar
     interrupt: Interrupt
     tally: Tally = attrs.field(factory=Tally)
-    tests: ProjectTests = attrs.field(factory=ProjectTests)
+    project: Project = attrs.field(factory=Project)
 
     def check_all(self, items: Iterator[Item]) -> None:
         for item in items:
@@ -208,8 +209,8 @@ class _Run:
         detector = self.detectors.detector(item.language)
         options = _options(settings, item.path)
         is_file = item.path != STDIN and item.language == "python"
-        asserted = self.tests.asserted(Path(os.path.abspath(item.path))) if is_file else {}
-        found = detector.check(source, item.language, options, self.interrupt, asserted=asserted)
+        around = self.project.around(item.path) if is_file else NOTHING_AROUND
+        found = detector.check(source, item.language, options, self.interrupt, around=around)
         path = item.path if item.path != STDIN else "stdin://"
         shown = self.screen.show(found, path, source, item.language, settings)
         if first:

@@ -21,6 +21,7 @@ from codehunch.defects.naturalness import Naturalness
 from codehunch.defects.rewrites import apply
 from codehunch.defects.surroundings import Surroundings
 from codehunch.interpreter.agreement import agrees
+from codehunch.interpreter.around import NOTHING_AROUND, Around
 from codehunch.interpreter.program import Program
 from codehunch.syntax.ignores import Suppressions
 from codehunch.syntax.spans import Span
@@ -43,16 +44,15 @@ class FileFacts:
 
     suppressions: Suppressions = attrs.field(factory=Suppressions)
     surroundings: Surroundings | None = None
-    asserted: Mapping[str, str] = attrs.field(factory=dict)
-    """What tests in other files hold to be true of its functions, by name: see ``synthesis.tests``."""
+    around: Around = NOTHING_AROUND
 
 
 @attrs.frozen(eq=False)
 class _Known:
     """What was found out about a function, and what of its file that depends on."""
 
-    names: Mapping[str, Sequence[str]]
-    """Names that its runs looked for, each with the statements that bind it."""
+    names: Mapping[tuple[str, str], Sequence[str]]
+    """Names that its runs looked for, with the places of their files, each with the statements that bind it."""
     found: Finding | None
     context: str | None = None
     """What of its file bears on how it reads, where the model was asked."""
@@ -73,19 +73,18 @@ class ExampleChecker:
         findings: Mapping[int, Sequence[Finding]],
         cancelled: IsCancelled | None = None,
         natural: Naturalness | None = None,
-        elsewhere: Mapping[str, str] | None = None,
+        around: Around = NOTHING_AROUND,
     ) -> dict[int, tuple[Finding, ...]]:
         """The findings of each statement outside of everything whose examples say something, in offsets of its text.
 
         ``findings`` are those of a model by the number of the statement, likewise. What is not in the answer stays.
-        ``natural`` tells which of several edits that all fit comes first; ``elsewhere`` are lines that assert what the
-        functions give, by name, besides those of the file.
+        ``natural`` tells which of several edits that all fit comes first; ``around`` is what the project says.
         """
-        asserted = dict(elsewhere or {})
+        asserted = dict(around.asserted)
         for text in statements:
             for name, lines in assertions_of(text).items():
                 asserted[name] = f"{asserted[name]}\n{lines}" if name in asserted else lines
-        program = Program(statements)
+        program = Program(statements, around.modules)
         settled: dict[int, tuple[Finding, ...]] = {}
         for number, text in enumerate(statements):
             function = described(text, asserted)
@@ -112,7 +111,7 @@ class ExampleChecker:
                 found = self._most_natural(disagreed, natural, context)
             if cancelled is not None and cancelled():
                 return found
-            known = _Known({name: program.bound(name) for name in program.looked_up}, found, context)
+            known = _Known({each: program.bound(*each) for each in program.looked_up}, found, context)
             self._known[function.key] = known
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
@@ -133,7 +132,7 @@ class ExampleChecker:
 
 def _holds(known: _Known, program: Program, function: Described, natural: Naturalness | None) -> bool:
     """Whether nothing has changed that bears on what was found out."""
-    if any(program.bound(name) != texts for name, texts in known.names.items()):
+    if any(program.bound(*each) != texts for each, texts in known.names.items()):
         return False
     return known.context is None or (natural is not None and natural.context(function.text) == known.context)
 

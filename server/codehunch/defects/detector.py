@@ -38,6 +38,7 @@ from codehunch.inference.classifier import Classifier
 from codehunch.inference.errors import InferenceError
 from codehunch.inference.placement import Placement
 from codehunch.inference.textual import TextClassifier
+from codehunch.interpreter.around import NOTHING_AROUND, Around
 from codehunch.syntax.functions import Function, find_functions
 from codehunch.syntax.ignores import find_suppressions
 from codehunch.syntax.lexemes import Lexeme, LexemeKind
@@ -92,11 +93,11 @@ class Detector:
         options: CheckOptions | None = None,
         cancelled: Callable[[], bool] | None = None,
         surroundings: Surroundings | None = None,
-        asserted: Mapping[str, str] | None = None,
+        around: Around = NOTHING_AROUND,
     ) -> tuple[Finding, ...]:
         """Findings of a text, sorted by place, suppression comments obeyed. ``surroundings`` are those of the file that
-        the text is a part of, ``ALONE`` where that is not known; without them it is a file, and ``asserted`` is what
-        tests in other files say of its functions (``FileFacts.asserted``).
+        the text is a part of, ``ALONE`` where that is not known; without them it is a file, and ``around`` is what
+        the project says of it.
 
         A function without a body, or one the parser had to repair, is passed over: it is being typed.
         Raises Cancelled when ``cancelled`` turns true between two readings, InferenceError when the
@@ -136,9 +137,7 @@ class Detector:
         told = sorted(kept, key=lambda finding: finding.span)
         if language != "python" or part:
             return tuple(told)
-        return self._settled(
-            source.text, told, options, cancelled, FileFacts(suppressions, surroundings, asserted or {})
-        )
+        return self._settled(source.text, told, options, cancelled, FileFacts(suppressions, surroundings, around))
 
     def _settled(
         self,
@@ -176,7 +175,7 @@ class Detector:
             return {}
         around = facts.surroundings if self.knows_files else None
         natural = Naturalness(lambda: self.classifier, around, cancelled) if self._spec.token_head else None
-        found = self._examples.settle(statements, findings, cancelled, natural, facts.asserted)
+        found = self._examples.settle(statements, findings, cancelled, natural, facts.around)
         return {at: told for at, told in found.items() if not any(map(partial(_is_silenced, statements[at]), told))}
 
     def _functions(

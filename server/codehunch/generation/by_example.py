@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import attrs
 
 from codehunch.generation.context import FileContext
 from codehunch.generation.filters import placed
 from codehunch.interpreter.agreement import agrees, contradicts
+from codehunch.interpreter.around import NOTHING_AROUND, Around, Modules
 from codehunch.interpreter.program import Program
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.sections import cut_at, section_starts
@@ -41,6 +42,8 @@ class Stated:
     name: str
     parameters: Parameters
     examples: tuple[Example, ...]
+    modules: Modules | None = None
+    """What the file imports of its project."""
 
 
 @attrs.frozen
@@ -54,9 +57,9 @@ class Exemplified:
     """How many there are."""
 
 
-def stated(context: FileContext, request: BodyRequest, asserted: Mapping[str, str] | None = None) -> Stated | None:
+def stated(context: FileContext, request: BodyRequest, around: Around = NOTHING_AROUND) -> Stated | None:
     """The examples of what is asked for; ``None`` where there are none, or the function cannot be called on its own.
-    ``asserted`` is what tests in other files say of functions of this one, by name."""
+    ``around`` is what the project says of the file."""
     function, text = request.function, context.parsed.text
     if request.kind != "docstring" or function is None:
         return None
@@ -65,9 +68,9 @@ def stated(context: FileContext, request: BodyRequest, asserted: Mapping[str, st
     if read is None:
         return None
     name, parameters = read
-    said = request.description, assertions_of(text).get(name, ""), (asserted or {}).get(name, "")
+    said = request.description, assertions_of(text).get(name, ""), around.asserted.get(name, "")
     examples = examples_of("\n".join(said), header)
-    return Stated(name, parameters, examples) if examples else None
+    return Stated(name, parameters, examples, around.modules) if examples else None
 
 
 def fits(context: FileContext, request: BodyRequest, body: str, asked: Stated) -> bool | None:
@@ -75,7 +78,7 @@ def fits(context: FileContext, request: BodyRequest, body: str, asked: Stated) -
     of some, and the others hold."""
     text, span = context.parsed.text, request.replace
     after = text[: span.start] + body + text[span.end :]
-    program = Program([piece for _, piece in cut_at(after, list(section_starts(after)))])
+    program = Program([piece for _, piece in cut_at(after, list(section_starts(after)))], asked.modules)
     told = True
     for example in asked.examples:
         outcome = program.call(asked.name, example.arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import attrs
@@ -43,6 +43,7 @@ from codehunch.inference.causal import Causal
 from codehunch.inference.decoding import Answer, Decoding, TextModel
 from codehunch.inference.errors import Cancelled, InferenceError
 from codehunch.inference.seq2seq import Graphs, Seq2Seq
+from codehunch.interpreter.around import NOTHING_AROUND, Around
 from codehunch.syntax.bodies import BodyRequest
 from codehunch.syntax.functions import find_functions
 from codehunch.syntax.parsing import ParsedSource, parse
@@ -115,7 +116,7 @@ class Generator:
         path: str = "",
         retrieve: Retrieve | None = None,
         weigh: Weigh | None = None,
-        asserted: Mapping[str, str] | None = None,
+        around: Around = NOTHING_AROUND,
     ) -> tuple[Candidate, ...]:
         """Up to ``candidates`` different texts for a request, best first; none where no filter lets one pass.
 
@@ -124,7 +125,7 @@ class Generator:
         The most similar functions, of the file itself and those that ``retrieve`` finds elsewhere, are named in the
         prompt, and they are adapted as candidates of their own; ``weigh`` knows which were welcome before. First of
         these comes what all of them together say is wanted (``generation.consensus``).
-        ``path`` is where the text lies, ``asserted`` what tests in other files say of its functions, by name.
+        ``path`` is where the text lies, ``around`` what the project says of it.
 
         ``deadline`` is in seconds from now. ``least`` drops what is less confident: give ``automatic_threshold`` when
         nobody asked. Raises Cancelled when ``cancelled`` says so between two tokens.
@@ -135,7 +136,7 @@ class Generator:
         near = neighbours(context, request, path, retrieve, weigh)
         # A sibling says more than examples that much else would fit.
         sibling = near[0].likeness if near and near[0].likeness >= ENOUGH else 0.0
-        given = stated(context, request, asserted)
+        given = stated(context, request, around)
         searched = self._by_example(context, request, given, candidates, deadline, cancelled, least)
         fitting = [each for each in searched if each.confidence >= sibling]
         if len(fitting) >= candidates:

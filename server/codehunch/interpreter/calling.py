@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from codehunch.interpreter.running import Frame, Run, give_up
+from codehunch.interpreter.running import Frame, Names, Run, give_up
 
 Body = Callable[[Frame], Any]
 
@@ -51,6 +51,10 @@ class Module:
             give_up(f"`{self.name}.{name}` is not known")
         return self._members[name]
 
+    def has(self, name: str) -> bool:
+        """Whether it is known to have a member of this name."""
+        return name in self._members
+
     def _give_up(self, *_: Any) -> Any:
         give_up(f"`{self.name}` is not known")
 
@@ -58,6 +62,28 @@ class Module:
     __contains__ = __repr__ = __format__ = __index__ = __int__ = __float__ = __neg__ = __getitem__ = _give_up
     __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __or__ = __and__ = _give_up
     __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __ror__ = __rand__ = _give_up
+
+
+class FileModule(Module):
+    """Another file of the project, while a run lasts."""
+
+    __slots__ = ("_names", "_run")
+
+    def __init__(self, name: str, names: Names, run: Run) -> None:
+        super().__init__(name, {})
+        self._names, self._run = names, run
+
+    @property
+    def is_known(self) -> bool:
+        return True
+
+    def member(self, name: str) -> Any:
+        try:
+            return self._run.name(self._names, name)
+        except KeyError:
+            pass
+        within = self._names.submodule(name, self._run)
+        return FileModule(f"{self.name}.{name}", within, self._run) if within is not None else super().member(name)
 
 
 class Signature:
@@ -119,7 +145,7 @@ class Signature:
 class Function:
     """A function of the program, with the names around it."""
 
-    __slots__ = ("body", "defaults", "generates", "outer", "run", "signature")
+    __slots__ = ("body", "defaults", "generates", "names", "outer", "signature")
 
     def __init__(
         self,
@@ -127,17 +153,17 @@ class Function:
         body: Body,
         defaults: Mapping[str, Any],
         outer: Frame | None,
-        run: Run,
+        names: Names,
         generates: bool = False,
     ) -> None:
         self.signature, self.body, self.defaults = signature, body, defaults
-        self.outer, self.run, self.generates = outer, run, generates
+        self.outer, self.names, self.generates = outer, names, generates
 
     def __repr__(self) -> str:
         return give_up("shows a function")
 
     def invoke(self, run: Run, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
-        frame = Frame(run, self.outer, self.signature.bound(run, arguments, words, self.defaults))
+        frame = Frame(run, self.names, self.outer, self.signature.bound(run, arguments, words, self.defaults))
         body = self.body
         if self.generates:
             return _generated(run, frame, body)

@@ -207,7 +207,7 @@ def function_maker(
 
     def make(frame: Frame) -> Function:
         values = {name: value(frame) for name, value in defaults}
-        return Function(signature, body, values, frame if scope is not None else None, frame.run, generates)
+        return Function(signature, body, values, frame if scope is not None else None, frame.names, generates)
 
     return make
 
@@ -254,9 +254,9 @@ def _comprehension(node: Comprehension, scope: Scope | None) -> Thunk:
         return found
 
     if isinstance(node, ast.GeneratorExp):
-        return lambda frame: lazily(Frame(frame.run, frame, {}), 0, first(frame))
+        return lambda frame: lazily(Frame(frame.run, frame.names, frame, {}), 0, first(frame))
     make = {ast.ListComp: list, ast.SetComp: set, ast.DictComp: dict}[type(node)]
-    return lambda frame: make(at_once(Frame(frame.run, frame, {}), 0, first(frame), []))
+    return lambda frame: make(at_once(Frame(frame.run, frame.names, frame, {}), 0, first(frame), []))
 
 
 def _pair(node: ast.DictComp, scope: Scope) -> Thunk:

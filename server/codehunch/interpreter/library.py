@@ -20,39 +20,62 @@ from collections import abc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from codehunch.interpreter.calling import Builtin, Module, call, callback, makes
+from codehunch.interpreter.calling import Builtin, FileModule, Module, call, callback, makes
+from codehunch.interpreter.names import Thunk
 from codehunch.interpreter.operators import BINARY, COMPARISONS
-from codehunch.interpreter.running import MOST_BITS, Run, give_up
+from codehunch.interpreter.running import MOST_BITS, Frame, Run, give_up
 from codehunch.interpreter.text_library import OS_PATH, TEXT_MODULES
 
 
-def imported(node: ast.Import | ast.ImportFrom) -> dict[str, Any]:
-    """The names that an import binds. What is not known is so where it is used: a name stands for nothing until then.
-
-    Raises Undecided for what nobody can know.
-    """
+def imported(node: ast.Import | ast.ImportFrom) -> dict[str, Thunk]:
+    """What the names that an import binds stand for. What is not known is so where it is used: a name stands for
+    nothing until then. All names are bound by ``*``."""
     if isinstance(node, ast.Import):
-        return {
-            alias.asname or alias.name.partition(".")[0]: _module(
-                alias.name if alias.asname else alias.name.partition(".")[0]
-            )
-            for alias in node.names
-        }
-    module = _module(node.module or "") if not node.level else _unknown(node.module or ".")
-    if any(alias.name == "*" for alias in node.names):
-        give_up("imports everything")
-    found = {}
-    for alias in node.names:
-        known = alias.name in _MODULES.get(node.module or "", {}) and not node.level
-        if not known and f"{node.module}.{alias.name}" in _MODULES:
-            found[alias.asname or alias.name] = _module(f"{node.module}.{alias.name}")
-        else:
-            found[alias.asname or alias.name] = module.member(alias.name) if known else _unknown(alias.name)
-    return found
+        named = ((each.asname, each.name) for each in node.names)
+        return {alias or name.partition(".")[0]: _module(name if alias else name.partition(".")[0])
+                for alias, name in named}  # fmt: skip
+    module, level = node.module or "", node.level
+    return {each.asname or each.name: _member(module, level, each.name) for each in node.names}
 
 
-def _module(name: str) -> Module:
-    return Module(name, _MODULES.get(name, {}))
+def is_of_python(name: str, level: int) -> bool:
+    """Whether an import means a module of Python's own."""
+    return not level and (name in _MODULES or name.partition(".")[0] in sys.stdlib_module_names)
+
+
+def everything_of(name: str) -> Mapping[str, Any] | None:
+    """What ``from name import *`` brings; ``None`` where not all of it is known."""
+    known = _MODULES.get(name)
+    if known is None or not is_of_python(name, 0):
+        return None
+    every = getattr(sys.modules.get(name), "__dict__", {})
+    return {each: known.get(each, _unknown(each)) for each in every if not each.startswith("_")}
+
+
+def _module(name: str) -> Thunk:
+    if is_of_python(name, 0):
+        value = Module(name, _MODULES.get(name, {}))
+        return lambda frame: value
+
+    def find(frame: Frame) -> Module:
+        found = frame.names.module(name, 0, frame.run)
+        return FileModule(name, found, frame.run) if found is not None else _unknown(name)
+
+    return find
+
+
+def _member(module: str, level: int, name: str) -> Thunk:
+    if is_of_python(module, level):
+        inner = f"{module}.{name}"
+        known = _MODULES.get(module, {}).get(name)
+        value = known if known is not None else Module(inner, _MODULES.get(inner, {}))
+        return lambda frame: value
+
+    def find(frame: Frame) -> Any:
+        found = frame.names.module(module, level, frame.run)
+        return FileModule(module, found, frame.run).member(name) if found is not None else _unknown(name)
+
+    return find
 
 
 def _unknown(name: str) -> Module:

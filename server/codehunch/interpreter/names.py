@@ -32,7 +32,7 @@ def name_load(name: str, scope: Scope | None) -> Thunk:
 
         def of_the_file(frame: Frame) -> Any:
             try:
-                return _known(frame.run.name(name))
+                return _known(frame.run.name(frame.names, name))
             except KeyError:
                 if name in BUILTINS:
                     return BUILTINS[name]
@@ -51,7 +51,7 @@ def name_load(name: str, scope: Scope | None) -> Thunk:
 
 
 def _known(value: Any) -> Any:
-    if type(value) is Module and not value.is_known:
+    if isinstance(value, Module) and not value.is_known:
         give_up(f"`{value.name}` is not known")
     return value
 

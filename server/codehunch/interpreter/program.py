@@ -19,9 +19,10 @@ from typing import Any
 
 import attrs
 
+from codehunch.interpreter.around import Modules
 from codehunch.interpreter.calling import Function, call
 from codehunch.interpreter.expressions import expression
-from codehunch.interpreter.library import imported
+from codehunch.interpreter.library import everything_of, imported, is_of_python
 from codehunch.interpreter.names import Thunk
 from codehunch.interpreter.running import STEPS, Frame, Run, Undecided, give_up
 from codehunch.interpreter.statements import function
@@ -30,7 +31,11 @@ _LONGEST = 40_000
 """Characters of a statement of the file that is read: a longer one is data."""
 _WORDS = re.compile(r"[^\W\d]\w*")
 _MAIN = re.compile(r"if[ \t]+__name__[ \t]*==")
+_OVERLOAD = re.compile(r"\s*@(?:\w+\.)?overload\b")
 _CHANGEABLE = (list, dict, set, deque)
+_EVERYTHING = "*"
+_MOST_FILES = 40
+"""Files that one run may ask."""
 _DEFINES = re.compile(r"(?m)^(?:async[ \t]+)?(?:def|class)[ \t]+([^\W\d]\w*)")
 
 
@@ -55,18 +60,21 @@ class Outcome:
 class Program:
     """The functions and constants of a file. Raises nothing: what cannot be read is undecided where it is used."""
 
-    def __init__(self, statements: Sequence[str]) -> None:
-        """``statements`` are the texts of the statements outside of everything, in their order."""
-        self._statements = statements
+    def __init__(self, statements: Sequence[str], modules: Modules | None = None) -> None:
+        """``statements`` are the texts of the statements outside of everything, in their order; ``modules`` what they
+        import of the project."""
+        self._statements, self._modules = statements, modules
         self._thunks: dict[str, Thunk | str] = {}
         self._defined: Mapping[str, list[int]] | None = None
         self._touched: frozenset[str] = frozenset()
-        self.looked_up: set[str] = set()
-        """Names that runs of this program, and of those that replace a function of it, have asked for."""
+        self.place = modules.place if modules is not None else ""
+        self.looked_up: set[tuple[str, str]] = set()
+        """Places of files, and names in them, that runs of this program, and of those that replace a function of it,
+        have asked for."""
 
     def replaced(self, name: str, text: str) -> Program:
         """The same with another text for the function of this name."""
-        other = Program(self._statements)
+        other = Program(self._statements, self._modules)
         other.looked_up = self.looked_up
         other._thunks = {own: thunk for own, thunk in self._thunks.items() if own != name}
         other._defined, other._touched = self._definitions(), self._touched
@@ -79,9 +87,14 @@ class Program:
         They are copied: the function may change them. See ``Run`` for ``backwards``.
         """
         run = Run(self, steps, backwards)
-        given = copy.deepcopy(list(arguments))
         try:
-            called = run.name(name)
+            return self._outcome(run, name, copy.deepcopy(list(arguments)), steps)
+        finally:
+            self.looked_up |= run.asked
+
+    def _outcome(self, run: Run, name: str, given: list[Any], steps: int) -> Outcome:
+        try:
+            called = run.name(self, name)
             if not isinstance(called, Function):
                 give_up("is no function")
             count = len(called.signature.positions)
@@ -106,19 +119,21 @@ class Program:
 
     def value(self, name: str, run: Run) -> Any:
         """See ``Names``."""
-        self.looked_up.add(name)
+        run.asked.add((self.place, name))
         if name not in self._thunks:
             places = self._definitions().get(name)
             if not places:
-                raise KeyError(name)
-            if len(places) > 1:
-                self._thunks[name] = f"`{name}` is defined more than once"
+                return self._brought(name, run)
+            # Heads for type checkers come before the function itself.
+            *others, last = (self._statements[each] for each in places)
+            if all(map(_OVERLOAD.match, others)):
+                self._thunks[name] = _thunk_of([last], name)
             else:
-                self._thunks[name] = _thunk_of([self._statements[places[0]]], name)
+                self._thunks[name] = f"`{name}` is defined more than once"
         thunk = self._thunks[name]
         if isinstance(thunk, str):
             give_up(thunk)
-        found = thunk(Frame(run, None, {}))
+        found = thunk(Frame(run, self, None, {}))
         if hasattr(found, "__next__"):
             give_up(f"`{name}` is used up")
         if isinstance(found, _CHANGEABLE):
@@ -127,6 +142,60 @@ class Program:
             run.weigh(found)
             run.held.append((found, _traced(found)))
         return found
+
+    def module(self, name: str, level: int, run: Run) -> Program | None:
+        """See ``Names``."""
+        run.asked.add((self.place, f"{'.' * level} {name}"))
+        if len({place for place, _ in run.asked}) > _MOST_FILES:
+            give_up("reads too many files")
+        return self._as_it_is(self._imported(name, level), run)
+
+    def submodule(self, name: str, run: Run) -> Program | None:
+        """See ``Names``."""
+        return self._as_it_is(self._modules.submodule(name) if self._modules is not None else None, run)
+
+    def _imported(self, name: str, level: int) -> Program | None:
+        return self._modules.imported(name, level) if self._modules is not None else None
+
+    def _as_it_is(self, found: Program | None, run: Run) -> Program | None:
+        """What is edited is not what lies on the disk."""
+        main = run.main
+        return main if found is not None and isinstance(main, Program) and found.place == main.place else found
+
+    def _brought(self, name: str, run: Run) -> Any:
+        """What an import of everything brings. Raises KeyError, Undecided."""
+        for place in reversed(self._definitions().get(_EVERYTHING, ())):
+            for node in _parsed(self._statements[place]):
+                if not isinstance(node, ast.ImportFrom):
+                    give_up("imports everything, perhaps")
+                module, level = node.module or "", node.level
+                if is_of_python(module, level):
+                    known = everything_of(module)
+                    if known is None:
+                        give_up("imports everything")
+                    if name in known:
+                        return known[name]
+                    continue
+                file = self.module(module, level, run)
+                if file is None:
+                    give_up("imports everything")
+                if file.passes_on(name):
+                    try:
+                        return run.name(file, name)
+                    except KeyError:
+                        continue
+        raise KeyError(name)
+
+    def passes_on(self, name: str) -> bool:
+        """Whether an import of everything brings a name of this file, if it has it. Raises Undecided."""
+        places = self._definitions().get("__all__")
+        if not places:
+            return not name.startswith("_")
+        try:
+            (statement,) = (each for place in places for each in _parsed(self._statements[place]))
+            return name in ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+        except (ValueError, TypeError, AttributeError, SyntaxError, MemoryError, RecursionError):
+            return give_up("passes on what it computes")
 
     def _reached(self, touched: set[str], defined: Mapping[str, list[int]]) -> set[str]:
         """Names that may be changed when the file is read: what is called there may change what it names."""
@@ -139,9 +208,18 @@ class Program:
                     found |= named
         return found
 
-    def bound(self, name: str) -> Sequence[str]:
-        """The statements that bind a name of the file, and a mark where others may change its value."""
-        places = self._definitions().get(name, ())
+    def bound(self, place: str, name: str) -> Sequence[str]:
+        """What a name in the file at a place comes from, one of ``looked_up``: the statements that bind it, and a mark
+        where others may change its value. Equal texts, equal values."""
+        if place != self.place:
+            other = self._modules.at(place) if self._modules is not None else None
+            return other.bound(place, name) if other is not None else ["gone"]
+        if " " in name:
+            dots, _, module = name.partition(" ")
+            found = self._imported(module, len(dots))
+            return [found.place] if found is not None else []
+        defined = self._definitions()
+        places = defined.get(name) or defined.get(_EVERYTHING) or []
         return [*(self._statements[each] for each in places), *(["touched"] if name in self._touched else [])]
 
     def _definitions(self) -> Mapping[str, list[int]]:
@@ -212,8 +290,7 @@ def _thunk_of(texts: Iterable[str], name: str) -> Thunk | str:
                 if isinstance(statement, ast.Import | ast.ImportFrom):
                     found = imported(statement)
                     if name in found:
-                        value = found[name]
-                        return lambda frame: value
+                        return found[name]
                 if isinstance(statement, ast.Assign) and any(_is(each, name) for each in statement.targets):
                     return expression(statement.value, None)
                 if isinstance(statement, ast.AnnAssign) and statement.value and _is(statement.target, name):

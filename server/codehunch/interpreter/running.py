@@ -42,20 +42,30 @@ class Names(Protocol):
     def value(self, name: str, run: Run) -> Any:
         """The value of a name of the file. Raises KeyError where the file has none, Undecided where that is open."""
 
+    def module(self, name: str, level: int, run: Run) -> Names | None:
+        """The file that is imported under a name, ``level`` dots before it; ``None`` where that is none of the
+        project. Raises Undecided."""
+
+    def submodule(self, name: str, run: Run) -> Names | None:
+        """A file of the package whose ``__init__`` this is, likewise."""
+
 
 class Run:
     """One call of a function from outside, with everything that it leads to."""
 
-    __slots__ = ("_depth", "_globals", "_names", "backwards", "held", "left", "lines")
+    __slots__ = ("_depth", "_globals", "asked", "backwards", "held", "left", "lines", "main")
 
-    def __init__(self, names: Names, steps: int = STEPS, backwards: bool = False) -> None:
-        """``backwards`` goes through sets the other way round: who depends on their order depends on chance."""
-        self._names, self.left, self.backwards = names, steps, backwards
+    def __init__(self, main: Names, steps: int = STEPS, backwards: bool = False) -> None:
+        """``main`` is the file as it is now, whatever the disk says. ``backwards`` goes through sets the other way
+        round: who depends on their order depends on chance."""
+        self.main, self.left, self.backwards = main, steps, backwards
         self.lines: set[int] = set()
         """Rows, from 1, of the statements that ran."""
         self.held: list[tuple[Any, str]] = []
         """Values of the file that can change, each as it was."""
-        self._globals: dict[str, Any] = {}
+        self.asked: set[tuple[str, str]] = set()
+        """Files, and names of theirs, that bore on it."""
+        self._globals: dict[tuple[Names, str], Any] = {}
         self._depth = 0
 
     def tick(self, steps: int = 1) -> None:
@@ -133,11 +143,12 @@ class Run:
         found = list(itertools.islice(self.items(value), MOST_ITEMS + 1))
         return self.sized(found)  # type: ignore[no-any-return]
 
-    def name(self, name: str) -> Any:
-        """The value of a name of the file. Raises KeyError, Undecided."""
-        if name not in self._globals:
-            self._globals[name] = self._names.value(name, self)
-        return self._globals[name]
+    def name(self, names: Names, name: str) -> Any:
+        """The value of a name of a file. Raises KeyError, Undecided."""
+        key = names, name
+        if key not in self._globals:
+            self._globals[key] = names.value(name, self)
+        return self._globals[key]
 
     def within(self, call: Callable[[], Any]) -> Any:
         """The result of a call one level further down. Raises Undecided."""
@@ -154,9 +165,9 @@ class Run:
 class Frame:
     """The names of one call, or of one comprehension."""
 
-    __slots__ = ("outer", "run", "values", "yielded")
+    __slots__ = ("names", "outer", "run", "values", "yielded")
 
-    def __init__(self, run: Run, outer: Frame | None, values: dict[str, Any]) -> None:
-        self.run, self.outer, self.values = run, outer, values
+    def __init__(self, run: Run, names: Names, outer: Frame | None, values: dict[str, Any]) -> None:
+        self.run, self.names, self.outer, self.values = run, names, outer, values
         self.yielded: list[Any] | None = None
         """What a generator has given so far."""

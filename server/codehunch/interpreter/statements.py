@@ -269,7 +269,7 @@ def _import(node: ast.Import | ast.ImportFrom, scope: Scope) -> Step:
 
     def run(frame: Frame) -> None:
         for store, value in found:
-            store(frame, value)
+            store(frame, value(frame))
 
     return run
 

@@ -22,6 +22,7 @@ from codehunch.defects.findings import Finding
 from codehunch.defects.options import CheckOptions
 from codehunch.defects.spelling import Lexicon
 from codehunch.defects.surroundings import Surroundings, merged, words_of
+from codehunch.interpreter.around import NOTHING_AROUND, Around
 from codehunch.lsp.parcels import Parcel, packed
 from codehunch.syntax.common import common_prefix, common_suffix
 from codehunch.syntax.ignores import Suppressions, find_suppressions
@@ -162,9 +163,9 @@ class IncrementalChecker:
         language: str,
         options: CheckOptions,
         cancelled: IsCancelled,
-        asserted: Mapping[str, str] | None = None,
+        around: Around = NOTHING_AROUND,
     ) -> tuple[Parcel, ...]:
-        """What ``checker`` finds in the whole text, sorted by place, in parcels; for ``asserted`` see its ``check``."""
+        """What ``checker`` finds in the whole text, sorted by place, in parcels; for ``around`` see its ``check``."""
         if language != "python":
             self._known.pop(uri, None)
             found = self._checker.check(SourceText(text), language, options, cancelled, None)
@@ -183,7 +184,7 @@ class IncrementalChecker:
         if silenced.silences("", "", 0):  # Every rule is off: there is nothing to read for.
             return ()
         self._read(known, cancelled)
-        self._settle(known, options, cancelled, FileFacts(silenced, known.surroundings, asserted or {}))
+        self._settle(known, options, cancelled, FileFacts(silenced, known.surroundings, around))
         sections = zip(known.starts, known.sections, strict=True)
         return tuple((at, section.without(silenced)) for at, section in sections if section.shows(silenced))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from codehunch.bundles.store import BundleError, active_bundle, find, open_entry
 from codehunch.feedback import Leanings
 from codehunch.inference.errors import Cancelled
+from codehunch.interpreter.around import NOTHING_AROUND
 from codehunch.lsp.hot_swap import Successor, store_state
 from codehunch.lsp.offering import Sections, parse_known, place_at, place_of, silences_of
 from codehunch.lsp.patches import KnownTexts
@@ -25,7 +26,7 @@ from codehunch.lsp.requests import (
     OffersQuery,
     ServiceOptions,
 )
-from codehunch.project_tests import ProjectTests
+from codehunch.project import Project
 from codehunch.syntax.requests import find_request
 from codehunch.syntax.spans import Span
 from codehunch.syntax.text import SourceText
@@ -64,7 +65,7 @@ class ModelService:
         self._leanings = Leanings()
         self._texts = KnownTexts()
         self._sections = Sections()
-        self._tests = ProjectTests()
+        self._project = Project()
         self._store_state = store_state()
         self._successor = Successor[ModelService](lambda: emit("bundles-changed", None))
 
@@ -82,16 +83,16 @@ class ModelService:
             raise Cancelled
         options = CheckOptions(sensitivity=request.sensitivity, select=request.select, ignore=request.ignore)
         is_file = bool(request.path) and request.language == "python"
-        asserted = self._tests.asserted(Path(request.path)) if is_file else {}
+        around = self._project.around(request.path) if is_file else NOTHING_AROUND
         findings: tuple[Finding, ...] = ()
         parcels: tuple[Parcel, ...] = ()
         if request.uri:
             checker = self._checker(request.language)
-            parcels = checker.check(request.uri, request.text, request.language, options, cancelled, asserted)
+            parcels = checker.check(request.uri, request.text, request.language, options, cancelled, around)
         else:
             source = SourceText(request.text)
             findings = detectors.detector(request.language).check(
-                source, request.language, options, cancelled, asserted=asserted
+                source, request.language, options, cancelled, around=around
             )
         if cancelled():
             raise Cancelled
@@ -138,7 +139,7 @@ class ModelService:
             path=request.path,
             retrieve=self._similar,
             weigh=self._leanings.weight,
-            asserted=self._tests.asserted(Path(request.path)) if request.path else None,
+            around=self._project.around(request.path) if request.path else NOTHING_AROUND,
         )
         if cancelled():
             raise Cancelled

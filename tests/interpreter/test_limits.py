@@ -134,11 +134,11 @@ OUTSIDE = [
     "return locals()",
     "return vars(n)",
     "return dir(n)",
-    "return getattr(n, 'real')",
+    "return getattr(n, '__class__')",
+    "return getattr(getattr, 'compute')",
     "return input()",
     "print(n)",
     "return id(n)",
-    "return hash('x')",
     "return ().__class__",
     "return ().__class__.__bases__[0].__subclasses__()",
     "return n.__class__",
@@ -157,7 +157,9 @@ OUTSIDE = [
     "import random\n    return random.random()",
     "import time\n    return time.time()",
     "global x\n    x = n",
-    "class A: pass",
+    "class A(type): pass\n    return A",
+    "class A(dict): pass\n    return A",
+    "class A(metaclass=M): pass\n    return A",
     "with n: pass",
     "return {1, 2}.pop()",
     "return str({1, 2})",
@@ -289,6 +291,11 @@ def test_the_order_of_a_set_is_no_secret() -> None:
     there = program.call("f", ([3, 1, 2],)).value
     back = program.call("f", ([3, 1, 2],), backwards=True).value
     assert there == back[::-1] == [1, 2, 3]
+
+
+def test_nobody_counts_on_the_hash_of_a_text() -> None:
+    program = Program(["def f(n):\n    return hash(n) % 100_003\n"])
+    assert program.call("f", ("x",)).value != program.call("f", ("x",), backwards=True).value
 
 
 def test_less_effort_ends_sooner() -> None:

@@ -158,6 +158,11 @@ PROGRAMS = [
 
 @pytest.mark.parametrize(("text", "calls"), PROGRAMS, ids=range(len(PROGRAMS)))
 def test_it_does_what_python_does(text: str, calls: list[tuple[Any, ...]]) -> None:
+    does_what_python_does(text, calls)
+
+
+def does_what_python_does(text: str, calls: list[tuple[Any, ...]]) -> None:
+    """Holds the interpreter to what Python gives for ``f`` of a program."""
     program = Program([piece for _, piece in cut_at(text, list(section_starts(text)))])
     for arguments in calls:
         names: dict[str, Any] = {}

@@ -15,7 +15,7 @@ _LARGEST = 10**300
 def agrees(outcome: Outcome, wanted: Any) -> bool:
     """Whether a call gave what an example shows: ``4`` is ``4.0``, a tuple is a list, and a number has the digits that
     are shown."""
-    return outcome.decided and not outcome.error and _alike(outcome.value, wanted)
+    return outcome.decided and not outcome.error and _is_plain(outcome.value) and _alike(outcome.value, wanted)
 
 
 def contradicts(outcome: Outcome, wanted: Any, sure: bool = True) -> bool:

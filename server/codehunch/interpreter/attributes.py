@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from codehunch.interpreter.calling import Builtin, Function, Module, callback
+from codehunch.interpreter.calling import Builtin, Invocable, Module, callback
+from codehunch.interpreter.classes import Class, Instance, Super
 from codehunch.interpreter.patterns import MATCH_METHODS, PATTERN_METHODS, Pattern
-from codehunch.interpreter.running import MOST_ITEMS, Run, give_up
+from codehunch.interpreter.running import MOST_ITEMS, Dispatching, Run, give_up
 
 _LONG_FIELD = re.compile(r"\d{4,}")
 _PLAIN: Mapping[type, str] = {
@@ -58,6 +59,9 @@ def attribute(run: Run, owner: Any, name: str) -> Any:
     """``owner.name``. Raises AttributeError where a value of Python's own has none, Undecided where that is open."""
     if isinstance(owner, Module):
         return owner.member(name)
+    if isinstance(owner, Instance | Class | Super):
+        run.tick()
+        return owner.attribute(name)
     if isinstance(owner, type):
         return _of_a_type(owner, name)
     kind = type(owner)
@@ -76,6 +80,13 @@ def attribute(run: Run, owner: Any, name: str) -> Any:
     if isinstance(owner, DATA) and not hasattr(owner, name):
         raise AttributeError(f"'{kind.__name__}' object has no attribute '{name}'")
     return give_up(f"`.{name}` is not known")
+
+
+def put_attribute(owner: Any, name: str, value: Any) -> None:
+    """``owner.name = value``. Raises AttributeError, Undecided."""
+    if not isinstance(owner, Instance):
+        give_up("changes what is not known here")
+    owner.put(name, value)
 
 
 def _bound(compute: Callable[..., Any], owner: Any, run: Run, *arguments: Any, **words: Any) -> Any:
@@ -98,7 +109,10 @@ def _of_a_type(owner: type, name: str) -> Any:
 
 def item(run: Run, owner: Any, index: Any) -> Any:
     """``owner[index]``."""
-    if isinstance(owner, Function | Builtin | type | Module):
+    if isinstance(owner, Dispatching):
+        run.tick()
+        return owner[index]  # type: ignore[index]
+    if isinstance(owner, Invocable | type | Module | Super):
         give_up("takes an item of what holds none")
     if isinstance(index, slice) and hasattr(owner, "__len__"):
         run.charge(len(owner))
@@ -137,6 +151,8 @@ def _seen(run: Run, value: Any) -> Any:
     while waiting:
         each = waiting.pop()
         count += 1
+        if isinstance(each, Instance) and (each.says("__repr__") or (count == 1 and each.says("__str__"))):
+            continue
         if count > MOST_ITEMS or not isinstance(each, (*DATA, Exception, range)):
             give_up("shows what is not known here")
         if isinstance(each, set | frozenset) and len(each) > 1:

@@ -6,12 +6,22 @@ import builtins
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from codehunch.interpreter.attributes import DATA, formatted, in_order, represented, shown
-from codehunch.interpreter.calling import Builtin, Function, callback, makes
+from codehunch.interpreter.attributes import (
+    DATA,
+    attribute,
+    formatted,
+    in_order,
+    put_attribute,
+    represented,
+    shown,
+)
+from codehunch.interpreter.calling import Builtin, Invocable, Module, callback, makes
+from codehunch.interpreter.classes import Class, Instance, Super, is_a, is_of
 from codehunch.interpreter.operators import power
 from codehunch.interpreter.running import MOST_ITEMS, Run, give_up
 
 _UNSET: Any = object()
+_OTHERWISE = 0x5BD1E995
 
 
 def _str(run: Run, value: Any = "", *more: Any) -> Any:
@@ -55,9 +65,15 @@ def _bytes(run: Run, value: Any = b"", *encoding: Any) -> bytes:
 
 
 def _type(run: Run, value: Any, *parts: Any) -> Any:
-    if parts or isinstance(value, Function | Builtin):
+    if isinstance(value, Instance) and not parts:
+        return value.kind
+    if parts or isinstance(value, Invocable | Module | Super):
         give_up("asks for a type that is not known here")
     return type(value)
+
+
+def _object(run: Run) -> Any:
+    return Instance(Class("object", (), {}), run)
 
 
 def _sum(run: Run, values: Any, start: Any = 0) -> Any:
@@ -113,7 +129,7 @@ def _enumerate(run: Run, values: Any, start: int = 0) -> Iterator[Any]:
 
 
 def _reversed(run: Run, values: Any) -> Iterator[Any]:
-    if isinstance(values, Function | Builtin):
+    if isinstance(values, Invocable):
         give_up("reverses what is not known here")
     found: Iterator[Any] = reversed(values)
     return found
@@ -137,19 +153,48 @@ def _round(run: Run, value: Any, ndigits: Any = None) -> Any:
 
 
 def _isinstance(run: Run, value: Any, kinds: Any) -> bool:
-    if isinstance(value, Function | Builtin):
+    if isinstance(value, Invocable) and not isinstance(value, Instance):
         give_up("asks for the type of a function")
-    return isinstance(value, kinds)
+    return is_of(value, kinds)
+
+
+def _hash(run: Run, value: Any) -> int:
+    """Of texts it is another in each process: backwards it differs too, so that nobody counts on it."""
+    run.shallow(value)
+    return hash(value) ^ (_OTHERWISE if run.backwards else 0)
 
 
 def _hasattr(run: Run, value: Any, name: str) -> bool:
-    if not isinstance(value, DATA):
+    if not isinstance(value, (*DATA, Instance)) or name.startswith("__"):
         give_up("asks what has an attribute that is not known here")
-    return hasattr(value, name)
+    if not isinstance(value, Instance):
+        return hasattr(value, name)
+    try:
+        value.attribute(name)
+    except AttributeError:
+        return False
+    return True
+
+
+def _getattr(run: Run, value: Any, name: Any, default: Any = _UNSET) -> Any:
+    if not isinstance(name, str) or name.startswith("__"):
+        give_up("asks for an attribute that is not known here")
+    try:
+        return attribute(run, value, name)
+    except AttributeError:
+        if default is _UNSET:
+            raise
+        return default
+
+
+def _setattr(run: Run, value: Any, name: Any, new: Any) -> None:
+    put_attribute(value, name if isinstance(name, str) else give_up("sets what is no name"), new)
 
 
 def _callable(run: Run, value: Any) -> bool:
-    return isinstance(value, Function | Builtin | type)
+    if isinstance(value, Instance):
+        return value.says("__call__")
+    return isinstance(value, Invocable | type)
 
 
 def _print(run: Run, *values: Any, **words: Any) -> None:
@@ -168,7 +213,11 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "callable": _callable,
     "enumerate": _enumerate,
     "filter": _filter,
+    "getattr": _getattr,
     "hasattr": _hasattr,
+    "hash": _hash,
+    "issubclass": lambda run, kind, kinds: is_a(kind, kinds),
+    "setattr": _setattr,
     "format": lambda run, value, spec="": formatted(run, value, spec),
     "isinstance": _isinstance,
     "iter": _iter,
@@ -195,6 +244,7 @@ _TYPES: Mapping[type, Callable[..., Any]] = {
     int: _int,
     list: _list,
     range: lambda run, *bounds: range(*bounds),
+    object: _object,
     set: _set,
     str: _str,
     tuple: _tuple,

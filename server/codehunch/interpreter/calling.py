@@ -8,9 +8,24 @@ from typing import Any
 from codehunch.interpreter.running import Frame, Names, Run, give_up
 
 Body = Callable[[Frame], Any]
+OWN_CLASS = "__class__"
+"""The name under which a method finds its class."""
 
 
-class Builtin:
+class Invocable:
+    """What can be called."""
+
+    __slots__ = ()
+
+    def invoke(self, run: Run, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
+        """What a call gives. Raises what the program raises, and Undecided."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return give_up("shows a function")
+
+
+class Builtin(Invocable):
     """A function of Python's own, or of its library, that is safe to call: it pays for what it does."""
 
     __slots__ = ("compute", "name")
@@ -18,9 +33,6 @@ class Builtin:
     def __init__(self, name: str, compute: Callable[..., Any]) -> None:
         """``compute`` takes the run before the arguments."""
         self.name, self.compute = name, compute
-
-    def __repr__(self) -> str:
-        return give_up("shows a function")
 
     def invoke(self, run: Run, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
         run.tick()
@@ -30,6 +42,16 @@ class Builtin:
             return self.compute(run, *arguments, **words)
         except TypeError:  # Python may know the word, or give it another name.
             return give_up(f"`{self.name}` is called with a word")
+
+
+class Computed(Builtin):
+    """One that takes words as a function of the program does: what it raises is the program's error."""
+
+    __slots__ = ()
+
+    def invoke(self, run: Run, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
+        run.tick()
+        return self.compute(run, *arguments, **words)
 
 
 class Module:
@@ -142,10 +164,10 @@ class Signature:
         return values
 
 
-class Function:
+class Function(Invocable):
     """A function of the program, with the names around it."""
 
-    __slots__ = ("body", "defaults", "generates", "names", "outer", "signature")
+    __slots__ = ("body", "defaults", "generates", "names", "outer", "owner", "shape", "signature")
 
     def __init__(
         self,
@@ -158,12 +180,15 @@ class Function:
     ) -> None:
         self.signature, self.body, self.defaults = signature, body, defaults
         self.outer, self.names, self.generates = outer, names, generates
-
-    def __repr__(self) -> str:
-        return give_up("shows a function")
+        self.owner: Any = None
+        """The class whose method it is."""
+        self.shape = signature
+        """How it is called by who does not know that it is decorated."""
 
     def invoke(self, run: Run, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
         frame = Frame(run, self.names, self.outer, self.signature.bound(run, arguments, words, self.defaults))
+        if self.owner is not None:
+            frame.values[OWN_CLASS] = self.owner
         body = self.body
         if self.generates:
             return _generated(run, frame, body)
@@ -186,11 +211,14 @@ def _generated(run: Run, frame: Frame, body: Body) -> Any:
 
 def call(run: Run, callee: Any, arguments: Sequence[Any] = (), words: Mapping[str, Any] | None = None) -> Any:
     """The result of a call. Raises what the program raises, TypeError where that cannot be called, and Undecided."""
-    if isinstance(callee, Function | Builtin):
+    if isinstance(callee, Invocable):
         return callee.invoke(run, arguments, words or {})
     made = _MAKERS.get(callee) if isinstance(callee, type) else None
     if made is not None:
         return made.invoke(run, arguments, words or {})
+    if isinstance(callee, type) and issubclass(callee, Exception) and callee.__module__ == __name__:
+        run.tick()
+        return callee(*arguments)
     if isinstance(callee, type | Module) or callable(callee):
         give_up(f"calls `{getattr(callee, 'name', type(callee).__name__)}`")
     raise TypeError(f"'{type(callee).__name__}' object is not callable")
@@ -199,6 +227,11 @@ def call(run: Run, callee: Any, arguments: Sequence[Any] = (), words: Mapping[st
 def callback(run: Run, callee: Any) -> Callable[..., Any]:
     """What Python itself can call where the program passes a function on."""
     return lambda *arguments: call(run, callee, arguments)
+
+
+def error_class(name: str, base: type[Exception]) -> type[Exception]:
+    """An error of the program's own, which does no more than to have a name."""
+    return type(name, (base,), {"__module__": __name__})
 
 
 _MAKERS: dict[type, Builtin] = {}

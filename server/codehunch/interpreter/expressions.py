@@ -7,11 +7,12 @@ import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from codehunch.interpreter.attributes import attribute, formatted, item
-from codehunch.interpreter.calling import Function, Signature, call
+from codehunch.interpreter.attributes import attribute, formatted, item, put_attribute
+from codehunch.interpreter.calling import OWN_CLASS, Function, Signature, call
+from codehunch.interpreter.classes import Super
 from codehunch.interpreter.names import Store, Thunk, name_load, name_store
 from codehunch.interpreter.operators import BINARY, COMPARISONS, UNARY
-from codehunch.interpreter.running import Frame, give_up
+from codehunch.interpreter.running import Dispatching, Frame, give_up
 from codehunch.interpreter.scopes import Comprehension, Scope, comprehension_scope, scope_of
 
 
@@ -145,8 +146,10 @@ def _mapping(frame: Frame, value: Any) -> Mapping[str, Any]:
 
 
 def _call(node: ast.Call, scope: Scope | None) -> Thunk:
-    if isinstance(node.func, ast.Name) and node.func.id in ("locals", "globals", "super", "eval", "exec"):
+    if isinstance(node.func, ast.Name) and node.func.id in ("locals", "globals", "eval", "exec"):
         give_up(f"calls `{node.func.id}`")
+    if isinstance(node.func, ast.Name) and node.func.id == "super":
+        return _super(node, scope)
     callee, gathered = expression(node.func, scope), _gathered(node.args, scope)
     words = [(each.arg, expression(each.value, scope)) for each in node.keywords]
     if not words:
@@ -165,6 +168,21 @@ def _call(node: ast.Call, scope: Scope | None) -> Thunk:
         return call(frame.run, called, arguments, given)
 
     return run
+
+
+def _super(node: ast.Call, scope: Scope | None) -> Thunk:
+    if node.keywords or len(node.args) not in (0, 2):
+        give_up("calls `super` with something else")
+    within = scope
+    while within is not None and within.comprehends:
+        within = within.outer
+    if node.args:
+        kind, owner = (expression(each, scope) for each in node.args)
+    elif within is None or within.first is None or OWN_CLASS not in within.names:
+        give_up("calls `super` outside of a method")
+    else:
+        kind, owner = name_load(OWN_CLASS, scope), name_load(within.first, scope)
+    return lambda frame: Super(kind(frame), owner(frame))
 
 
 def _attribute(node: ast.Attribute, scope: Scope | None) -> Thunk:
@@ -315,6 +333,9 @@ def target(node: ast.expr, scope: Scope | None) -> Store:
         return lambda frame, value: put(frame, owner(frame), index(frame), value)
     if isinstance(node, ast.Tuple | ast.List):
         return _unpacked(node.elts, scope)
+    if isinstance(node, ast.Attribute):
+        held, name = expression(node.value, scope), node.attr
+        return lambda frame, value: put_attribute(held(frame), name, value)
     return give_up("changes what is not known here")
 
 
@@ -322,7 +343,7 @@ def put(frame: Frame, owner: Any, index: Any, value: Any) -> None:
     """``owner[index] = value``."""
     if isinstance(index, slice):
         value = frame.run.listed(value)
-        frame.run.charge(len(owner))
+        frame.run.charge(len(owner) if not isinstance(owner, Dispatching) else 1)
     frame.run.shallow(index)
     frame.run.shallow(value)
     operator.setitem(owner, index, value)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from codehunch.interpreter.calling import Builtin, FileModule, Module, call, callback, makes
+from codehunch.interpreter.class_statements import field
 from codehunch.interpreter.names import Thunk
 from codehunch.interpreter.operators import BINARY, COMPARISONS
 from codehunch.interpreter.running import MOST_BITS, Frame, Run, give_up
@@ -310,6 +311,7 @@ _MODULES: Mapping[str, Mapping[str, Any]] = {
     "functools": {
         "reduce": Builtin("reduce", _reduce),
         "partial": Builtin("partial", _partial),
+        "wraps": Builtin("wraps", lambda run, *function, **words: Builtin("wraps", lambda run, wrapper: wrapper)),
         "cmp_to_key": Builtin("cmp_to_key", _compared_by),
     },
     "collections": {
@@ -320,6 +322,7 @@ _MODULES: Mapping[str, Mapping[str, Any]] = {
         "abc": Module("collections.abc", _ABSTRACT),
     },
     "collections.abc": _ABSTRACT,
+    "dataclasses": {"field": Builtin("field", field)},
     "sys": {"maxsize": sys.maxsize},
     "typing": {"cast": Builtin("cast", lambda run, kind, value: value)},
     "numbers": {name: getattr(numbers, name) for name in ("Number", "Integral", "Real", "Complex", "Rational")},

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from codehunch.interpreter.running import MOST_BITS, MOST_ITEMS, Run, give_up
+from codehunch.interpreter.running import MOST_BITS, MOST_ITEMS, Dispatching, Run, give_up
 
 _LONG_FIELD = re.compile(r"\d{4,}|\*")
 """In a format: a width that nobody means."""
@@ -92,6 +92,9 @@ BINARY: Mapping[type[ast.operator], Operator] = {
 
 
 def _added_in_place(run: Run, left: Any, right: Any) -> Any:
+    if isinstance(left, Dispatching):
+        left += right
+        return left
     if isinstance(left, list):
         left += run.listed(right)
         return run.sized(left)
@@ -99,6 +102,9 @@ def _added_in_place(run: Run, left: Any, right: Any) -> Any:
 
 
 def _repeated_in_place(run: Run, left: Any, right: Any) -> Any:
+    if isinstance(left, Dispatching):
+        left *= right
+        return left
     found = _times(run, left, right)
     if isinstance(left, list):
         left[:] = found
@@ -110,6 +116,8 @@ def _in_place(compute: Callable[[Any, Any], Any], plain: Operator) -> Operator:
     """For sets and counters, which change themselves."""
 
     def run(run: Run, left: Any, right: Any) -> Any:
+        if isinstance(left, Dispatching):
+            return compute(left, right)
         if isinstance(left, set | dict):
             run.sized(right)
             return run.sized(compute(left, right))
@@ -126,6 +134,10 @@ IN_PLACE: Mapping[type[ast.operator], Operator] = {
     ast.BitAnd: _in_place(operator.iand, BINARY[ast.BitAnd]),
     ast.BitOr: _in_place(operator.ior, BINARY[ast.BitOr]),
     ast.BitXor: _in_place(operator.ixor, BINARY[ast.BitXor]),
+    ast.Div: _in_place(operator.itruediv, BINARY[ast.Div]),
+    ast.FloorDiv: _in_place(operator.ifloordiv, BINARY[ast.FloorDiv]),
+    ast.Mod: _in_place(operator.imod, BINARY[ast.Mod]),
+    ast.Pow: _in_place(operator.ipow, BINARY[ast.Pow]),
 }
 """``+=`` and its like."""
 
@@ -153,7 +165,7 @@ def _contains(run: Run, item: Any, holder: Any) -> bool:
         run.charge(len(holder))
         if not isinstance(holder, str):
             run.weigh(holder)
-    elif not isinstance(holder, dict | set | frozenset | range):
+    elif not isinstance(holder, dict | set | frozenset | range | Dispatching):
         return any(each is item or each == item for each in run.items(holder))
     return item in holder
 

@@ -14,26 +14,29 @@ import re
 import warnings
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import attrs
 
 from codehunch.interpreter.around import Modules
 from codehunch.interpreter.calling import Function, call
+from codehunch.interpreter.classes import Class, Instance
 from codehunch.interpreter.expressions import expression
 from codehunch.interpreter.library import everything_of, imported, is_of_python
 from codehunch.interpreter.names import Thunk
-from codehunch.interpreter.running import STEPS, Frame, Run, Undecided, give_up
-from codehunch.interpreter.statements import function
+from codehunch.interpreter.running import STEPS, Dispatching, Frame, Run, Undecided, give_up
+from codehunch.interpreter.statements import class_made, function
 
 _LONGEST = 40_000
 """Characters of a statement of the file that is read: a longer one is data."""
 _WORDS = re.compile(r"[^\W\d]\w*")
 _MAIN = re.compile(r"if[ \t]+__name__[ \t]*==")
 _OVERLOAD = re.compile(r"\s*@(?:\w+\.)?overload\b")
-_CHANGEABLE = (list, dict, set, deque)
+_CHANGEABLE = (list, dict, set, deque, Class, Instance)
 _EVERYTHING = "*"
+_DEEPEST = 50
+"""Values within values that are looked into."""
 _MOST_FILES = 40
 """Files that one run may ask."""
 _DEFINES = re.compile(r"(?m)^(?:async[ \t]+)?(?:def|class)[ \t]+([^\W\d]\w*)")
@@ -97,10 +100,10 @@ class Program:
             called = run.name(self, name)
             if not isinstance(called, Function):
                 give_up("is no function")
-            count = len(called.signature.positions)
-            if len(given) != count + len(called.signature.only_names):
+            count = len(called.shape.positions)
+            if len(given) != count + len(called.shape.only_names):
                 give_up("takes other arguments")
-            words = dict(zip(called.signature.only_names, given[count:], strict=True))
+            words = dict(zip(called.shape.only_names, given[count:], strict=True))
             value = call(run, called, given[:count], words)
             run.weigh(value)
             if any(_traced(each) != before for each, before in run.held):
@@ -134,7 +137,7 @@ class Program:
         if isinstance(thunk, str):
             give_up(thunk)
         found = thunk(Frame(run, self, None, {}))
-        if hasattr(found, "__next__"):
+        if hasattr(found, "__next__") and not isinstance(found, Dispatching):
             give_up(f"`{name}` is used up")
         if isinstance(found, _CHANGEABLE):
             if name in self._touched:
@@ -241,15 +244,22 @@ def defined_name(text: str) -> str | None:
     return definition[1] if definition is not None else None
 
 
-def _traced(value: Any) -> str:
+def _traced(value: Any, within: tuple[int, ...] = ()) -> str:
     """A value as a text that tells whether it has changed."""
+    if isinstance(value, bool | int | float | str | bytes | None):
+        return repr(value)
+    if id(value) in within or len(within) > _DEEPEST:
+        return str(id(value))
+    trace = partial(_traced, within=(*within, id(value)))
     if isinstance(value, dict):
-        return f"{{{','.join(f'{_traced(key)}:{_traced(each)}' for key, each in value.items())}}}"
+        return f"{{{','.join(f'{trace(key)}:{trace(each)}' for key, each in value.items())}}}"
     if isinstance(value, list | tuple | deque):
-        return f"[{','.join(map(_traced, value))}]"
+        return f"[{','.join(map(trace, value))}]"
     if isinstance(value, set | frozenset):
-        return f"<{','.join(sorted(map(_traced, value)))}>"
-    return repr(value) if isinstance(value, bool | int | float | str | bytes | None) else str(id(value))
+        return f"<{','.join(sorted(map(trace, value)))}>"
+    if isinstance(value, Instance):
+        return f"{trace(value.kind)}({trace(value.values)})"
+    return trace(value.members) if isinstance(value, Class) else str(id(value))
 
 
 @lru_cache(4096)
@@ -287,6 +297,8 @@ def _thunk_of(texts: Iterable[str], name: str) -> Thunk | str:
             for statement in _parsed(text):
                 if isinstance(statement, ast.FunctionDef) and statement.name == name:
                     return function(statement, None)
+                if isinstance(statement, ast.ClassDef) and statement.name == name:
+                    return class_made(statement, None)
                 if isinstance(statement, ast.Import | ast.ImportFrom):
                     found = imported(statement)
                     if name in found:

@@ -36,6 +36,12 @@ def give_up(reason: str) -> NoReturn:
     raise Undecided(reason)
 
 
+class Dispatching:
+    """A value whose operators are the program's own."""
+
+    __slots__ = ()
+
+
 class Names(Protocol):
     """What the file around a function defines."""
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from codehunch.interpreter.calling import OWN_CLASS
 from codehunch.interpreter.running import give_up
 
 FunctionNode = ast.FunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)
-_OPENS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, Comprehension)
+OPENS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, Comprehension)
 
 
 class Scope:
     """The names of a function or comprehension, and what is around it."""
 
-    def __init__(self, names: frozenset[str], outer: Scope | None, comprehends: bool = False) -> None:
+    def __init__(
+        self, names: frozenset[str], outer: Scope | None, comprehends: bool = False, first: str | None = None
+    ) -> None:
         self.names, self.outer, self.comprehends = names, outer, comprehends
+        self.first = first
+        """The first parameter of a function."""
 
     def hops(self, name: str) -> int | None:
         """How many frames further out a name lives; ``None`` where it is none of a function."""
@@ -45,7 +50,14 @@ def scope_of(node: FunctionNode, outer: Scope | None) -> Scope:
             names.add(each.name)
         elif isinstance(each, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name.partition(".")[0] for alias in each.names)
-    return Scope(frozenset(names - elsewhere), outer)
+    listed = parameters_of(node.args)
+    return Scope(frozenset(names - elsewhere), outer, first=listed[0].arg if listed else None)
+
+
+def method_scope_of(node: FunctionNode, outer: Scope | None) -> Scope:
+    """The same for a method, which knows its class."""
+    own = scope_of(node, outer)
+    return Scope(own.names | {OWN_CLASS}, outer, first=own.first)
 
 
 def comprehension_scope(node: Comprehension, outer: Scope) -> Scope:
@@ -79,7 +91,7 @@ def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        if not isinstance(node, _OPENS):
+        if not isinstance(node, OPENS):
             waiting.extend(ast.iter_child_nodes(node))
         elif isinstance(node, Comprehension):
             waiting.append(node.generators[0].iter)

@@ -6,13 +6,16 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from codehunch.interpreter.attributes import item
+from codehunch.interpreter.attributes import attribute, item, put_attribute
+from codehunch.interpreter.calling import Function, call
+from codehunch.interpreter.class_statements import class_of, named
+from codehunch.interpreter.classes import Instance
 from codehunch.interpreter.expressions import expression, function_maker, put, target
 from codehunch.interpreter.library import imported
 from codehunch.interpreter.names import Thunk, name_store
 from codehunch.interpreter.operators import IN_PLACE
 from codehunch.interpreter.running import Frame, Undecided, give_up
-from codehunch.interpreter.scopes import Scope, scope_of, yields
+from codehunch.interpreter.scopes import Scope, method_scope_of, scope_of, yields
 
 Step = Callable[[Frame], Any]
 """Gives ``None`` where the block goes on, else a ``Returned`` or how the loop goes on."""
@@ -33,12 +36,30 @@ _DECORATORS_THAT_KEEP_RESULTS = {"cache", "lru_cache"}
 
 def function(node: ast.FunctionDef, scope: Scope | None) -> Thunk:
     """Gives the function that a ``def`` defines. Raises Undecided for what is not known here."""
-    for decorator in node.decorator_list:
-        named = decorator.func if isinstance(decorator, ast.Call) else decorator
-        name = named.attr if isinstance(named, ast.Attribute) else named.id if isinstance(named, ast.Name) else ""
-        if name not in _DECORATORS_THAT_KEEP_RESULTS:
-            give_up("is decorated")
-    own = scope_of(node, scope)
+    made = _bare(node, scope_of(node, scope), scope)
+    decorators = [
+        expression(each, scope) for each in node.decorator_list if named(each) not in _DECORATORS_THAT_KEEP_RESULTS
+    ]
+    if not decorators:
+        return made
+
+    def decorate(frame: Frame) -> Any:
+        found = bare = made(frame)
+        for decorator in reversed([each(frame) for each in decorators]):
+            found = call(frame.run, decorator, (found,))
+        if isinstance(found, Function):
+            found.shape = bare.shape
+        return found
+
+    return decorate
+
+
+def _method(node: ast.FunctionDef, scope: Scope | None) -> Thunk:
+    """The same without what decorates it, for a class."""
+    return _bare(node, method_scope_of(node, scope), scope)
+
+
+def _bare(node: ast.FunctionDef, own: Scope, scope: Scope | None) -> Thunk:
     steps = block(node.body, own)
 
     def body(frame: Frame) -> Any:
@@ -46,6 +67,11 @@ def function(node: ast.FunctionDef, scope: Scope | None) -> Thunk:
         return ended.value if type(ended) is Returned else None
 
     return function_maker(node.args, node.name, body, scope, yields(node))
+
+
+def class_made(node: ast.ClassDef, scope: Scope | None) -> Thunk:
+    """Gives the class that a ``class`` statement defines. Raises Undecided for what is not known here."""
+    return class_of(node, scope, _method)
 
 
 def block(nodes: Sequence[ast.stmt], scope: Scope) -> Step:
@@ -117,6 +143,14 @@ def _augmented(node: ast.AugAssign, scope: Scope) -> Step:
         load = expression(ast.Name(node.target.id, ast.Load()), scope)
         store = name_store(node.target.id, scope)
         return lambda frame: store(frame, compute(frame.run, load(frame), value(frame)))
+    if isinstance(node.target, ast.Attribute):
+        held, name, keep = expression(node.target.value, scope), node.target.attr, put_attribute
+
+        def change(frame: Frame) -> None:
+            owner = held(frame)
+            keep(owner, name, compute(frame.run, attribute(frame.run, owner, name), value(frame)))
+
+        return change
     if not isinstance(node.target, ast.Subscript):
         give_up("changes what is not known here")
     owner, index = expression(node.target.value, scope), expression(node.target.slice, scope)
@@ -206,7 +240,7 @@ def _try(node: ast.Try, scope: Scope) -> Step:
             give_up("needs more than a run may use")
         except Exception as error:
             for kind, name, store, handler in handlers:
-                if kind is None or isinstance(error, kind(frame)):
+                if kind is None or isinstance(error, _errors(kind(frame))):
                     if store is None or name is None:
                         return handler(frame)
                     store(frame, error)
@@ -229,6 +263,44 @@ def _try(node: ast.Try, scope: Scope) -> Step:
         return after if after is not None else ended
 
     return run
+
+
+def _errors(kinds: Any) -> Any:
+    """What a handler names. Raises Undecided where that is no error of Python's own kind."""
+    listed = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not all(isinstance(each, type) for each in listed):
+        give_up("handles what is not known here")
+    return kinds
+
+
+def _with(node: ast.With, scope: Scope) -> Step:
+    (only, *more) = node.items
+    inner = [ast.With(more, node.body)] if more else node.body
+    context, body = expression(only.context_expr, scope), block(list(map(_placed(node), inner)), scope)
+    store = target(only.optional_vars, scope) if only.optional_vars is not None else None
+
+    def run(frame: Frame) -> Any:
+        held = context(frame)
+        if not isinstance(held, Instance):
+            give_up("enters what is not known here")
+        entered = held.speak("__enter__")
+        if store is not None:
+            store(frame, entered)
+        try:
+            ended = body(frame)
+        except Exception as error:
+            if held.speak("__exit__", type(error), error, None):
+                return None
+            raise
+        held.speak("__exit__", None, None, None)
+        return ended
+
+    return run
+
+
+def _placed(around: ast.stmt) -> Callable[[ast.stmt], ast.stmt]:
+    """Puts a statement that nobody wrote where another one stands."""
+    return lambda node: node if hasattr(node, "lineno") else ast.copy_location(node, around)
 
 
 def _assert(node: ast.Assert, scope: Scope) -> Step:
@@ -259,8 +331,9 @@ def _delete(node: ast.Delete, scope: Scope) -> Step:
     return run
 
 
-def _define(node: ast.FunctionDef, scope: Scope) -> Step:
-    made, store = function(node, scope), name_store(node.name, scope)
+def _define(node: ast.FunctionDef | ast.ClassDef, scope: Scope) -> Step:
+    made = class_made(node, scope) if isinstance(node, ast.ClassDef) else function(node, scope)
+    store = name_store(node.name, scope)
     return lambda frame: store(frame, made(frame))
 
 
@@ -292,6 +365,8 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Any, Scope], Step]] = {
     ast.Assert: _assert,
     ast.Delete: _delete,
     ast.FunctionDef: _define,
+    ast.ClassDef: _define,
+    ast.With: _with,
     ast.Import: _import,
     ast.ImportFrom: _import,
 }

@@ -224,11 +224,27 @@ def test_a_small_stack_is_enough() -> None:
 
 
 def test_what_is_called_when_the_file_is_read_may_change_it() -> None:
-    texts = ["K = [1]\n", "def g(x):\n    h(x)\n", "def h(x):\n    K.append(x)\n", "def f(n):\n    return K\n"]
+    texts = ["K = [1]\n", "def g(x):\n    h(x)\n", "def h(x):\n    push(K, x)\n", "def f(n):\n    return K\n"]
     assert Program(texts).call("f", (1,)).value == [1]
     assert Program([*texts, "if __name__ == '__main__':\n    g(1)\n"]).call("f", (1,)).value == [1]
     assert Program([*texts, "g(1)\n"]).call("f", (1,)).undecided
     assert Program([*texts, "for x in range(3):\n    g(x)\n"]).call("f", (1,)).undecided
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "def h(x):\n    K.append(x)\n",
+        "def h(x):\n    K[0] = x\n",
+        "def h(x):\n    global K\n    K += [x]\n",
+        "class C:\n    def h(self):\n        K.clear()\n",
+        "def h(x, into=K):\n    into.append(x)\n",
+    ],
+)
+def test_what_others_may_call_to_change_a_value_leaves_it_open(change: str) -> None:
+    texts = ["K = [1]\n", "def f(n):\n    return K\n"]
+    assert Program(texts).call("f", (1,)).decided
+    assert Program([*texts, change]).call("f", (1,)).undecided
 
 
 @pytest.mark.parametrize("statement", ["K.append(1)\n", "K[0] = 2\n", "for K in []: pass\n", "use(K)\n", "K = [2]\n"])

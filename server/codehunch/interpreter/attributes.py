@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from codehunch.interpreter.calling import Builtin, Invocable, Module, callback
-from codehunch.interpreter.classes import Class, Instance, Super
+from codehunch.interpreter.calling import Builtin, Function, Invocable, Module, Raised, call, callback
+from codehunch.interpreter.classes import Class, Instance, Property, Super, of_an_error, put_at_an_error
 from codehunch.interpreter.patterns import MATCH_METHODS, PATTERN_METHODS, Pattern
 from codehunch.interpreter.running import MOST_ITEMS, Dispatching, Run, give_up
 
@@ -59,12 +59,19 @@ def attribute(run: Run, owner: Any, name: str) -> Any:
     """``owner.name``. Raises AttributeError where a value of Python's own has none, Undecided where that is open."""
     if isinstance(owner, Module):
         return owner.member(name)
-    if isinstance(owner, Instance | Class | Super):
+    if isinstance(owner, Instance | Class | Super | Property):
         run.tick()
-        return owner.attribute(name)
+        found = owner.attribute(name)
+        if isinstance(found, Module) and not found.is_known:
+            give_up(f"`{found.name}` is not known")
+        return found
     if isinstance(owner, type):
         return _of_a_type(owner, name)
+    if isinstance(owner, Function):
+        return _of_a_function(owner, name)
     kind = type(owner)
+    if isinstance(owner, Raised):
+        return of_an_error(run, owner, name)
     if isinstance(owner, Exception) and name == "args":
         return owner.args
     if kind is Pattern and name in PATTERN_METHODS:
@@ -82,8 +89,24 @@ def attribute(run: Run, owner: Any, name: str) -> Any:
     return give_up(f"`.{name}` is not known")
 
 
+def _of_a_function(owner: Function, name: str) -> Any:
+    if name in owner.values:
+        return owner.values[name]
+    if name in ("__name__", "__qualname__"):
+        return owner.shape.name
+    if name.startswith("__"):
+        give_up(f"`.{name}` is not known")
+    raise AttributeError(f"'function' object has no attribute '{name}'")
+
+
 def put_attribute(owner: Any, name: str, value: Any) -> None:
     """``owner.name = value``. Raises AttributeError, Undecided."""
+    if isinstance(owner, Raised):
+        put_at_an_error(owner, name, value)
+        return
+    if isinstance(owner, Function):
+        owner.values[name] = value
+        return
     if not isinstance(owner, Instance):
         give_up("changes what is not known here")
     owner.put(name, value)
@@ -137,6 +160,8 @@ def formatted(run: Run, value: Any, spec: str = "", conversion: int = -1) -> str
 
 def shown(run: Run, value: Any) -> str:
     """``str(value)``."""
+    if isinstance(value, Raised) and value.kind.find("__str__", None) is not None:
+        return str(call(run, of_an_error(run, value, "__str__")))
     return str(run.sized(str(_seen(run, value))))
 
 
@@ -153,6 +178,8 @@ def _seen(run: Run, value: Any) -> Any:
         count += 1
         if isinstance(each, Instance) and (each.says("__repr__") or (count == 1 and each.says("__str__"))):
             continue
+        if isinstance(each, Raised) and each.kind.find("__str__", each.kind.find("__repr__", None)) is not None:
+            give_up("shows an error that shows itself otherwise")
         if count > MOST_ITEMS or not isinstance(each, (*DATA, Exception, range)):
             give_up("shows what is not known here")
         if isinstance(each, set | frozenset) and len(each) > 1:

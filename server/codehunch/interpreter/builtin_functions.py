@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,8 +16,8 @@ from codehunch.interpreter.attributes import (
     represented,
     shown,
 )
-from codehunch.interpreter.calling import Builtin, Invocable, Module, callback, makes
-from codehunch.interpreter.classes import Class, Instance, Super, is_a, is_of
+from codehunch.interpreter.calling import Builtin, Function, Invocable, Module, Raised, callback, makes
+from codehunch.interpreter.classes import Class, ClassMethod, Instance, Property, StaticMethod, Super, has, is_a, is_of
 from codehunch.interpreter.operators import power
 from codehunch.interpreter.running import MOST_ITEMS, Run, give_up
 
@@ -154,8 +155,16 @@ def _round(run: Run, value: Any, ndigits: Any = None) -> Any:
 
 def _isinstance(run: Run, value: Any, kinds: Any) -> bool:
     if isinstance(value, Invocable) and not isinstance(value, Instance):
-        give_up("asks for the type of a function")
+        return _is_a_function_of(value, kinds)
     return is_of(value, kinds)
+
+
+def _is_a_function_of(value: Invocable, kinds: Any) -> bool:
+    """Whether what can be called is of a kind: it is of no kind of data, nor of a class of the program."""
+    every = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not all(isinstance(each, Class) or each in DATA for each in every):
+        give_up("asks for the type of a function")
+    return False
 
 
 def _hash(run: Run, value: Any) -> int:
@@ -164,16 +173,20 @@ def _hash(run: Run, value: Any) -> int:
     return hash(value) ^ (_OTHERWISE if run.backwards else 0)
 
 
-def _hasattr(run: Run, value: Any, name: str) -> bool:
-    if not isinstance(value, (*DATA, Instance)) or name.startswith("__"):
+def _hasattr(run: Run, value: Any, name: Any) -> bool:
+    if isinstance(value, Instance) and isinstance(name, str):
+        return has(value, name)
+    if isinstance(value, Function | Raised) and not name.startswith("__"):
+        try:
+            attribute(run, value, name)
+        except AttributeError:
+            return False
+        return True
+    if isinstance(value, Invocable) and name == "__call__":
+        return True
+    if not isinstance(value, (*DATA, range, re.Match)):
         give_up("asks what has an attribute that is not known here")
-    if not isinstance(value, Instance):
-        return hasattr(value, name)
-    try:
-        value.attribute(name)
-    except AttributeError:
-        return False
-    return True
+    return hasattr(value, name)
 
 
 def _getattr(run: Run, value: Any, name: Any, default: Any = _UNSET) -> Any:
@@ -207,7 +220,7 @@ def _plain(name: str) -> Callable[..., Any]:
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    **{name: _plain(name) for name in ("abs", "bin", "chr", "divmod", "hex", "len", "oct", "ord", "slice")},
+    **{name: _plain(name) for name in ("abs", "bin", "chr", "divmod", "hex", "len", "oct", "ord")},
     "all": _all,
     "any": _any,
     "callable": _callable,
@@ -231,6 +244,9 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "reversed": _reversed,
     "round": _round,
     "sorted": lambda run, values, *, key=None, reverse=False: in_order(run, values, key, reverse),
+    "classmethod": lambda run, function: ClassMethod(function),
+    "property": lambda run, getter, setter=None: Property(getter, setter),
+    "staticmethod": lambda run, function: StaticMethod(function),
     "sum": _sum,
     "zip": _zip,
 }
@@ -244,6 +260,7 @@ _TYPES: Mapping[type, Callable[..., Any]] = {
     int: _int,
     list: _list,
     range: lambda run, *bounds: range(*bounds),
+    slice: lambda run, *bounds: slice(*bounds),
     object: _object,
     set: _set,
     str: _str,

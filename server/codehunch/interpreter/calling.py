@@ -167,7 +167,7 @@ class Signature:
 class Function(Invocable):
     """A function of the program, with the names around it."""
 
-    __slots__ = ("body", "defaults", "generates", "names", "outer", "owner", "shape", "signature")
+    __slots__ = ("body", "defaults", "generates", "names", "outer", "owner", "shape", "signature", "values")
 
     def __init__(
         self,
@@ -182,6 +182,8 @@ class Function(Invocable):
         self.outer, self.names, self.generates = outer, names, generates
         self.owner: Any = None
         """The class whose method it is."""
+        self.values: dict[str, Any] = {}
+        """What the program keeps at it."""
         self.shape = signature
         """How it is called by who does not know that it is decorated."""
 
@@ -216,9 +218,8 @@ def call(run: Run, callee: Any, arguments: Sequence[Any] = (), words: Mapping[st
     made = _MAKERS.get(callee) if isinstance(callee, type) else None
     if made is not None:
         return made.invoke(run, arguments, words or {})
-    if isinstance(callee, type) and issubclass(callee, Exception) and callee.__module__ == __name__:
-        run.tick()
-        return callee(*arguments)
+    if isinstance(callee, type) and issubclass(callee, Raised):
+        return callee.made(run, arguments, words or {})
     if isinstance(callee, type | Module) or callable(callee):
         give_up(f"calls `{getattr(callee, 'name', type(callee).__name__)}`")
     raise TypeError(f"'{type(callee).__name__}' object is not callable")
@@ -229,9 +230,23 @@ def callback(run: Run, callee: Any) -> Callable[..., Any]:
     return lambda *arguments: call(run, callee, arguments)
 
 
-def error_class(name: str, base: type[Exception]) -> type[Exception]:
-    """An error of the program's own, which does no more than to have a name."""
-    return type(name, (base,), {"__module__": __name__})
+class Raised(Exception):
+    """An error of a class of the program's own: a value of Python's, so that Python can raise it."""
+
+    kind: Any = None
+    """The class of the program, with what that says beside its name."""
+
+    @classmethod
+    def made(cls, run: Run, arguments: Sequence[Any], words: Mapping[str, Any]) -> Raised:
+        """A new error."""
+        run.tick()
+        made = cls.__new__(cls, *arguments)
+        start = cls.kind.find("__init__", None)
+        if start is not None:
+            call(run, start, (made, *arguments), words)
+        elif words:
+            raise TypeError(f"{cls.__name__}() takes no keyword arguments")
+        return made
 
 
 _MAKERS: dict[type, Builtin] = {}

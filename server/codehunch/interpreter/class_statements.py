@@ -8,25 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from codehunch.interpreter.attributes import represented
-from codehunch.interpreter.calling import Builtin, Computed, Signature, call, error_class
-from codehunch.interpreter.classes import Class, ClassMethod, Instance, Property, StaticMethod
+from codehunch.interpreter.calling import Builtin, Computed, Module, Raised, Signature, call
+from codehunch.interpreter.classes import Class, Instance, error_class
 from codehunch.interpreter.expressions import expression
 from codehunch.interpreter.names import Thunk
-from codehunch.interpreter.running import Frame, Run, give_up
+from codehunch.interpreter.running import Frame, Run, Undecided, give_up
 from codehunch.interpreter.scopes import OPENS, Scope
 
 Define = Callable[[ast.FunctionDef, Scope | None], Thunk]
 """Makes the function of a ``def`` without its decorators; such a function knows its class."""
 _NO_BASES = {"object", "ABC", "Generic", "Protocol", "Hashable", "Sized", "Iterable", "Container"}
 """Bases that only say how a class is meant."""
-_NO_DECORATORS = {"final", "runtime_checkable", "abstractmethod", "override"}
-_WRAPPERS = {
-    "staticmethod": StaticMethod,
-    "classmethod": ClassMethod,
-    "property": Property,
-    "cached_property": Property,
-}
-_KEPT = {"cache", "lru_cache"}
 
 
 def class_of(node: ast.ClassDef, scope: Scope | None, define: Define) -> Thunk:
@@ -34,23 +26,26 @@ def class_of(node: ast.ClassDef, scope: Scope | None, define: Define) -> Thunk:
     bases = [_base(each, scope) for each in node.bases]
     if any(each.arg != "metaclass" or named(each.value) != "ABCMeta" for each in node.keywords):
         give_up("is a class of another kind")
-    options = _options(node)
+    decorators = [expression(each, scope) for each in node.decorator_list]
     steps = _steps(node, scope, define)
-    annotated = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
-    fields = [each.target.id for each in annotated if named(each.annotation) != "ClassVar"]  # type: ignore[union-attr]
-    if options is not None and any(named(each.annotation) in ("InitVar", "KW_ONLY") for each in annotated):
-        give_up("has fields of another kind")
-    error = _error_of(node, scope)
+    annotated = {
+        each.target.id: named(each.annotation)
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    }
     methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
     abstract = frozenset(
         each.name for each in methods if any(named(one) == "abstractmethod" for one in each.decorator_list)
     )
 
     def make(frame: Frame) -> Any:
-        if error is not None:
-            return error(frame)
         above = [found for base in bases if (found := base(frame)) is not None]
-        if not all(isinstance(each, Class) for each in above):
+        errors = [each for each in above if isinstance(each, type) and issubclass(each, Exception)]
+        if any(each is KeyError or issubclass(each, OSError) for each in errors):
+            give_up("is an error that shows itself otherwise")
+        own = [each for each in above if isinstance(each, Class)]
+        own += [each.kind for each in errors if issubclass(each, Raised)]
+        if len(errors) + sum(isinstance(each, Class) for each in above) != len(above):
             give_up("is a class with a base that is not known")
         inside = Frame(frame.run, frame.names, frame, {})
         try:
@@ -58,10 +53,11 @@ def class_of(node: ast.ClassDef, scope: Scope | None, define: Define) -> Thunk:
                 step(frame, inside)
         except NameError:
             give_up("is a class whose names are not known")
-        made = Class(node.name, above, inside.values, abstract)
-        if options is not None:
-            _fill(made, fields, options)
-        return made
+        made: Any = Class(node.name, own, inside.values, abstract)
+        made.annotated = annotated
+        for decorator in reversed([each(frame) for each in decorators]):
+            made = call(frame.run, decorator, (made,))
+        return error_class(node.name, errors, made) if errors and isinstance(made, Class) else made
 
     return make
 
@@ -83,23 +79,6 @@ def _base(node: ast.expr, scope: Scope | None) -> Thunk:
     return expression(node.value if isinstance(node, ast.Subscript) else node, scope)
 
 
-def _error_of(node: ast.ClassDef, scope: Scope | None) -> Thunk | None:
-    """Makes an error of the program's own, if the class is one that is no more than a name; ``None`` if it is none."""
-    if len(node.bases) != 1 or not named(node.bases[0]).endswith(("Error", "Exception")):
-        return None
-    if not all(_is_silent(each) for each in node.body):
-        give_up("is an error that does more than others")
-    base = expression(node.bases[0], scope)
-
-    def make(frame: Frame) -> Any:
-        above = base(frame)
-        if not isinstance(above, type) or not issubclass(above, Exception):
-            give_up("is a class with a base that is not known")
-        return error_class(node.name, above)
-
-    return make
-
-
 def _is_silent(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Pass) or (
         isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
@@ -117,11 +96,13 @@ def _steps(node: ast.ClassDef, scope: Scope | None, define: Define) -> list[_Ste
     for each in node.body:
         if isinstance(each, ast.FunctionDef):
             if not any(named(decorator) == "overload" for decorator in each.decorator_list):
-                steps.append(_method(each, scope, define, bound))
+                steps.append(_where_it_is_used(each, scope, own, define))
+        elif isinstance(each, ast.AsyncFunctionDef):
+            steps.append(_not_known(each.name, "is asynchronous"))
         elif isinstance(each, ast.Assign | ast.AnnAssign):
             if each.value is not None:
                 steps += _assigned(each, own, bound)
-        elif not _is_silent(each):
+        elif not _is_silent(each) and not (isinstance(each, ast.If) and named(each.test) == "TYPE_CHECKING"):
             give_up(f"is a class with {type(each).__name__}")
     _keep_private(node)
     return steps
@@ -135,7 +116,7 @@ def _keep_private(node: ast.ClassDef) -> None:
 
 
 def _bound_by(statement: ast.stmt) -> list[str]:
-    if isinstance(statement, ast.FunctionDef):
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
         return [statement.name]
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
     return [each.id for each in targets if isinstance(each, ast.Name)]
@@ -159,48 +140,38 @@ def _assigned(node: ast.Assign | ast.AnnAssign, own: Scope, bound: set[str]) -> 
     return [step]
 
 
-def _method(node: ast.FunctionDef, scope: Scope | None, define: Define, bound: set[str]) -> _Step:
-    given = [*node.args.defaults, *(each for each in node.args.kw_defaults if each is not None)]
-    if any(isinstance(name, ast.Name) and name.id in bound for each in given for name in ast.walk(each)):
-        give_up("has a default that is a name of its class")
-    made, name = define(node, scope), node.name
-    wraps = [each for each in node.decorator_list if named(each) not in _NO_DECORATORS | _KEPT]
-    if any(named(each) in _KEPT for each in node.decorator_list):
-        give_up("remembers what its methods gave")
-    if len(wraps) > 1:
-        give_up("is decorated")
-    wrapper = named(wraps[0]) if wraps else ""
-    setter = wrapper == "setter" and isinstance(wraps[0], ast.Attribute) and named(wraps[0].value) == name
-    if wraps and not setter and wrapper not in _WRAPPERS:
-        give_up("is decorated")
+def _where_it_is_used(node: ast.FunctionDef, scope: Scope | None, own: Scope, define: Define) -> _Step:
+    """A method. One that is not known here is so only where it is used."""
+    try:
+        return _method(node, scope, own, define)
+    except Undecided as reason:
+        return _not_known(node.name, str(reason))
 
+
+def _not_known(name: str, reason: str) -> _Step:
     def step(around: Frame, inside: Frame) -> None:
-        function = made(around)
-        if setter:
-            before = inside.values.get(name)
-            if not isinstance(before, Property):
-                give_up("sets what is no property")
-            inside.values[name] = Property(before.getter, function)
-        else:
-            inside.values[name] = _WRAPPERS[wrapper](function) if wrapper else function
+        inside.values[name] = Module(f"{name}, which {reason},", {})
 
     return step
 
 
-def _options(node: ast.ClassDef) -> Mapping[str, bool] | None:
-    """What ``dataclass`` is asked for; ``None`` for other classes. Raises Undecided."""
-    asked: dict[str, bool] | None = None
-    for each in node.decorator_list:
-        if named(each) in _NO_DECORATORS:
-            continue
-        if named(each) != "dataclass":
-            give_up("is a decorated class")
-        asked = {}
-        for word in each.keywords if isinstance(each, ast.Call) else ():
-            if word.arg not in ("frozen", "order", "eq", "repr", "slots") or not isinstance(word.value, ast.Constant):
-                give_up("is a class of data of another kind")
-            asked[word.arg] = bool(word.value.value)
-    return asked
+def _method(node: ast.FunctionDef, scope: Scope | None, own: Scope, define: Define) -> _Step:
+    given = [*node.args.defaults, *(each for each in node.args.kw_defaults if each is not None)]
+    if any(isinstance(name, ast.Name) and name.id in own.names for each in given for name in ast.walk(each)):
+        give_up("has a default that is a name of its class")
+    made, name = define(node, scope), node.name
+    decorators = [expression(each, own) for each in node.decorator_list]
+
+    def step(around: Frame, inside: Frame) -> None:
+        try:
+            found: Any = made(around)
+            for decorator in reversed([each(inside) for each in decorators]):
+                found = call(inside.run, decorator, (found,))
+        except Undecided as reason:
+            return _not_known(name, str(reason))(around, inside)
+        inside.values[name] = found
+
+    return step
 
 
 class Field:
@@ -217,6 +188,21 @@ def field(run: Run, **words: Any) -> Field:
     if not words.keys() <= {"default", "default_factory"}:
         give_up("is a field of another kind")
     return Field(words.get("default", dataclasses.MISSING), words.get("default_factory", dataclasses.MISSING))
+
+
+def data_class(run: Run, *made: Any, **options: Any) -> Any:
+    """``dataclasses.dataclass``, with options or without. Raises Undecided."""
+    if not options.keys() <= {"frozen", "order", "eq", "repr", "slots", "unsafe_hash"} or options.get("unsafe_hash"):
+        give_up("is a class of data of another kind")
+    if not made:
+        return Builtin("dataclass", lambda run, made: data_class(run, made, **options))
+    (kind,) = made
+    if not isinstance(kind, Class):
+        give_up("is no class of the program")
+    if any(each in ("InitVar", "KW_ONLY") for each in kind.annotated.values()):
+        give_up("has fields of another kind")
+    _fill(kind, [name for name, annotation in kind.annotated.items() if annotation != "ClassVar"], options)
+    return kind
 
 
 def _fill(made: Class, own: Sequence[str], options: Mapping[str, bool]) -> None:
@@ -285,3 +271,27 @@ def _compared(one: Instance, other: Any, compare: Callable[[], bool]) -> Any:
 def _ordering(name: str, data: Callable[[Instance], tuple[Any, ...]]) -> Callable[..., Any]:
     compare = getattr(tuple, name)
     return lambda run, one, other: _compared(one, other, lambda: compare(data(one), data(other)))
+
+
+def ordered_class(run: Run, made: Any) -> Any:
+    """``functools.total_ordering``. Raises Undecided."""
+    if not isinstance(made, Class) or made.find("__lt__", None) is None:
+        give_up("orders by what is not known here")
+
+    def less_or_same(one: Instance, other: Any) -> Any:
+        less = one.speak("__lt__", other)
+        return less if less is NotImplemented else less or one == other
+
+    ways = {
+        "__gt__": lambda run, one, other: _not(less_or_same(one, other)),
+        "__le__": lambda run, one, other: less_or_same(one, other),
+        "__ge__": lambda run, one, other: _not(one.speak("__lt__", other)),
+    }
+    for name, compare in ways.items():
+        if made.find(name, None) is None:
+            made.members[name] = Computed(name, compare)
+    return made
+
+
+def _not(found: Any) -> Any:
+    return found if found is NotImplemented else not found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from codehunch.interpreter.calling import Builtin, Function, Invocable, call
+from codehunch.interpreter.calling import Builtin, Function, Invocable, Module, Raised, call
 from codehunch.interpreter.running import Dispatching, Run, give_up
 
 _MISSING: Any = object()
@@ -18,27 +18,37 @@ _BINARY = (
     " rlshift rrshift rand ror rxor iadd isub imul itruediv ifloordiv imod ipow ilshift irshift iand ior ixor"
     " lt le gt ge"
 )
-_UNARY = "neg pos invert abs len next getitem setitem delitem int float index round"
-_SPOKEN = frozenset(
+_UNARY = "neg pos invert abs len next getitem setitem delitem int float index round reversed"
+_ALSO = frozenset("__iter__ __contains__ __call__ __enter__ __exit__ __hash__ __bool__".split())
+_ACTING = frozenset(
     f"__{name}__"
-    for name in f"{_BINARY} {_UNARY} init eq ne hash bool iter contains call str repr enter exit post_init".split()
+    for name in "getattr getattribute setattr delattr new init_subclass set_name get set delete prepare instancecheck"
+    " subclasscheck missing bytes complex fspath trunc floor ceil format length_hint".split()
 )
-_SILENT = frozenset(("__slots__", "__doc__", "__module__", "__match_args__", "__annotations__", "__all__"))
+"""What Python would ask for where nobody does here."""
 
 
 def is_understood(name: str) -> bool:
-    """Whether what a class says by a name with a meaning of its own is done here."""
-    special = name.startswith("__") and name.endswith("__")
-    return not special or name in _SPOKEN or name in _SILENT
+    """Whether what a class says by a name with a meaning of its own is done here, if it is ever asked for."""
+    return name not in _ACTING
 
 
 class Property:
     """A value that is computed when it is asked for."""
 
-    __slots__ = ("getter", "setter")
+    __slots__ = ("getter", "is_kept", "setter")
 
-    def __init__(self, getter: Invocable, setter: Invocable | None = None) -> None:
-        self.getter, self.setter = getter, setter
+    def __init__(self, getter: Invocable, setter: Invocable | None = None, is_kept: bool = False) -> None:
+        """``is_kept``: computed once for each object."""
+        self.getter, self.setter, self.is_kept = getter, setter, is_kept
+
+    def attribute(self, name: str) -> Any:
+        """``name.setter`` and its like, for decorators. Raises Undecided."""
+        if name == "setter":
+            return Builtin(name, lambda run, setter: Property(self.getter, setter))
+        if name == "getter":
+            return Builtin(name, lambda run, getter: Property(getter, self.setter))
+        return give_up(f"`.{name}` is not known")
 
 
 class StaticMethod:
@@ -73,7 +83,7 @@ class Method(Invocable):
 class Class(Invocable):
     """A class that the program defines; ``object`` and what only says how others are meant stand for nothing."""
 
-    __slots__ = ("abstract", "fields", "frozen", "lineage", "members", "name")
+    __slots__ = ("abstract", "annotated", "fields", "frozen", "lineage", "members", "name")
 
     def __init__(
         self, name: str, bases: Sequence[Class], members: dict[str, Any], abstract: frozenset[str] = frozenset()
@@ -84,6 +94,8 @@ class Class(Invocable):
         self.fields: dict[str, Any] = {}
         """Of a class of data, with their defaults."""
         self.frozen = False
+        self.annotated: dict[str, str] = {}
+        """Its names that have a type, in their order, each with the last name of that."""
         if "__eq__" in members:
             members.setdefault("__hash__", None)
         for each in members.values():
@@ -168,8 +180,11 @@ class Instance(Dispatching, Invocable):
     def attribute(self, name: str) -> Any:
         """``self.name``. Raises AttributeError, Undecided."""
         found = self.kind.find(name)
-        if isinstance(found, Property):
-            return call(self.run, found.getter, (self,))
+        if isinstance(found, Property) and not (found.is_kept and name in self.values):
+            value = call(self.run, found.getter, (self,))
+            if found.is_kept:
+                self.values[name] = value
+            return value
         if name in self.values:
             return self.values[name]
         if found is not _MISSING:
@@ -183,7 +198,7 @@ class Instance(Dispatching, Invocable):
         found = self.kind.find(name)
         if self.kind.frozen:
             raise AttributeError(f"cannot assign to field '{name}'")
-        if isinstance(found, Property):
+        if isinstance(found, Property) and not found.is_kept:
             if found.setter is None:
                 raise AttributeError(f"property '{name}' has no setter")
             call(self.run, found.setter, (self, value))
@@ -287,6 +302,39 @@ def bound(member: Any, owner: Instance) -> Any:
     return Method(member, owner) if isinstance(member, Function) else member
 
 
+def error_class(name: str, bases: Sequence[type[Exception]], kind: Class) -> type[Raised]:
+    """The class of the errors of a class of the program."""
+    above = [each for each in bases if each is not Exception or len(bases) == 1]
+    if not any(issubclass(each, Raised) for each in above):
+        above = [Raised, *(each for each in above if each is not Exception)]
+    return type(name, tuple(above), {"__module__": __name__, "kind": kind})
+
+
+def of_an_error(run: Run, owner: Raised, name: str) -> Any:
+    """``error.name``. Raises AttributeError, Undecided."""
+    found = owner.kind.find(name)
+    if isinstance(found, Property):
+        return call(run, found.getter, (owner,))
+    if name in vars(owner):
+        return vars(owner)[name]
+    if name == "args":
+        return owner.args
+    if isinstance(found, ClassMethod):
+        give_up("asks an error for its class")
+    if isinstance(found, StaticMethod):
+        return found.function
+    if found is not _MISSING:
+        return Method(found, owner) if isinstance(found, Function) else found
+    return _missing(owner.kind, name)
+
+
+def put_at_an_error(owner: Raised, name: str, value: Any) -> None:
+    """``error.name = value``. Raises Undecided."""
+    if name == "args" or (name.startswith("__") and name != "__cause__") or owner.kind.find(name, None) is not None:
+        give_up(f"changes `.{name}`")
+    vars(owner)[name] = value
+
+
 class Super:
     """What the bases of a class make of an object."""
 
@@ -294,24 +342,39 @@ class Super:
 
     def __init__(self, kind: Any, owner: Any) -> None:
         """Raises Undecided for anything but an object, or a class, and one of its bases."""
-        if not isinstance(kind, Class) or not isinstance(owner, Instance | Class):
+        if isinstance(kind, type) and issubclass(kind, Raised):
+            kind = kind.kind
+        if not isinstance(kind, Class) or not isinstance(owner, Instance | Class | Raised):
             give_up("asks for a base that is not known")
         self.kind, self.owner = kind, owner
 
     def attribute(self, name: str) -> Any:
         """``super().name``. Raises AttributeError, Undecided."""
-        of = self.owner.kind if isinstance(self.owner, Instance) else self.owner
+        of = self.owner if isinstance(self.owner, Class) else self.owner.kind
         if self.kind not in of.lineage:
             give_up("asks for a base that is not known")
         for each in of.lineage[of.lineage.index(self.kind) + 1 :]:
             if name in each.members:
                 found = each.members[name]
-                if isinstance(found, Property) or not isinstance(self.owner, Instance):
+                if isinstance(found, Property) or isinstance(self.owner, Class):
                     give_up("asks a base for what is no method")
-                return bound(found, self.owner)
+                return bound(found, self.owner) if isinstance(self.owner, Instance) else Method(found, self.owner)
+        if isinstance(self.owner, Raised):
+            return _of_any_error(self.owner, name)
         if name == "__init__":
             return Builtin(name, lambda run: None)
         return _missing(of, name)
+
+
+def _of_any_error(owner: Raised, name: str) -> Builtin:
+    """What Python's own errors say of one. Raises Undecided."""
+
+    def start(run: Run, *arguments: Any) -> None:
+        owner.args = arguments
+
+    if name not in ("__init__", "__str__"):
+        give_up(f"`.{name}` is not known")
+    return Builtin(name, start if name == "__init__" else lambda run: Exception.__str__(owner))
 
 
 def is_of(value: Any, kinds: Any) -> bool:
@@ -320,7 +383,22 @@ def is_of(value: Any, kinds: Any) -> bool:
         return any(is_of(value, each) for each in kinds)
     if isinstance(value, Instance):
         return is_a(value.kind, kinds)
+    if isinstance(kinds, Invocable | Module) and not isinstance(kinds, Class):
+        give_up("asks for a type that is not known here")
     return not isinstance(kinds, Class) and isinstance(value, kinds)
+
+
+def has(value: Instance, name: str) -> bool:
+    """``hasattr(value, name)``. Raises Undecided."""
+    if name.startswith("__") and name.endswith("__"):
+        if name not in _ALSO and name[2:-2] not in f"{_UNARY} {_BINARY}".split():
+            give_up("asks what every object has")
+        return value.says(name)
+    try:
+        value.attribute(name)
+    except AttributeError:
+        return False
+    return True
 
 
 def is_a(kind: Any, kinds: Any) -> bool:

@@ -20,11 +20,13 @@ from collections import abc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from codehunch.interpreter.calling import Builtin, FileModule, Module, call, callback, makes
-from codehunch.interpreter.class_statements import field
+from codehunch.interpreter.calling import Builtin, FileModule, Function, Module, call, callback, makes
+from codehunch.interpreter.class_statements import data_class, field, ordered_class
+from codehunch.interpreter.classes import Property
 from codehunch.interpreter.names import Thunk
 from codehunch.interpreter.operators import BINARY, COMPARISONS
 from codehunch.interpreter.running import MOST_BITS, Frame, Run, give_up
+from codehunch.interpreter.testing_library import TEST_MODULES
 from codehunch.interpreter.text_library import OS_PATH, TEXT_MODULES
 
 
@@ -210,6 +212,15 @@ def _partial(run: Run, function: Any, *given: Any, **named: Any) -> Builtin:
     return Builtin("partial", lambda run, *more, **words: call(run, function, (*given, *more), {**named, **words}))
 
 
+_AS_IT_IS = Builtin("decorator", lambda run, function: function)
+"""A decorator that makes no difference to what is computed."""
+
+
+def _kept(run: Run, *given: Any, **words: Any) -> Any:
+    """``lru_cache``, with a size or without: pure functions give the same again."""
+    return given[0] if given and isinstance(given[0], Function) else _AS_IT_IS
+
+
 def _compared_by(run: Run, function: Any) -> Builtin:
     key = functools.cmp_to_key(callback(run, function))
     return Builtin("key", lambda run, value: key(value))
@@ -303,6 +314,7 @@ _ABSTRACT: Mapping[str, Any] = {
 }
 _MODULES: Mapping[str, Mapping[str, Any]] = {
     **TEXT_MODULES,
+    **TEST_MODULES,
     "os": {"path": Module("os.path", OS_PATH)},
     "urllib": {"parse": Module("urllib.parse", TEXT_MODULES["urllib.parse"])},
     "math": _MATH,
@@ -311,7 +323,11 @@ _MODULES: Mapping[str, Mapping[str, Any]] = {
     "functools": {
         "reduce": Builtin("reduce", _reduce),
         "partial": Builtin("partial", _partial),
-        "wraps": Builtin("wraps", lambda run, *function, **words: Builtin("wraps", lambda run, wrapper: wrapper)),
+        "cache": _AS_IT_IS,
+        "cached_property": Builtin("cached_property", lambda run, getter: Property(getter, is_kept=True)),
+        "lru_cache": Builtin("lru_cache", _kept),
+        "total_ordering": Builtin("total_ordering", ordered_class),
+        "wraps": Builtin("wraps", lambda run, *function, **words: _AS_IT_IS),
         "cmp_to_key": Builtin("cmp_to_key", _compared_by),
     },
     "collections": {
@@ -322,9 +338,14 @@ _MODULES: Mapping[str, Mapping[str, Any]] = {
         "abc": Module("collections.abc", _ABSTRACT),
     },
     "collections.abc": _ABSTRACT,
-    "dataclasses": {"field": Builtin("field", field)},
-    "sys": {"maxsize": sys.maxsize},
-    "typing": {"cast": Builtin("cast", lambda run, kind, value: value)},
+    "abc": {"abstractmethod": _AS_IT_IS},
+    "dataclasses": {"dataclass": Builtin("dataclass", data_class), "field": Builtin("field", field)},
+    "sys": {"maxsize": sys.maxsize, "version_info": tuple(sys.version_info[:3])},
+    "typing": {
+        **dict.fromkeys(("final", "override", "runtime_checkable", "no_type_check"), _AS_IT_IS),
+        "cast": Builtin("cast", lambda run, kind, value: value),
+        "TYPE_CHECKING": False,
+    },
     "numbers": {name: getattr(numbers, name) for name in ("Number", "Integral", "Real", "Complex", "Rational")},
     "operator": {
         **{name: Builtin(name, BINARY[node]) for node, name in _BINARY.items()},

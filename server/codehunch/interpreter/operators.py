@@ -190,3 +190,7 @@ COMPARISONS: Mapping[type[ast.cmpop], Operator] = {
     ast.In: _contains,
     ast.NotIn: lambda run, item, holder: not _contains(run, item, holder),
 }
+SIGNS: Mapping[type[ast.cmpop], str] = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Is: "is",
+    ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
+}  # fmt: skip

@@ -23,13 +23,18 @@ _TOKEN = re.compile(
     |(?P<close>\))|(?P<choice>\|)|(?P<repeat>[*+]|\{\d*,?\d*\})[?+]?|(?P<perhaps>\?)[?+]?|(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
+_WRITTEN_WIDE = re.compile(r"(\[\^?\]?(?:\\.|[^\]\\])*\]|\\.)|\s+|#[^\n]*", re.DOTALL)
+"""What stands in a pattern for who reads it, and, in the group, what does not."""
 _BOUND = re.compile(r"\{(\d*)(,?)(\d*)\}")
 _LONGEST = 500
 """Characters of a pattern."""
 _MOST_WAYS = 10**9
 _PER_STEP = 200
 """Ways that are tried in the time of a step."""
-_FLAGS = {name: getattr(re, name) for name in ("A", "ASCII", "I", "IGNORECASE", "M", "MULTILINE", "S", "DOTALL")}
+_FLAGS = {
+    name: getattr(re, name)
+    for name in ("A", "ASCII", "I", "IGNORECASE", "M", "MULTILINE", "S", "DOTALL", "U", "UNICODE", "X", "VERBOSE")
+}
 
 
 @attrs.frozen(eq=False)
@@ -46,10 +51,10 @@ def _pattern(run: Run, pattern: Any, flags: Any = 0) -> Pattern:
     """Raises re.error as Python does, Undecided for what may never end."""
     if isinstance(pattern, Pattern):
         return pattern
-    if not isinstance(pattern, str) or not isinstance(flags, int) or int(flags) & re.VERBOSE:
+    if not isinstance(pattern, str) or not isinstance(flags, int):
         give_up("uses a pattern that is not known here")
     run.charge(16 * len(pattern))
-    found = _ways(pattern)
+    found = _ways(_WRITTEN_WIDE.sub(r"\1", pattern) if int(flags) & re.VERBOSE else pattern)
     if found is None:
         give_up("uses a pattern that may not end")
     return _compiled(pattern, int(flags), *found)

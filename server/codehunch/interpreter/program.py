@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 import re
 import warnings
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -33,10 +34,14 @@ _LONGEST = 40_000
 _WORDS = re.compile(r"[^\W\d]\w*")
 _MAIN = re.compile(r"if[ \t]+__name__[ \t]*==")
 _OVERLOAD = re.compile(r"\s*@(?:\w+\.)?overload\b")
-_CHANGEABLE = (list, dict, set, deque, Class, Instance)
+_CONTAINERS = (list, dict, set, deque)
+_CHANGEABLE = (*_CONTAINERS, Class, Instance)
 _EVERYTHING = "*"
 _DEEPEST = 50
 """Values within values that are looked into."""
+_ROWS = 1 << 20
+_BASES = itertools.count(_ROWS, _ROWS)
+"""Each definition that is compiled counts its rows from another number."""
 _MOST_FILES = 40
 """Files that one run may ask."""
 _DEFINES = re.compile(r"(?m)^(?:async[ \t]+)?(?:def|class)[ \t]+([^\W\d]\w*)")
@@ -52,7 +57,7 @@ class Outcome:
     undecided: str = ""
     """Why the interpreter cannot say."""
     lines: frozenset[int] = frozenset()
-    """Rows of statements that ran, from 1, each in the text that defines its function."""
+    """Rows of its statements that ran, from 1, in the text that defines it."""
     steps: int = 0
 
     @property
@@ -68,6 +73,8 @@ class Program:
         import of the project."""
         self._statements, self._modules = statements, modules
         self._thunks: dict[str, Thunk | str] = {}
+        self._bases: dict[str, int] = {}
+        """Where the rows of a definition are counted from."""
         self._defined: Mapping[str, list[int]] | None = None
         self._touched: frozenset[str] = frozenset()
         self.place = modules.place if modules is not None else ""
@@ -79,10 +86,17 @@ class Program:
         """The same with another text for the function of this name."""
         other = Program(self._statements, self._modules)
         other.looked_up = self.looked_up
-        other._thunks = {own: thunk for own, thunk in self._thunks.items() if own != name}
+        other._thunks, other._bases = self._thunks.copy(), self._bases.copy()
         other._defined, other._touched = self._definitions(), self._touched
-        other._thunks[name] = _thunk_of([text], name)
+        other._thunks[name] = other._thunk_of(text, name)
         return other
+
+    def ran(self, run: Run) -> dict[str, frozenset[int]]:
+        """The rows that ran of each definition of this file, from 1, by its name."""
+        rows: dict[int, list[int]] = {}
+        for row in run.lines:
+            rows.setdefault(row // _ROWS * _ROWS, []).append(row % _ROWS)
+        return {name: frozenset(rows[base]) for name, base in self._bases.items() if base in rows}
 
     def call(self, name: str, arguments: Sequence[Any], steps: int = STEPS, backwards: bool = False) -> Outcome:
         """What a function of the file gives for these values, one for each parameter but starred ones.
@@ -115,10 +129,13 @@ class Program:
         except KeyError as error:
             if name not in self._definitions():
                 return Outcome(undecided="is not in the file")
-            return Outcome(error=type(error).__name__, lines=frozenset(run.lines), steps=steps - run.left)
+            return self._ended(run, steps, name, error=type(error).__name__)
         except Exception as error:
-            return Outcome(error=type(error).__name__, lines=frozenset(run.lines), steps=steps - run.left)
-        return Outcome(value, lines=frozenset(run.lines), steps=steps - run.left)
+            return self._ended(run, steps, name, error=type(error).__name__)
+        return self._ended(run, steps, name, value)
+
+    def _ended(self, run: Run, steps: int, name: str, value: Any = None, error: str = "") -> Outcome:
+        return Outcome(value, error, lines=self.ran(run).get(name, frozenset()), steps=steps - run.left)
 
     def value(self, name: str, run: Run) -> Any:
         """See ``Names``."""
@@ -130,7 +147,7 @@ class Program:
             # Heads for type checkers come before the function itself.
             *others, last = (self._statements[each] for each in places)
             if all(map(_OVERLOAD.match, others)):
-                self._thunks[name] = _thunk_of([last], name)
+                self._thunks[name] = self._thunk_of(last, name)
             else:
                 self._thunks[name] = f"`{name}` is defined more than once"
         thunk = self._thunks[name]
@@ -140,11 +157,39 @@ class Program:
         if hasattr(found, "__next__") and not isinstance(found, Dispatching):
             give_up(f"`{name}` is used up")
         if isinstance(found, _CHANGEABLE):
-            if name in self._touched:
+            if name in self._touched or any(
+                name in text and _changes(text, name, isinstance(found, _CONTAINERS)) for text in self._statements
+            ):
                 give_up(f"the file may change `{name}`")
             run.weigh(found)
             run.held.append((found, _traced(found)))
         return found
+
+    def _thunk_of(self, text: str, name: str) -> Thunk | str:
+        """What gives the value of a name that a statement binds, or why nobody can say."""
+        try:
+            for statement in parsed(text):
+                if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name == name:
+                    self._bases[name] = base = next(_BASES)
+                    ast.increment_lineno(statement, base)
+                    return (
+                        class_made(statement, None)
+                        if isinstance(statement, ast.ClassDef)
+                        else function(statement, None)
+                    )
+                if isinstance(statement, ast.Import | ast.ImportFrom):
+                    found = imported(statement)
+                    if name in found:
+                        return found[name]
+                if isinstance(statement, ast.Assign) and any(_is(each, name) for each in statement.targets):
+                    return expression(statement.value, None)
+                if isinstance(statement, ast.AnnAssign) and statement.value and _is(statement.target, name):
+                    return expression(statement.value, None)
+        except Undecided as reason:
+            return str(reason)
+        except RecursionError:
+            return "is nested too deeply"
+        return f"`{name}` is not known"
 
     def module(self, name: str, level: int, run: Run) -> Program | None:
         """See ``Names``."""
@@ -168,7 +213,7 @@ class Program:
     def _brought(self, name: str, run: Run) -> Any:
         """What an import of everything brings. Raises KeyError, Undecided."""
         for place in reversed(self._definitions().get(_EVERYTHING, ())):
-            for node in _parsed(self._statements[place]):
+            for node in parsed(self._statements[place]):
                 if not isinstance(node, ast.ImportFrom):
                     give_up("imports everything, perhaps")
                 module, level = node.module or "", node.level
@@ -195,7 +240,7 @@ class Program:
         if not places:
             return not name.startswith("_")
         try:
-            (statement,) = (each for place in places for each in _parsed(self._statements[place]))
+            (statement,) = (each for place in places for each in parsed(self._statements[place]))
             return name in ast.literal_eval(statement.value)  # type: ignore[attr-defined]
         except (ValueError, TypeError, AttributeError, SyntaxError, MemoryError, RecursionError):
             return give_up("passes on what it computes")
@@ -210,6 +255,15 @@ class Program:
                     waiting += named - found
                     found |= named
         return found
+
+    @property
+    def statements(self) -> Sequence[str]:
+        """The texts that it is made of."""
+        return self._statements
+
+    def binds(self, name: str) -> bool:
+        """Whether a statement of the file binds a name."""
+        return name in self._definitions()
 
     def bound(self, place: str, name: str) -> Sequence[str]:
         """What a name in the file at a place comes from, one of ``looked_up``: the statements that bind it, and a mark
@@ -270,7 +324,7 @@ def _binds(text: str) -> tuple[frozenset[str], frozenset[str]]:
         return frozenset([definition]), frozenset()
     names: set[str] = set()
     used: set[str] = set()
-    for statement in _parsed(text) if not _MAIN.match(text) else ():
+    for statement in parsed(text) if not _MAIN.match(text) else ():
         if isinstance(statement, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name.partition(".")[0] for alias in statement.names)
             continue
@@ -290,35 +344,40 @@ def _binds(text: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(names), frozenset(used)
 
 
-def _thunk_of(texts: Iterable[str], name: str) -> Thunk | str:
-    """What gives the value of a name that these statements bind, or why nobody can say."""
-    try:
-        for text in texts:
-            for statement in _parsed(text):
-                if isinstance(statement, ast.FunctionDef) and statement.name == name:
-                    return function(statement, None)
-                if isinstance(statement, ast.ClassDef) and statement.name == name:
-                    return class_made(statement, None)
-                if isinstance(statement, ast.Import | ast.ImportFrom):
-                    found = imported(statement)
-                    if name in found:
-                        return found[name]
-                if isinstance(statement, ast.Assign) and any(_is(each, name) for each in statement.targets):
-                    return expression(statement.value, None)
-                if isinstance(statement, ast.AnnAssign) and statement.value and _is(statement.target, name):
-                    return expression(statement.value, None)
-    except Undecided as reason:
-        return str(reason)
-    except RecursionError:
-        return "is nested too deeply"
-    return f"`{name}` is not known"
+_CHANGING = frozenset(
+    "add append appendleft clear discard extend insert pop popitem popleft remove reverse setdefault sort"
+    " update".split()
+)
+"""Methods that change what they are called on."""
+
+
+@lru_cache(4096)
+def _changes(text: str, name: str, by_default: bool) -> bool:
+    """Whether a definition of the file, which anyone may call, changes the value of a name, or, ``by_default``, has it
+    under another."""
+    if defined_name(text) in (None, name):
+        return False
+    for node in (each for statement in parsed(text) for each in ast.walk(statement)):
+        if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            held: Any = [node.value]
+        elif isinstance(node, ast.AugAssign):
+            held = [node.target]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
+            held = [node.func.value]
+        elif by_default and isinstance(node, ast.arguments):
+            held = [*node.defaults, *node.kw_defaults]
+        else:
+            continue
+        if any(isinstance(each, ast.expr) and _is(each, name) for each in held):
+            return True
+    return False
 
 
 def _is(node: ast.expr, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
 
 
-def _parsed(text: str) -> list[ast.stmt]:
+def parsed(text: str) -> list[ast.stmt]:
     """The statements of a text; none where Python would not read it."""
     if len(text) > _LONGEST:
         return []

@@ -56,23 +56,39 @@ class Names(Protocol):
         """A file of the package whose ``__init__`` this is, likewise."""
 
 
+class Unmet:
+    """What an assertion was about that does not hold."""
+
+    __slots__ = ("left", "node", "right", "sign")
+
+    def __init__(self, left: Any, right: Any, sign: str, node: Any = None) -> None:
+        self.left, self.right, self.sign, self.node = left, right, sign, node
+
+
 class Run:
     """One call of a function from outside, with everything that it leads to."""
 
-    __slots__ = ("_depth", "_globals", "asked", "backwards", "held", "left", "lines", "main")
+    __slots__ = ("_depth", "_globals", "asked", "backwards", "held", "left", "lines", "main", "unmet")
 
     def __init__(self, main: Names, steps: int = STEPS, backwards: bool = False) -> None:
         """``main`` is the file as it is now, whatever the disk says. ``backwards`` goes through sets the other way
         round: who depends on their order depends on chance."""
         self.main, self.left, self.backwards = main, steps, backwards
         self.lines: set[int] = set()
-        """Rows, from 1, of the statements that ran."""
+        """Rows of the statements that ran, each file's statements counted from a number of their own."""
+        self.unmet: Unmet | None = None
+        """What the last assertion was about that did not hold."""
         self.held: list[tuple[Any, str]] = []
         """Values of the file that can change, each as it was."""
         self.asked: set[tuple[str, str]] = set()
         """Files, and names of theirs, that bore on it."""
         self._globals: dict[tuple[Names, str], Any] = {}
         self._depth = 0
+
+    def fail(self, unmet: Unmet | None) -> NoReturn:
+        """An assertion does not hold. Raises AssertionError."""
+        self.unmet = unmet
+        raise AssertionError
 
     def tick(self, steps: int = 1) -> None:
         """Pay for what is done next. Raises Undecided."""

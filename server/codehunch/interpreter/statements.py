@@ -8,13 +8,13 @@ from typing import Any
 
 from codehunch.interpreter.attributes import attribute, item, put_attribute
 from codehunch.interpreter.calling import Function, call
-from codehunch.interpreter.class_statements import class_of, named
+from codehunch.interpreter.class_statements import class_of
 from codehunch.interpreter.classes import Instance
 from codehunch.interpreter.expressions import expression, function_maker, put, target
 from codehunch.interpreter.library import imported
 from codehunch.interpreter.names import Thunk, name_store
-from codehunch.interpreter.operators import IN_PLACE
-from codehunch.interpreter.running import Frame, Undecided, give_up
+from codehunch.interpreter.operators import COMPARISONS, IN_PLACE, SIGNS
+from codehunch.interpreter.running import Frame, Undecided, Unmet, give_up
 from codehunch.interpreter.scopes import Scope, method_scope_of, scope_of, yields
 
 Step = Callable[[Frame], Any]
@@ -31,15 +31,12 @@ class Returned:
 
 
 _BREAK, _CONTINUE = object(), object()
-_DECORATORS_THAT_KEEP_RESULTS = {"cache", "lru_cache"}
 
 
 def function(node: ast.FunctionDef, scope: Scope | None) -> Thunk:
     """Gives the function that a ``def`` defines. Raises Undecided for what is not known here."""
     made = _bare(node, scope_of(node, scope), scope)
-    decorators = [
-        expression(each, scope) for each in node.decorator_list if named(each) not in _DECORATORS_THAT_KEEP_RESULTS
-    ]
+    decorators = [expression(each, scope) for each in node.decorator_list]
     if not decorators:
         return made
 
@@ -107,10 +104,16 @@ def _statement(node: ast.stmt, scope: Scope) -> Step:
 def _expression(node: ast.Expr, scope: Scope) -> Step:
     if isinstance(node.value, ast.Constant) and node.value.value is not Ellipsis:
         return lambda frame: None  # A docstring.
-    value = expression(node.value, scope)
+    value, said = expression(node.value, scope), node.value
 
     def run(frame: Frame) -> None:
-        value(frame)
+        try:
+            value(frame)
+        except AssertionError:
+            unmet = frame.run.unmet
+            if unmet is not None and unmet.node is None:
+                unmet.node = said
+            raise
 
     return run
 
@@ -304,12 +307,29 @@ def _placed(around: ast.stmt) -> Callable[[ast.stmt], ast.stmt]:
 
 
 def _assert(node: ast.Assert, scope: Scope) -> Step:
-    test = expression(node.test, scope)
+    said = node.test
     message = expression(node.msg, scope) if node.msg is not None else None
+    if isinstance(said, ast.Compare) and len(said.ops) == 1:
+        first, second = expression(said.left, scope), expression(said.comparators[0], scope)
+        compare, sign = COMPARISONS[type(said.ops[0])], SIGNS[type(said.ops[0])]
+
+        def unmet(frame: Frame) -> Unmet | None:
+            left = first(frame)
+            right = second(frame)
+            return None if compare(frame.run, left, right) else Unmet(left, right, sign, said)
+    else:
+        test = expression(said, scope)
+
+        def unmet(frame: Frame) -> Unmet | None:
+            found = test(frame)
+            return None if found else Unmet(found, True, "is", said)
 
     def run(frame: Frame) -> None:
-        if not test(frame):
-            raise AssertionError(*([message(frame)] if message is not None else []))
+        found = unmet(frame)
+        if found is not None:
+            given = [message(frame)] if message is not None else []
+            frame.run.unmet = found
+            raise AssertionError(*given)
 
     return run
 

@@ -25,7 +25,6 @@ from rich.table import Table
 
 from codehunch.bundles.store import active_bundle
 from codehunch.defects.bindings import surroundings_of
-from codehunch.defects.by_example import ranked
 from codehunch.defects.detector import Detector
 from codehunch.defects.expression_variants import Variant
 from codehunch.defects.mending import Described, described, disagreement
@@ -124,7 +123,7 @@ def main(
                 count["fix"] += 1
                 count["several"] += len(found.mended) > 1
                 count["price"] += is_right(found.mended[0])
-                count["natural"] += is_right(ranked(found, natural)[0])
+                count["natural"] += is_right(natural.ranked(found.described.text, found.mended)[0])
                 count["any"] += any(map(is_right, found.mended))
     table = Table(
         "kind", "slips", "told", "with a fix", "right by price", "right, as served", "any right", "several fit"

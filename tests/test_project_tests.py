@@ -42,37 +42,37 @@ def project(tmp_path: Path) -> Path:
 
 def test_what_the_tests_say(project: Path) -> None:
     tests = ProjectTests()
-    assert tests.asserted(project / "src/shop/text.py") == {"slug": "slug('A b') == 'a-b'\nslug('C') == 'c'"}
-    assert tests.asserted(project / "src/shop/other.py") == {}
-    assert tests.asserted(project / "tests/test_text.py") == {}
-    assert tests.asserted(project / "src/shop/missing.py") == {}
-    assert tests.asserted(Path("/nowhere.py")) == {}
+    assert tests.told(project / "src/shop/text.py").asserted == {"slug": "slug('A b') == 'a-b'\nslug('C') == 'c'"}
+    assert tests.told(project / "src/shop/other.py").asserted == {}
+    assert tests.told(project / "tests/test_text.py").asserted == {}
+    assert tests.told(project / "src/shop/missing.py").asserted == {}
+    assert tests.told(Path("/nowhere.py")).asserted == {}
 
 
 def test_what_a_package_passes_on_counts(project: Path) -> None:
     (project / "tests/test_text.py").write_text(TEST.replace("shop.text", "shop"), encoding="utf-8")
     tests = ProjectTests()
-    assert set(tests.asserted(project / "src/shop/text.py")) == {"slug"}
-    assert tests.asserted(project / "src/shop/other.py") == {}
+    assert set(tests.told(project / "src/shop/text.py").asserted) == {"slug"}
+    assert tests.told(project / "src/shop/other.py").asserted == {}
 
 
 def test_a_test_that_changes_is_read_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project_tests, "_HOLDS", 0.0)
     tests, path = ProjectTests(), project / "src/shop/text.py"
-    assert "a-b" in tests.asserted(path)["slug"]
+    assert "a-b" in tests.told(path).asserted["slug"]
     (project / "tests/test_text.py").write_text(TEST.replace("a-b", "a+b+c"), encoding="utf-8")
-    assert "a+b+c" in tests.asserted(path)["slug"]
+    assert "a+b+c" in tests.told(path).asserted["slug"]
     (project / "tests/test_text.py").write_bytes(b"\xff\x00 assert shop text")
-    assert tests.asserted(path) == {}
+    assert tests.told(path).asserted == {}
     (project / "tests/test_text.py").unlink()
-    assert tests.asserted(path) == {}
+    assert tests.told(path).asserted == {}
 
 
 def test_a_module_outside_of_packages(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "text.py").write_text(TEXT, encoding="utf-8")
     (tmp_path / "test_text.py").write_text(TEST.replace("shop.text", "text"), encoding="utf-8")
-    assert set(ProjectTests().asserted(tmp_path / "text.py")) == {"slug"}
+    assert set(ProjectTests().told(tmp_path / "text.py").asserted) == {"slug"}
 
 
 @pytest.mark.parametrize("arguments", [["src"], ["src/shop/text.py"], ["-", "--stdin-filename", "src/shop/text.py"]])

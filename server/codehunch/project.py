@@ -19,4 +19,5 @@ class Project:
     def around(self, path: str | os.PathLike[str]) -> Around:
         """What bears on the file at a path, as it lies on the disk."""
         place = Path(os.path.abspath(path))
-        return Around(self._tests.asserted(place), self._modules.around(place))
+        told = self._tests.told(place)
+        return Around(told.asserted, self._modules.around(place), told.files)

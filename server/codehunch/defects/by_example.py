@@ -11,28 +11,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
 
+from codehunch.defects.by_test import TrialChecker
 from codehunch.defects.cache import FindingCache, unit_key
-from codehunch.defects.expression_variants import Variant
 from codehunch.defects.findings import Finding, Fix
-from codehunch.defects.fingerprints import function_fingerprint
 from codehunch.defects.kinds import OF_EXAMPLES
 from codehunch.defects.mending import Described, Disagreement, described, disagreement
 from codehunch.defects.naturalness import Naturalness
 from codehunch.defects.rewrites import apply
 from codehunch.defects.surroundings import Surroundings
+from codehunch.defects.telling import name_span, short, told
 from codehunch.interpreter.agreement import agrees
 from codehunch.interpreter.around import NOTHING_AROUND, Around
-from codehunch.interpreter.program import Program
+from codehunch.interpreter.program import Program, defined_name
 from codehunch.syntax.ignores import Suppressions
 from codehunch.syntax.spans import Span
 from codehunch.synthesis.examples import Example, assertions_of
 
-SURE = 0.98
-"""Confidence of such a finding: it is computed, but an example may be what is wrong."""
-_FIXES = 3
-_SUSPICION = 2.0
-"""What a token that the model takes to be wrong costs an edit, in the measure of its own cost: found with slips that
-were put into functions of a collection of algorithms that nothing was trained on."""
 _REMEMBERED = 512
 
 IsCancelled = Callable[[], bool]
@@ -66,6 +60,7 @@ class ExampleChecker:
         """``cache`` keeps what the model was asked."""
         self._cache = cache if cache is not None else FindingCache()
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        self._trials = TrialChecker()
 
     def settle(
         self,
@@ -86,17 +81,52 @@ class ExampleChecker:
                 asserted[name] = f"{asserted[name]}\n{lines}" if name in asserted else lines
         program = Program(statements, around.modules)
         settled: dict[int, tuple[Finding, ...]] = {}
+        shown: dict[str, Described] = {}
         for number, text in enumerate(statements):
             function = described(text, asserted)
             if function is None:
                 continue
+            shown[function.node.name] = function
             own = self._told(program, function, cancelled, natural)
             if own is not None:
-                others = (each for each in findings.get(number, ()) if not each.span.overlaps(own.span))
-                settled[number] = tuple(sorted((own, *others), key=lambda each: each.span))
+                settled[number] = _beside(own, findings.get(number, ()))
             elif findings.get(number):
                 settled[number] = tuple(_not_refuted(program, function, findings[number]))
+        if around.tests and around.modules is not None:
+            tests = list(filter(None, map(around.modules.at, around.tests)))
+            self._by_tests(program, tests, (settled, findings, shown), cancelled, natural)
         return settled
+
+    def _by_tests(
+        self,
+        program: Program,
+        tests: Sequence[Program],
+        known: tuple[dict[int, tuple[Finding, ...]], Mapping[int, Sequence[Finding]], Mapping[str, Described]],
+        cancelled: IsCancelled | None,
+        natural: Naturalness | None,
+    ) -> None:
+        """Add what the tests of the project say to what is settled."""
+        settled, findings, shown = known
+        numbers = {name: number for number, text in enumerate(program.statements) if (name := defined_name(text))}
+        wrong = {
+            name for name in shown if any(each.kind == OF_EXAMPLES.name for each in settled.get(numbers[name], ()))
+        }
+        tried = self._trials.tried(program, tests, cancelled)
+        told: set[int] = set()
+
+        def holds(name: str, changed: Program) -> bool:
+            return name not in shown or _agree(changed, shown[name])
+
+        others = [each for each in tried if wrong.isdisjoint(each.verdict.ran)]
+        for broken in self._trials.broken(program, others, holds, cancelled, natural):
+            number = numbers[broken.definition]
+            settled[number] = _beside(broken.finding, settled.get(number, findings.get(number, ())))
+            told.add(number)
+        for number, text in enumerate(program.statements):
+            own = settled.get(number, findings.get(number, ()))
+            if own and number not in told and any(defined_name(text) in each.verdict.ran for each in tried):
+                kept = (self._trials.refuted(program, tried, text, each) for each in own)
+                settled[number] = tuple(each for each in kept if each is not None)
 
     def _told(
         self, program: Program, function: Described, cancelled: IsCancelled | None, natural: Naturalness | None
@@ -125,7 +155,7 @@ class ExampleChecker:
         key = unit_key(found.described.text, f"{OF_EXAMPLES.name}\0{context}\0{plain.message}\0{edits!r}")
         known = self._cache.get(key)
         if known is None:
-            known = (_finding(attrs.evolve(found, mended=ranked(found, natural))),)
+            known = (_finding(attrs.evolve(found, mended=natural.ranked(found.described.text, found.mended))),)
             self._cache.put(key, known)
         return known[0]
 
@@ -137,14 +167,10 @@ def _holds(known: _Known, program: Program, function: Described, natural: Natura
     return known.context is None or (natural is not None and natural.context(function.text) == known.context)
 
 
-def ranked(found: Disagreement, natural: Naturalness) -> tuple[Variant, ...]:
-    """The edits that fit, the most natural first."""
-    texts = [apply(found.described.text, each.edits) for each in found.mended]
-    costs = [
-        each.cost + _SUSPICION * suspicion
-        for each, suspicion in zip(found.mended, natural.suspicion(texts), strict=True)
-    ]
-    return tuple(found.mended[at] for at in sorted(range(len(costs)), key=costs.__getitem__))
+def _beside(own: Finding, others: Sequence[Finding]) -> tuple[Finding, ...]:
+    """What is computed, and what else stands in other places."""
+    apart = (each for each in others if not each.span.overlaps(own.span))
+    return tuple(sorted((own, *apart), key=lambda each: each.span))
 
 
 def _not_refuted(program: Program, function: Described, findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -159,30 +185,26 @@ def _not_refuted(program: Program, function: Described, findings: Sequence[Findi
 
 def _keeps(program: Program, function: Described, fix: Fix, examples: Sequence[Example]) -> bool:
     changed = program.replaced(function.node.name, apply(function.text, fix.edits))
-    outcomes = [(changed.call(function.node.name, each.arguments), each.result) for each in examples]
+    return _agree(changed, attrs.evolve(function, examples=tuple(examples)))
+
+
+def _agree(program: Program, function: Described) -> bool:
+    """Whether a function follows its examples, as far as can be said."""
+    outcomes = ((program.call(function.node.name, each.arguments), each.result) for each in function.examples)
     return all(agrees(outcome, result) for outcome, result in outcomes if outcome.decided)
 
 
 def _finding(found: Disagreement) -> Finding:
     function, first = found.described, found.broken[0]
-    given = f"raises {first.outcome.error}" if first.outcome.error else f"gives {_short(repr(first.outcome.value))}"
+    given = f"raises {first.outcome.error}" if first.outcome.error else f"gives {short(repr(first.outcome.value))}"
     shown = _place_of(function, first.example)
     says = "its example shows" if shown >= 0 or not first.example.call else "a test says"
-    message = f"`{_short(_call(function, first.example))}` {given}, {says} {_short(repr(first.example.result))}"
-    fixes = tuple(_fix(function, variant) for variant in found.mended[:_FIXES])
-    place = found.mended[0].place if found.mended else _name_span(function)
-    hint = f"; {fixes[0].message[0].lower()}{fixes[0].message[1:]}?" if fixes else ""
-    return Finding(
-        code=OF_EXAMPLES.code,
-        kind=OF_EXAMPLES.name,
-        message=message + hint,
-        span=place,
-        function=function.node.name,
-        confidence=SURE,
-        fixes=fixes,
-        evidence=(Span(shown, shown + len(first.example.call)),) if shown >= 0 else (),
-        fingerprint=function_fingerprint(function.node.name, f"{OF_EXAMPLES.name} {_line(function.text, place)}"),
-    )
+    message = f"`{short(_call(function, first.example))}` {given}, {says} {short(repr(first.example.result))}"
+    evidence = Span(shown, shown + len(first.example.call)) if shown >= 0 else None
+    count = len(function.examples)
+    fitting = f"fits {'the example' if count == 1 else f'all {count} examples'}"
+    name = function.node.name
+    return told(function.text, name, message, found.mended, name_span(function.text, name), fitting, evidence)
 
 
 def _call(function: Described, example: Example) -> str:
@@ -190,38 +212,5 @@ def _call(function: Described, example: Example) -> str:
 
 
 def _place_of(function: Described, example: Example) -> int:
-    """Where an example stands in the text of its function, less than 0 where it does not."""
-    return function.text.find(example.call) if example.call else -1
-
-
-def _fix(function: Described, variant: Variant) -> Fix:
-    before, after = _short(variant.place.of(function.text)), _short(variant.label)
-    if not after:
-        change = f"Remove `{before}`"
-    elif variant.is_added:
-        change = f"Insert `{after}`"
-    elif variant.kind == "argument-swap":
-        change = f"Swap to `{after}`"
-    elif before == after:
-        change = f"Move `{after}`"
-    else:
-        change = f"Replace `{before}` by `{after}`"
-    count = len(function.examples)
-    fitting = "the example" if count == 1 else f"all {count} examples"
-    return Fix(f"{change} (fits {fitting})", variant.edits, 1.0)
-
-
-def _name_span(function: Described) -> Span:
-    """Where the function's own name stands in its text."""
-    at = function.text.index(function.node.name, function.text.index("def ") + len("def "))
-    return Span(at, at + len(function.node.name))
-
-
-def _line(text: str, place: Span) -> str:
-    start, end = text.rfind("\n", 0, place.start) + 1, text.find("\n", place.start)
-    return text[start : end if end >= 0 else len(text)]
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= 60 else flat[:57] + "..."
+    """Where an example stands in the text of its function, in whatever quotes; less than 0 where it does not."""
+    return function.text.replace('"', "'").find(example.call.replace('"', "'")) if example.call else -1

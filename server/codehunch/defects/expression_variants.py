@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -87,6 +88,10 @@ _NEARBY = {
     "<": ("<=", ">"), "<=": ("<", ">="), ">": (">=", "<"), ">=": (">", "<="), "==": ("!=",), "!=": ("==",),
     "is": ("is not",), "is not": ("is",), "in": ("not in",), "not in": ("in",),
 }  # fmt: skip
+_SIGN = re.compile(r"(?:[^\w)\]}\"'\s]|\b(?:return|yield|and|or|not|in|is|if|else|elif|while|assert))[ ]*-\Z")
+"""A sign before a number, and nothing that it would be taken from."""
+_BEFORE = 12
+"""Characters before a number that tell what its sign is."""
 _ORDERING = ("<", "<=", ">", ">=", "==", "!=")
 COMPUTED = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
@@ -174,6 +179,8 @@ def _constant(code: Material, node: ast.Constant) -> Iterator[Variant]:
             cost = TOKEN if isinstance(value, bool) and other in ("True", "False") else LOGIC
             yield Variant(cost, "wrong-literal", (Edit(span, other),), span, other)
     elif isinstance(value, int):
+        if _SIGN.search(code.source.text, max(0, span.start - _BEFORE), span.start):
+            span, value = Span(span.start - 1, span.end), -value
         near = [value + 1, value - 1]
         for number in near:
             yield Variant(TOKEN, "off-by-one", (Edit(span, str(number)),), span, str(number))
@@ -339,7 +346,7 @@ def of_condition(code: Material, test: ast.expr) -> Iterator[Variant]:
     span, text = code.source.span(test), code.source.of(test)
     if not isinstance(test, ast.Compare) and not (isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)):
         negated = f"not {text}" if _is_atom(test) else f"not ({text})"
-        yield Variant(TOKEN, "wrong-negation", (Edit(span, negated),), span, "not")
+        yield Variant(TOKEN, "wrong-negation", (Edit(span, negated),), span, negated)
     for word in ("and", "or"):
         for other in code.conditions:
             if other not in text:

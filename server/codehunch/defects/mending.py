@@ -87,7 +87,7 @@ def _described(text: str, asserted: str) -> Described | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     node = statements[-1] if statements else None
-    if not isinstance(node, ast.FunctionDef) or all(map(_is_stub, node.body)):
+    if not isinstance(node, ast.FunctionDef) or all(map(is_stub, node.body)):
         return None
     description = ast.get_docstring(node, clean=True) or ""
     header = f"def {node.name}({ast.unparse(node.args)}):"
@@ -95,7 +95,7 @@ def _described(text: str, asserted: str) -> Described | None:
     return Described(text, node, examples) if examples else None
 
 
-def _is_stub(statement: ast.stmt) -> bool:
+def is_stub(statement: ast.stmt) -> bool:
     """Whether a statement only stands in for what is to come."""
     if isinstance(statement, ast.Raise) and statement.exc is not None:
         return "NotImplemented" in ast.unparse(statement.exc)
@@ -104,9 +104,9 @@ def _is_stub(statement: ast.stmt) -> bool:
     )
 
 
-def _gives(node: ast.FunctionDef) -> bool:
+def gives(node: ast.FunctionDef) -> bool:
     """Whether a function gives something anywhere: until then it has mostly not been written."""
-    return any(isinstance(each, ast.Return) and each.value is not None for each in ast.walk(node))
+    return any(isinstance(each, ast.Return | ast.Yield) and each.value is not None for each in ast.walk(node))
 
 
 def disagreement(program: Program, function: Described, cancelled: IsCancelled | None = None) -> Disagreement | None:
@@ -138,7 +138,7 @@ def _is_meant(found: Disagreement) -> bool:
     """Whether the examples are about what the function is to give. What does not name it may be said of something else,
     unless a small edit makes several such examples hold; and until it gives anything it is mostly half written."""
     if found.broken[0].example.call:
-        return bool(found.mended) or _gives(found.described.node)
+        return bool(found.mended) or gives(found.described.node)
     return len(found.described.examples) > 1 and any(each.cost < GUESS - 1 for each in found.mended)
 
 
@@ -157,7 +157,7 @@ def _mended(program: Program, found: Disagreement, longest: int, cancelled: IsCa
     steps, left = 3 * longest + _STEPS_BESIDE, _EFFORT
     best = math.inf
     count = 0
-    written = _gives(function.node)
+    written = gives(function.node)
     for variant in variants(function.text, function.node, lines, results):
         if not written and variant.kind != "missing-return":
             continue

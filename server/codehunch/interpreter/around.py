@@ -34,6 +34,8 @@ class Around:
     asserted: Mapping[str, str] = attrs.field(factory=dict)
     """Lines such as ``f(2) == 4`` that tests in other files hold to be true, by function: see ``synthesis.tests``."""
     modules: Modules | None = None
+    tests: tuple[str, ...] = ()
+    """Places of files with tests that may say something of it, the likeliest first."""
 
 
 NOTHING_AROUND = Around()

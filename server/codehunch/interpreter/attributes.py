@@ -21,9 +21,8 @@ _LONG_FIELD = re.compile(r"\d{4,}")
 _PLAIN: Mapping[type, str] = {
     str: "capitalize casefold count endswith find format index isalnum isalpha isascii isdecimal isdigit isidentifier"
     " islower isnumeric isprintable isspace istitle isupper lower lstrip partition removeprefix removesuffix rfind"
-    " rindex rpartition rsplit rstrip split splitlines startswith strip swapcase title upper encode",
-    bytes: "count decode endswith find hex index isalnum isalpha isdigit lower lstrip rstrip split startswith strip"
-    " upper",
+    " rindex rpartition rsplit rstrip split splitlines startswith strip swapcase title upper",
+    bytes: "count endswith find hex index isalnum isalpha isdigit lower lstrip rstrip split startswith strip upper",
     list: "append clear copy count index insert pop remove reverse",
     tuple: "count index",
     dict: "clear copy get items keys pop popitem setdefault values",
@@ -257,6 +256,27 @@ def _format(run: Run, owner: str, *arguments: Any, **words: Any) -> Any:
     return run.sized(owner.format(*arguments, **words))
 
 
+_ENCODINGS = frozenset("ascii latin-1 latin1 iso-8859-1 utf-8 utf8 utf-8-sig utf-16 utf-16-le utf-16-be".split())
+_ERRORS = frozenset("strict ignore replace backslashreplace xmlcharrefreplace namereplace surrogateescape".split())
+
+
+def encoding_known(encoding: Any, errors: Any = "strict") -> None:
+    """To look for an encoding imports the modules that may have it: only those are known that Python has at hand.
+    Raises Undecided."""
+    if not isinstance(encoding, str) or encoding.lower().replace("_", "-") not in _ENCODINGS:
+        give_up("uses an encoding that is not known here")
+    if errors not in _ERRORS:
+        give_up("treats errors of an encoding in a way that is not known here")
+
+
+def _coded(name: str) -> Callable[..., Any]:
+    def run(run: Run, owner: Any, encoding: Any = "utf-8", errors: Any = "strict") -> Any:
+        encoding_known(encoding, errors)
+        return run.sized(getattr(run.sized(owner), name)(encoding, errors))
+
+    return run
+
+
 def _translate(run: Run, owner: str, table: Any) -> Any:
     if not isinstance(table, dict):
         give_up("translates by what is not known here")
@@ -297,6 +317,8 @@ _METHODS: dict[tuple[type, str], Callable[..., Any]] = {
     (str, "join"): _join,
     (str, "replace"): _replace,
     (str, "format"): _format,
+    (str, "encode"): _coded("encode"),
+    (bytes, "decode"): _coded("decode"),
     (str, "translate"): _translate,
     (list, "sort"): _sort,
     (set, "pop"): _pop_of_a_set,

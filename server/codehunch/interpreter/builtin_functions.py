@@ -10,6 +10,7 @@ from typing import Any
 from codehunch.interpreter.attributes import (
     DATA,
     attribute,
+    encoding_known,
     formatted,
     in_order,
     put_attribute,
@@ -26,7 +27,10 @@ _OTHERWISE = 0x5BD1E995
 
 
 def _str(run: Run, value: Any = "", *more: Any) -> Any:
-    return str(value, *more) if more else shown(run, value)
+    if more:
+        encoding_known(*more)
+        return run.sized(str(value, *more))
+    return shown(run, value)
 
 
 def _int(run: Run, value: Any = 0, *base: Any, **words: Any) -> int:
@@ -62,6 +66,9 @@ def _bytes(run: Run, value: Any = b"", *encoding: Any) -> bytes:
         if value > MOST_ITEMS:
             give_up("a value is too large")
         return bytes(value)
+    if isinstance(value, str) and encoding:
+        encoding_known(*encoding)
+        return run.sized(bytes(run.sized(value), *encoding))  # type: ignore[no-any-return]
     return bytes(value, *encoding) if isinstance(value, str) else bytes(run.listed(value))
 
 

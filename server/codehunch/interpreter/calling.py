@@ -45,7 +45,8 @@ class Builtin(Invocable):
 
 
 class Computed(Builtin):
-    """One that takes words as a function of the program does: what it raises is the program's error."""
+    """One that takes words, and its object in a class, as a function of the program does: what it raises is the
+    program's error."""
 
     __slots__ = ()
 

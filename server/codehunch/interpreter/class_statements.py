@@ -168,6 +168,8 @@ def _method(node: ast.FunctionDef, scope: Scope | None, own: Scope, define: Defi
             for decorator in reversed([each(inside) for each in decorators]):
                 found = call(inside.run, decorator, (found,))
         except Undecided as reason:
+            if scope is not None:  # A test may be about what it does to decorate here.
+                raise
             return _not_known(name, str(reason))(around, inside)
         inside.values[name] = found
 

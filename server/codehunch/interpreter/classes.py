@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from codehunch.interpreter.calling import Builtin, Function, Invocable, Module, Raised, call
+from codehunch.interpreter.calling import Builtin, Computed, Function, Invocable, Module, Raised, call
 from codehunch.interpreter.running import Dispatching, Run, give_up
 
 _MISSING: Any = object()
@@ -299,7 +299,7 @@ def bound(member: Any, owner: Instance) -> Any:
         return Method(member.function, owner.kind)
     if isinstance(member, StaticMethod):
         return member.function
-    return Method(member, owner) if isinstance(member, Function) else member
+    return Method(member, owner) if isinstance(member, Function | Computed) else member
 
 
 def error_class(name: str, bases: Sequence[type[Exception]], kind: Class) -> type[Raised]:

@@ -98,6 +98,11 @@ class Program:
             rows.setdefault(row // _ROWS * _ROWS, []).append(row % _ROWS)
         return {name: frozenset(rows[base]) for name, base in self._bases.items() if base in rows}
 
+    def placed(self, row: int) -> tuple[str, int] | None:
+        """The definition of this file that a row of a run belongs to, and its row there, from 1."""
+        base = row // _ROWS * _ROWS
+        return next(((name, row - base) for name, own in self._bases.items() if own == base), None)
+
     def call(self, name: str, arguments: Sequence[Any], steps: int = STEPS, backwards: bool = False) -> Outcome:
         """What a function of the file gives for these values, one for each parameter but starred ones.
 
@@ -171,7 +176,7 @@ class Program:
             for statement in parsed(text):
                 if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name == name:
                     self._bases[name] = base = next(_BASES)
-                    ast.increment_lineno(statement, base)
+                    _count_from(base, statement)
                     return (
                         class_made(statement, None)
                         if isinstance(statement, ast.ClassDef)
@@ -371,6 +376,18 @@ def _changes(text: str, name: str, by_default: bool) -> bool:
         if any(isinstance(each, ast.expr) and _is(each, name) for each in held):
             return True
     return False
+
+
+def _count_from(base: int, definition: ast.stmt) -> None:
+    """Number the rows of the statements of a definition from there on."""
+    waiting: list[Any] = [definition]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.stmt):
+            node.lineno += base
+        for part in ("body", "orelse", "handlers", "finalbody", "cases"):
+            inner = getattr(node, part, ())
+            waiting.extend(inner if isinstance(inner, list) else ())
 
 
 def _is(node: ast.expr, name: str) -> bool:

@@ -59,16 +59,18 @@ class Names(Protocol):
 class Unmet:
     """What an assertion was about that does not hold."""
 
-    __slots__ = ("left", "node", "right", "sign")
+    __slots__ = ("left", "node", "right", "row", "sign")
 
     def __init__(self, left: Any, right: Any, sign: str, node: Any = None) -> None:
         self.left, self.right, self.sign, self.node = left, right, sign, node
+        self.row = 0
+        """Of the statement that says so, see ``Run.lines``; 0 where none does."""
 
 
 class Run:
     """One call of a function from outside, with everything that it leads to."""
 
-    __slots__ = ("_depth", "_globals", "asked", "backwards", "held", "left", "lines", "main", "unmet")
+    __slots__ = ("_depth", "_globals", "asked", "backwards", "held", "left", "lines", "main", "row", "unmet")
 
     def __init__(self, main: Names, steps: int = STEPS, backwards: bool = False) -> None:
         """``main`` is the file as it is now, whatever the disk says. ``backwards`` goes through sets the other way
@@ -76,6 +78,8 @@ class Run:
         self.main, self.left, self.backwards = main, steps, backwards
         self.lines: set[int] = set()
         """Rows of the statements that ran, each file's statements counted from a number of their own."""
+        self.row = 0
+        """That of the last statement that ran, likewise."""
         self.unmet: Unmet | None = None
         """What the last assertion was about that did not hold."""
         self.held: list[tuple[Any, str]] = []

@@ -18,11 +18,16 @@ class Scope:
     """The names of a function or comprehension, and what is around it."""
 
     def __init__(
-        self, names: frozenset[str], outer: Scope | None, comprehends: bool = False, first: str | None = None
+        self,
+        names: frozenset[str],
+        outer: Scope | None,
+        comprehends: bool = False,
+        first: str | None = None,
+        yields: bool = False,
     ) -> None:
         self.names, self.outer, self.comprehends = names, outer, comprehends
-        self.first = first
-        """The first parameter of a function."""
+        self.first, self.yields = first, yields
+        """The first parameter of a function, and whether it is a generator."""
 
     def hops(self, name: str) -> int | None:
         """How many frames further out a name lives; ``None`` where it is none of a function."""
@@ -39,6 +44,7 @@ def scope_of(node: FunctionNode, outer: Scope | None) -> Scope:
     """The scope of a function. Raises Undecided for what it does to names of the file."""
     names = {each.arg for each in parameters_of(node.args)}
     elsewhere: set[str] = set()
+    yields = False
     for each in _own_nodes(node.body if isinstance(node, ast.FunctionDef) else [node.body]):
         if isinstance(each, ast.Global):
             give_up("changes names of the file")
@@ -48,16 +54,18 @@ def scope_of(node: FunctionNode, outer: Scope | None) -> Scope:
             names.add(each.id)
         elif isinstance(each, _NAMED) and each.name:
             names.add(each.name)
+        elif isinstance(each, ast.Yield | ast.YieldFrom):
+            yields = True
         elif isinstance(each, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name.partition(".")[0] for alias in each.names)
     listed = parameters_of(node.args)
-    return Scope(frozenset(names - elsewhere), outer, first=listed[0].arg if listed else None)
+    return Scope(frozenset(names - elsewhere), outer, first=listed[0].arg if listed else None, yields=yields)
 
 
 def method_scope_of(node: FunctionNode, outer: Scope | None) -> Scope:
     """The same for a method, which knows its class."""
     own = scope_of(node, outer)
-    return Scope(own.names | {OWN_CLASS}, outer, first=own.first)
+    return Scope(own.names | {OWN_CLASS}, outer, first=own.first, yields=own.yields)
 
 
 def comprehension_scope(node: Comprehension, outer: Scope) -> Scope:
@@ -77,12 +85,6 @@ def parameters_of(arguments: ast.arguments) -> list[ast.arg]:
     """All parameters, starred ones last."""
     starred = [each for each in (arguments.vararg, arguments.kwarg) if each is not None]
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *starred]
-
-
-def yields(node: FunctionNode) -> bool:
-    """Whether a function is a generator."""
-    body = node.body if isinstance(node, ast.FunctionDef) else [node.body]
-    return any(isinstance(each, ast.Yield | ast.YieldFrom) for each in _own_nodes(body))
 
 
 def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:

@@ -15,7 +15,7 @@ from codehunch.interpreter.library import imported
 from codehunch.interpreter.names import Thunk, name_store
 from codehunch.interpreter.operators import COMPARISONS, IN_PLACE, SIGNS
 from codehunch.interpreter.running import Frame, Undecided, Unmet, give_up
-from codehunch.interpreter.scopes import Scope, method_scope_of, scope_of, yields
+from codehunch.interpreter.scopes import Scope, method_scope_of, scope_of
 
 Step = Callable[[Frame], Any]
 """Gives ``None`` where the block goes on, else a ``Returned`` or how the loop goes on."""
@@ -57,13 +57,16 @@ def _method(node: ast.FunctionDef, scope: Scope | None) -> Thunk:
 
 
 def _bare(node: ast.FunctionDef, own: Scope, scope: Scope | None) -> Thunk:
-    steps = block(node.body, own)
+    steps: Step | None = None
 
     def body(frame: Frame) -> Any:
+        nonlocal steps
+        if steps is None:  # Most of a class is never called.
+            steps = block(node.body, own)
         ended = steps(frame)
         return ended.value if type(ended) is Returned else None
 
-    return function_maker(node.args, node.name, body, scope, yields(node))
+    return function_maker(node.args, node.name, body, scope, own.yields)
 
 
 def class_made(node: ast.ClassDef, scope: Scope | None) -> Thunk:
@@ -82,6 +85,7 @@ def block(nodes: Sequence[ast.stmt], scope: Scope) -> Step:
             if running.left < 0:
                 give_up("takes too long")
             running.lines.add(line)
+            running.row = line
             ended = step(frame)
             if ended is not None:
                 return ended
@@ -104,7 +108,7 @@ def _statement(node: ast.stmt, scope: Scope) -> Step:
 def _expression(node: ast.Expr, scope: Scope) -> Step:
     if isinstance(node.value, ast.Constant) and node.value.value is not Ellipsis:
         return lambda frame: None  # A docstring.
-    value, said = expression(node.value, scope), node.value
+    value, said, row = expression(node.value, scope), node.value, node.lineno
 
     def run(frame: Frame) -> None:
         try:
@@ -112,7 +116,7 @@ def _expression(node: ast.Expr, scope: Scope) -> Step:
         except AssertionError:
             unmet = frame.run.unmet
             if unmet is not None and unmet.node is None:
-                unmet.node = said
+                unmet.node, unmet.row = said, row
             raise
 
     return run
@@ -211,7 +215,7 @@ def _while(node: ast.While, scope: Scope) -> Step:
 def _raise(node: ast.Raise, scope: Scope) -> Step:
     if node.exc is None:
         give_up("raises again")
-    value = expression(node.exc, scope)
+    value, row = expression(node.exc, scope), node.lineno
 
     def run(frame: Frame) -> None:
         found = value(frame)
@@ -219,6 +223,7 @@ def _raise(node: ast.Raise, scope: Scope) -> Step:
             found = found()
         if not isinstance(found, Exception):
             give_up("raises what is not known here")
+        frame.run.row = row
         raise found
 
     return run
@@ -307,7 +312,7 @@ def _placed(around: ast.stmt) -> Callable[[ast.stmt], ast.stmt]:
 
 
 def _assert(node: ast.Assert, scope: Scope) -> Step:
-    said = node.test
+    said, row = node.test, node.lineno
     message = expression(node.msg, scope) if node.msg is not None else None
     if isinstance(said, ast.Compare) and len(said.ops) == 1:
         first, second = expression(said.left, scope), expression(said.comparators[0], scope)
@@ -328,7 +333,7 @@ def _assert(node: ast.Assert, scope: Scope) -> Step:
         found = unmet(frame)
         if found is not None:
             given = [message(frame)] if message is not None else []
-            frame.run.unmet = found
+            frame.run.unmet, found.row = found, row
             raise AssertionError(*given)
 
     return run

@@ -124,7 +124,14 @@ def _is_close(run: Run, made: Instance, value: Any) -> bool:
     return close(value, made.values["wanted"])
 
 
-_APPROXIMATE = Class("approx", (), {"__eq__": Builtin("eq", lambda run, made, value: _is_close(run, made, value))})
+_APPROXIMATE = Class(
+    "approx",
+    (),
+    {
+        "__eq__": Builtin("eq", lambda run, made, value: _is_close(run, made, value)),
+        "__repr__": Builtin("repr", lambda run, made: f"about {made.values['wanted']!r}"),
+    },
+)
 
 
 def _negated(compare: Callable[[Run, Any, Any], Any]) -> Callable[[Run, Any, Any], Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -47,12 +48,16 @@ class Verdict:
     """Why the interpreter cannot say."""
     error: str = ""
     """The type of the error that it ended with; empty where it passed."""
-    claim: str = ""
-    """What was asserted something of, as text."""
-    given: str = ""
-    """What that was."""
-    wanted: str = ""
-    """What was to be said of it, such as ``== 4``."""
+    failure: str = ""
+    """What does not hold, in words that follow its name."""
+    raised: tuple[str, int] | None = None
+    """The definition of the file that is tested, and the row in it, where an error came from."""
+    called: tuple[str, ...] = ()
+    """Functions and methods that what was asserted something of is made by, the last first."""
+    result: str = ""
+    """What that was to be, as a literal, where it was to be equal to something."""
+    alone: bool = True
+    """Whether nothing ran but the test and the file that is tested."""
     ran: Mapping[str, frozenset[int]] = attrs.field(factory=dict)
     """Rows that ran of the definitions of the file that is tested, by their names."""
     steps: int = 0
@@ -68,7 +73,7 @@ class Verdict:
 
 def trials_of(program: Program, words: frozenset[str]) -> Iterator[Trial]:
     """The tests of a file in whose text one of the words is."""
-    if any(program.binds(each) for each in _NEEDED_BEFORE):
+    if any(program.binds(each) for each in _NEEDED_BEFORE) or any("autouse" in each for each in program.statements):
         return
     for text in program.statements:
         if "test" not in text.lower() or not any(each in text for each in words):
@@ -94,34 +99,82 @@ def attempt(tests: Program, trial: Trial, main: Program, steps: int = STEPS, bac
     except (RecursionError, MemoryError):
         return Verdict(undecided="needs more than a run may use", steps=steps - run.left)
     except Exception as error:
-        return _failed(run, error, main, steps)
+        return _failed(run, error, (tests, trial, main), steps)
     finally:
         main.looked_up |= run.asked
     return Verdict(ran=main.ran(run), steps=steps - run.left)
 
 
-def _failed(run: Run, error: Exception, main: Program, steps: int) -> Verdict:
-    claim = given = wanted = ""
+def _failed(run: Run, error: Exception, ran: tuple[Program, Trial, Program], steps: int) -> Verdict:
+    tests, trial, main = ran
+    kind = type(error).__name__
+    verdict = Verdict(
+        error=kind,
+        failure=f"{kind} is raised",
+        alone=all(tests.placed(row) or main.placed(row) for row in run.lines),
+        ran=main.ran(run),
+        steps=steps - run.left,
+    )
     unmet = run.unmet if isinstance(error, AssertionError) else None
+    if unmet is None:
+        raised = main.placed(run.row) if not isinstance(error, AssertionError) else None
+        return attrs.evolve(verdict, raised=raised)
+    if unmet.row and main.placed(unmet.row):
+        return attrs.evolve(verdict, raised=main.placed(unmet.row))
     try:
-        if unmet is not None:
-            claim, given, wanted = _said(unmet)
-    except Undecided:
-        pass
+        return _said(verdict, unmet, _node(tests, trial))
+    except Undecided as reason:
+        return Verdict(undecided=str(reason), steps=steps - run.left)
     except (RecursionError, MemoryError):
         return Verdict(undecided="needs more than a run may use", steps=steps - run.left)
-    return Verdict("", type(error).__name__, claim, given, wanted, main.ran(run), steps - run.left)
 
 
-def _said(unmet: Unmet) -> tuple[str, str, str]:
-    """What was asserted something of, what it was, and what was to be said of it."""
-    node = unmet.node
+def _said(verdict: Verdict, unmet: Unmet, test: ast.FunctionDef) -> Verdict:
+    """With what was asserted, and of what."""
+    left, right, sign = unmet.left, unmet.right, unmet.sign
+    if sign == "raises":
+        kinds = right if isinstance(right, tuple) else (right,)
+        return attrs.evolve(verdict, failure=f"{' or '.join(each.__name__ for each in kinds)} is not raised")
+    sides = _sides(unmet.node)
+    if len(sides) == 2 and sign == "==" and _is_shown(sides[0]) and not _is_shown(sides[1]):
+        left, right, sides = right, left, [sides[1]]
+    about = sides[0] if sides else None
+    claim = f"`{_short(ast.unparse(about))}` gives " if about is not None else "it gives "
+    wanted = f"{sign} {_short(repr(right))}" if sign not in ("==", "is") else _short(repr(right))
+    return attrs.evolve(
+        verdict,
+        failure=f"{claim}{_short(repr(left))}, wanted {wanted}",
+        called=_called(about, test),
+        result=repr(right) if sign in ("==", "is") else "",
+    )
+
+
+def _sides(node: ast.AST | None) -> list[ast.expr]:
+    """What an assertion compares."""
     if isinstance(node, ast.Compare):
-        node = node.left
-    elif isinstance(node, ast.Call) and named(node.func).startswith("assert") and node.args:
-        node = node.args[0]
-    claim = ast.unparse(node) if isinstance(node, ast.expr) else ""
-    return _short(claim), _short(repr(unmet.left)), f"{unmet.sign} {_short(repr(unmet.right))}"
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Call) and named(node.func).rpartition(".")[2].startswith("assert"):
+        return node.args[:2]
+    return [node] if isinstance(node, ast.expr) else []
+
+
+def _is_shown(node: ast.expr) -> bool:
+    """Whether an expression is what is wanted rather than what is given."""
+    return isinstance(node, ast.Constant) or not any(isinstance(each, ast.Name) for each in ast.walk(node))
+
+
+def _called(node: ast.expr | None, test: ast.FunctionDef) -> tuple[str, ...]:
+    """What an expression calls, the outermost first, and what those called whose results it has by name."""
+    if node is None:
+        return ()
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    given = [
+        each.value
+        for each in ast.walk(test)
+        if isinstance(each, ast.Assign) and any(isinstance(to, ast.Name) and to.id in names for to in each.targets)
+    ]
+    calls = (each for part in (node, *reversed(given)) for each in ast.walk(part) if isinstance(each, ast.Call))
+    return tuple(dict.fromkeys(filter(None, map(named, calls))))
 
 
 def _short(text: str) -> str:
@@ -174,13 +227,17 @@ def _node(tests: Program, trial: Trial) -> ast.FunctionDef:
     """The definition of a test. Raises Undecided where there is not one."""
     owner, _, name = trial.name.rpartition(".")
     found = [
-        node
-        for text in tests.bound(tests.place, owner or name)
-        for outer in parsed(text)
-        for node in (outer.body if owner and isinstance(outer, ast.ClassDef) else [outer])
-        if isinstance(node, ast.FunctionDef) and node.name == name
+        each for text in tests.bound(tests.place, owner or name) for each in _nodes(text, owner) if each.name == name
     ]
     return found[0] if len(found) == 1 else give_up("is not one test")
+
+
+@lru_cache(256)
+def _nodes(text: str, owner: str) -> tuple[ast.FunctionDef, ...]:
+    """The functions of a statement of a file, or the methods of its class."""
+    outer = parsed(text)
+    nodes = [inner for each in outer if isinstance(each, ast.ClassDef) for inner in each.body] if owner else outer
+    return tuple(each for each in nodes if isinstance(each, ast.FunctionDef))
 
 
 def _table(tests: Program, decorator: ast.expr, run: Run) -> tuple[Sequence[str], list[Sequence[Any]]]:

@@ -225,6 +225,102 @@ class Helper:
         assert half(1)
 """
 
+CONFTEST = """
+import pytest
+from stack import Stack
+
+@pytest.fixture
+def filled():
+    return Stack([1, 2])
+
+@pytest.fixture
+def size():
+    return 7
+"""
+
+FIXTURES = """
+import pytest
+from stack import Empty, Stack, half
+
+@pytest.fixture
+def empty():
+    return Stack()
+
+@pytest.fixture(scope="module")
+def size():
+    return 2
+
+@pytest.fixture()
+def larger(filled, size):
+    yield filled.push(size)
+
+@pytest.fixture
+def broken(empty):
+    return empty.pop()
+
+def test_empty(empty):
+    assert empty.size == 0
+
+def test_of_the_folder(filled):
+    assert filled.pop() == 2
+
+def test_nearest(size):
+    assert half(size) == 1
+
+def test_nested(larger, filled):
+    assert larger.items == [1, 2, 2]
+    assert larger is filled
+
+def test_made_anew(filled):
+    assert filled.push(1).size == 3
+
+def test_wrong(larger):
+    assert larger.size == 2
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [4, 6])
+def test_a_row_goes_first(size, empty):
+    assert half(size) > 1 and empty.size == 0
+
+@pytest.mark.parametrize("size", [4])
+def test_a_row_goes_before_what_fixtures_need(larger, size):
+    assert larger.pop() == half(8)
+
+def test_broken(broken):
+    assert half(broken)
+
+class TestMethods:
+    def test_there(self, filled):
+        assert filled.size == 2
+
+@pytest.fixture
+def undone(filled):
+    yield filled
+    filled.items.clear()
+
+@pytest.fixture(params=[1, 2])
+def each(request):
+    return request.param
+
+@pytest.fixture
+def one(other):
+    return half(1)
+
+@pytest.fixture
+def other(one):
+    return half(1)
+
+def test_undone(undone):
+    assert half(undone.size) == 1
+
+def test_each(each):
+    assert half(each)
+
+@pytest.mark.parametrize("size", [1], indirect=True)
+def test_indirect(size):
+    assert half(size) == 1
+"""
+
 UNDECIDED = """
 import pytest
 from unittest import mock
@@ -291,12 +387,13 @@ def _verdicts(tmp_path: Path, main: str, tests: str) -> dict[str, Verdict]:
     return {each.name: attempt(file, each, program) for each in trials}
 
 
-def _by_pytest(tmp_path: Path, main: str, tests: str) -> Mapping[str, bool]:
+def _by_pytest(tmp_path: Path, main: str, tests: str, conftest: str = "") -> Mapping[str, bool]:
     """What passes, by the names of the tests, without their rows."""
     folder = tmp_path / "really"
     folder.mkdir()
     (folder / "stack.py").write_text(main, encoding="utf-8")
     (folder / "test_stack.py").write_text(tests, encoding="utf-8")
+    (folder / "conftest.py").write_text(conftest, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "--junitxml=found.xml"]
     subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
     found: dict[str, bool] = {}
@@ -304,7 +401,7 @@ def _by_pytest(tmp_path: Path, main: str, tests: str) -> Mapping[str, bool]:
         owner = case.attrib["classname"].partition(".")[2]
         name = case.attrib["name"].partition("[")[0]
         name = f"{owner}.{name}" if owner else name
-        found[name] = found.get(name, True) and not list(case.iter("failure"))
+        found[name] = found.get(name, True) and not list(case)
     return found
 
 
@@ -317,6 +414,23 @@ def test_they_end_as_pytest_says(tmp_path: Path) -> None:
     assert {name: each.passed for name, each in ours.items() if each.decided} == {
         name: passed for name, passed in real.items() if name not in undecided
     }
+
+
+def test_fixtures_give_what_pytest_has_them_give(tmp_path: Path) -> None:
+    real = _by_pytest(tmp_path, MAIN, FIXTURES, CONFTEST)
+    (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    ours = _verdicts(tmp_path, MAIN, FIXTURES)
+    undecided = {name for name, each in ours.items() if not each.decided}
+    assert undecided == {"test_undone", "test_each", "test_indirect"}
+    decided = {name: each.passed for name, each in ours.items() if each.decided}
+    assert decided == {name: real[name] for name in decided}
+    assert {name for name, passed in decided.items() if not passed} == {"test_wrong", "test_broken"}
+    assert len(decided) == 10
+
+
+def test_fixtures_that_need_each_other_are_undecided(tmp_path: Path) -> None:
+    tests = f"{FIXTURES}\ndef test_each_other(one):\n    assert half(one)\n"
+    assert _verdicts(tmp_path, MAIN, tests)["test_each_other"].undecided == "needs fixtures that need each other"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from codehunch.interpreter import dates
 from codehunch.interpreter.calling import Builtin, Function, Invocable, Module, Raised, call, callback
 from codehunch.interpreter.classes import Class, Instance, Property, Super, of_an_error, put_at_an_error
+from codehunch.interpreter.dates import DATES
+from codehunch.interpreter.enumerations import of_a_named_tuple
 from codehunch.interpreter.patterns import MATCH_METHODS, PATTERN_METHODS, Pattern
 from codehunch.interpreter.running import MOST_ITEMS, Dispatching, Run, give_up
 
@@ -45,11 +48,12 @@ _OF_ITERABLES: Mapping[type, str] = {
     Counter: "subtract update",
 }
 """Methods that go through what they are given."""
-DATA = (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, deque, type(None))
+DATA = (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, deque, type(None), *DATES)
 _VALUES: Mapping[type, tuple[str, ...]] = {
     int: ("real", "imag", "numerator", "denominator"),
     float: ("real", "imag"),
     complex: ("real", "imag"),
+    **dates.VALUES,
 }
 """What a value has that is no method."""
 
@@ -83,6 +87,8 @@ def attribute(run: Run, owner: Any, name: str) -> Any:
         compute = _METHODS.get((base, name))
         if compute is not None:
             return Builtin(name, partial(_bound, compute, owner))
+    if isinstance(owner, tuple) and (found := of_a_named_tuple(owner, name)) is not NotImplemented:
+        return found
     if isinstance(owner, DATA) and not hasattr(owner, name):
         raise AttributeError(f"'{kind.__name__}' object has no attribute '{name}'")
     return give_up(f"`.{name}` is not known")
@@ -122,6 +128,9 @@ def _of_a_type(owner: type, name: str) -> Any:
         return Builtin(name, lambda run, keys, value=None: owner.fromkeys(run.listed(keys), value))
     if owner is str and name == "maketrans":
         return Builtin(name, lambda run, *parts: str.maketrans(*parts))
+    found = dates.of_a_kind(owner, name)
+    if found is not NotImplemented:
+        return found
     for base in owner.__mro__:
         compute = _METHODS.get((base, name))
         if compute is not None:
@@ -314,6 +323,8 @@ _METHODS: dict[tuple[type, str], Callable[..., Any]] = {
        if hasattr(kind, name)},
     **{(kind, name): _method_of_iterables(name) for kind, names in _OF_ITERABLES.items() for name in names.split()},
     **{(str, name): _padded(name) for name in ("center", "expandtabs", "ljust", "rjust", "zfill")},
+    **{(kind, name): _method(name) for kind, names in dates.METHODS.items() for name in names.split()},
+    **{(dates.KINDS[kind], "strftime"): dates.shown_by for kind in ("date", "time")},
     (str, "join"): _join,
     (str, "replace"): _replace,
     (str, "format"): _format,

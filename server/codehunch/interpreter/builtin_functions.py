@@ -17,7 +17,7 @@ from codehunch.interpreter.attributes import (
     represented,
     shown,
 )
-from codehunch.interpreter.calling import Builtin, Function, Invocable, Module, Raised, callback, makes
+from codehunch.interpreter.calling import Builtin, Computed, Function, Invocable, Module, Raised, callback, makes
 from codehunch.interpreter.classes import Class, ClassMethod, Instance, Property, StaticMethod, Super, has, is_a, is_of
 from codehunch.interpreter.operators import power
 from codehunch.interpreter.running import MOST_ITEMS, Run, give_up
@@ -217,13 +217,17 @@ def _callable(run: Run, value: Any) -> bool:
     return isinstance(value, Invocable | type)
 
 
-def _print(run: Run, *values: Any, **words: Any) -> None:
-    give_up("prints")
-
-
 def _plain(name: str) -> Callable[..., Any]:
     compute = getattr(builtins, name)
     return lambda run, *arguments: compute(*arguments)
+
+
+def _print(run: Run, *values: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
+    if file is not None:
+        give_up("prints into a file")
+    for each in values:
+        shown(run, each)
+    run.prints = True
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -246,7 +250,6 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "min": _extreme("min"),
     "next": _next,
     "pow": power,
-    "print": _print,
     "repr": represented,
     "reversed": _reversed,
     "round": _round,
@@ -289,7 +292,8 @@ for _error in _ERRORS:
 BUILTINS: Mapping[str, Any] = {
     **{name: Builtin(name, compute) for name, compute in _FUNCTIONS.items()},
     **{kind.__name__: kind for kind in (*_TYPES, *_ERRORS)},
+    "print": Computed("print", _print),
     "NotImplemented": NotImplemented,
     "__name__": "a file",
 }
-"""What programs find where neither they nor their file define a name. ``print`` and what is missing end the run."""
+"""What programs find where neither they nor their file define a name. What is missing ends the run."""

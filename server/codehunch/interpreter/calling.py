@@ -221,6 +221,10 @@ def call(run: Run, callee: Any, arguments: Sequence[Any] = (), words: Mapping[st
         return made.invoke(run, arguments, words or {})
     if isinstance(callee, type) and issubclass(callee, Raised):
         return callee.made(run, arguments, words or {})
+    if isinstance(callee, type) and hasattr(callee, "_fields"):  # A tuple whose items have names.
+        for each in arguments:
+            run.shallow(each)
+        return callee(*arguments, **(words or {}))
     if isinstance(callee, type | Module) or callable(callee):
         give_up(f"calls `{getattr(callee, 'name', type(callee).__name__)}`")
     raise TypeError(f"'{type(callee).__name__}' object is not callable")

@@ -10,6 +10,7 @@ from typing import Any
 from codehunch.interpreter.attributes import represented
 from codehunch.interpreter.calling import Builtin, Computed, Module, Raised, Signature, call
 from codehunch.interpreter.classes import Class, Instance, error_class
+from codehunch.interpreter.enumerations import PLAN, Enumeration, fields_of, named_tuple
 from codehunch.interpreter.expressions import expression
 from codehunch.interpreter.names import Thunk
 from codehunch.interpreter.running import Frame, Run, Undecided, give_up
@@ -23,6 +24,8 @@ _NO_BASES = {"object", "ABC", "Generic", "Protocol", "Hashable", "Sized", "Itera
 
 def class_of(node: ast.ClassDef, scope: Scope | None, define: Define) -> Thunk:
     """Gives the class that a ``class`` statement defines. Raises Undecided for what is not known here."""
+    if [named(each) for each in node.bases] == ["NamedTuple"]:
+        return _named_tuple(node, scope)
     bases = [_base(each, scope) for each in node.bases]
     if any(each.arg != "metaclass" or named(each.value) != "ABCMeta" for each in node.keywords):
         give_up("is a class of another kind")
@@ -55,11 +58,22 @@ def class_of(node: ast.ClassDef, scope: Scope | None, define: Define) -> Thunk:
             give_up("is a class whose names are not known")
         made: Any = Class(node.name, own, inside.values, abstract)
         made.annotated = annotated
+        if PLAN in made.lineage:
+            made = Enumeration(made, frame.run)
         for decorator in reversed([each(frame) for each in decorators]):
             made = call(frame.run, decorator, (made,))
         return error_class(node.name, errors, made) if errors and isinstance(made, Class) else made
 
     return make
+
+
+def _named_tuple(node: ast.ClassDef, scope: Scope | None) -> Thunk:
+    fields = fields_of(node)
+    if fields is None or node.decorator_list:
+        give_up("is a class of tuples of another kind")
+    names = [name for name, _ in fields]
+    defaults = [expression(value, scope) for _, value in fields if value is not None]
+    return lambda frame: named_tuple(frame.run, node.name, names, defaults=[each(frame) for each in defaults])
 
 
 def named(node: ast.expr) -> str:

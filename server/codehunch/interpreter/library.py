@@ -10,6 +10,7 @@ import copy
 import functools
 import heapq
 import itertools
+import logging
 import math
 import numbers
 import operator
@@ -20,9 +21,11 @@ from collections import abc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from codehunch.interpreter.calling import Builtin, FileModule, Function, Module, call, callback, makes
+from codehunch.interpreter.calling import Builtin, Computed, FileModule, Function, Module, call, callback, makes
 from codehunch.interpreter.class_statements import data_class, field, ordered_class
 from codehunch.interpreter.classes import Property
+from codehunch.interpreter.dates import KINDS
+from codehunch.interpreter.enumerations import AUTO, PLAN, UNIQUE, named_tuple
 from codehunch.interpreter.names import Thunk
 from codehunch.interpreter.operators import BINARY, COMPARISONS
 from codehunch.interpreter.running import MOST_BITS, Frame, Run, give_up
@@ -309,6 +312,13 @@ _COMPARISONS: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
 }  # fmt: skip
 
+_LEVELS = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "NOTSET")}
+_LOGGED = {
+    name: Computed(name, lambda run, *said, **words: None)
+    for name in ("critical", "debug", "error", "exception", "info", "log", "warning")
+}
+"""What is logged is not what a function gives: who looks into the log uses what is not known here."""
+_LOGGER = Module("logger", _LOGGED)
 _ABSTRACT: Mapping[str, Any] = {
     name: getattr(abc, name) for name in ("Collection", "Hashable", "Iterable", "Mapping", "Sequence", "Set", "Sized")
 }
@@ -336,9 +346,13 @@ _MODULES: Mapping[str, Mapping[str, Any]] = {
         "deque": collections.deque,
         "OrderedDict": collections.OrderedDict,
         "abc": Module("collections.abc", _ABSTRACT),
+        "namedtuple": Builtin("namedtuple", named_tuple),
     },
     "collections.abc": _ABSTRACT,
     "abc": {"abstractmethod": _AS_IT_IS},
+    "datetime": KINDS,
+    "enum": {"Enum": PLAN, "auto": Builtin("auto", lambda run: AUTO), "unique": UNIQUE},
+    "logging": {"getLogger": Builtin("getLogger", lambda run, *name: _LOGGER), **_LEVELS, **_LOGGED},
     "dataclasses": {"dataclass": Builtin("dataclass", data_class), "field": Builtin("field", field)},
     "sys": {"maxsize": sys.maxsize, "version_info": tuple(sys.version_info[:3])},
     "typing": {

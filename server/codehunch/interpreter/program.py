@@ -125,6 +125,8 @@ class Program:
             words = dict(zip(called.shape.only_names, given[count:], strict=True))
             value = call(run, called, given[:count], words)
             run.weigh(value)
+            if run.prints:
+                give_up("prints")
             if any(_traced(each) != before for each, before in run.held):
                 give_up("changes a value of the file")
         except Undecided as reason:
@@ -203,6 +205,10 @@ class Program:
             give_up("reads too many files")
         return self._as_it_is(self._imported(name, level), run)
 
+    def at(self, place: str) -> Program | None:
+        """The file of the project at a place."""
+        return self._modules.at(place) if self._modules is not None else None
+
     def submodule(self, name: str, run: Run) -> Program | None:
         """See ``Names``."""
         return self._as_it_is(self._modules.submodule(name) if self._modules is not None else None, run)
@@ -274,7 +280,7 @@ class Program:
         """What a name in the file at a place comes from, one of ``looked_up``: the statements that bind it, and a mark
         where others may change its value. Equal texts, equal values."""
         if place != self.place:
-            other = self._modules.at(place) if self._modules is not None else None
+            other = self.at(place)
             return other.bound(place, name) if other is not None else ["gone"]
         if " " in name:
             dots, _, module = name.partition(" ")

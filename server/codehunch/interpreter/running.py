@@ -70,7 +70,7 @@ class Unmet:
 class Run:
     """One call of a function from outside, with everything that it leads to."""
 
-    __slots__ = ("_depth", "_globals", "asked", "backwards", "held", "left", "lines", "main", "row", "unmet")
+    __slots__ = ("_depth", "_globals", "asked", "backwards", "held", "left", "lines", "main", "prints", "row", "unmet")
 
     def __init__(self, main: Names, steps: int = STEPS, backwards: bool = False) -> None:
         """``main`` is the file as it is now, whatever the disk says. ``backwards`` goes through sets the other way
@@ -82,6 +82,8 @@ class Run:
         """That of the last statement that ran, likewise."""
         self.unmet: Unmet | None = None
         """What the last assertion was about that did not hold."""
+        self.prints = False
+        """Whether anything is printed: what it gives is then not all it does."""
         self.held: list[tuple[Any, str]] = []
         """Values of the file that can change, each as it was."""
         self.asked: set[tuple[str, str]] = set()

@@ -176,15 +176,19 @@ TEST_CASE = Class("TestCase", (), dict(_ASSERTIONS))
 _AS_IT_IS: Builtin = Builtin("decorator", lambda run, function: function)
 ROWS = Builtin("parametrize", lambda run, *rows, **words: _AS_IT_IS)
 """What ``pytest.mark.parametrize`` is."""
+PLAIN_MARKS = ("fast", "integration", "slow", "smoke", "unit")
+"""Marks that only say what sort of test it is."""
+_MARKS = {"parametrize": ROWS, **dict.fromkeys(PLAIN_MARKS, _AS_IT_IS)}
 TEST_MODULES: Mapping[str, Mapping[str, Any]] = {
     "pytest": {
         "approx": Computed("approx", _approximately),
+        "fixture": Computed("fixture", lambda run, *function, **words: function[0] if function else _AS_IT_IS),
         "fail": Computed("fail", lambda run, *reason, **words: run.fail(None)),
-        "mark": Module("pytest.mark", {"parametrize": ROWS}),
+        "mark": Module("pytest.mark", _MARKS),
         "param": Computed("param", lambda run, *values, **words: _row(values, words)),
         "raises": Computed("raises", _expecting),
     },
-    "pytest.mark": {"parametrize": ROWS},
+    "pytest.mark": _MARKS,
     "unittest": {"TestCase": TEST_CASE},
 }
 

@@ -18,13 +18,15 @@ from codehunch.interpreter.calling import call
 from codehunch.interpreter.class_statements import named
 from codehunch.interpreter.classes import Class
 from codehunch.interpreter.expressions import expression
+from codehunch.interpreter.fixtures import fixtures
 from codehunch.interpreter.program import Program, parsed
 from codehunch.interpreter.running import STEPS, Frame, Run, Undecided, Unmet, give_up
-from codehunch.interpreter.testing_library import ROWS, TEST_CASE
+from codehunch.interpreter.testing_library import PLAIN_MARKS, ROWS, TEST_CASE
 
 _MOST_ROWS = 40
 _LONGEST = 60
 """Characters of a value that is shown."""
+_PLAIN_MARKS = {f"pytest.mark.{name}" for name in PLAIN_MARKS}
 _SET_UP = ("setup_method", "setUp", "setup")
 _NEEDED_BEFORE = ("setUpClass", "setup_class", "setUpModule", "setup_module", "pytestmark", "asyncSetUp")
 """What a file or class has whose tests need more than they say."""
@@ -72,20 +74,23 @@ class Verdict:
 
 
 def trials_of(program: Program, words: frozenset[str]) -> Iterator[Trial]:
-    """The tests of a file in whose text one of the words is."""
+    """The tests of a file that may be about what has one of these names: they say it, or take something."""
     if any(program.binds(each) for each in _NEEDED_BEFORE) or any("autouse" in each for each in program.statements):
         return
     for text in program.statements:
-        if "test" not in text.lower() or not any(each in text for each in words):
+        if "test" not in text.lower():
             continue
+        named_here = any(each in text for each in words)
         for node in parsed(text):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
-                yield Trial(program.place, node.name)
+                if named_here or node.args.args:
+                    yield Trial(program.place, node.name)
             elif isinstance(node, ast.ClassDef) and not node.decorator_list:
                 methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
                 if not any(each.name in _NEEDED_BEFORE for each in methods):
-                    tests = (each.name for each in methods if each.name.startswith("test"))
-                    yield from (Trial(program.place, f"{node.name}.{each}") for each in tests)
+                    for each in methods:
+                        if each.name.startswith("test") and (named_here or each.args.args[1:]):
+                            yield Trial(program.place, f"{node.name}.{each.name}")
 
 
 def attempt(tests: Program, trial: Trial, main: Program, steps: int = STEPS, backwards: bool = False) -> Verdict:
@@ -210,9 +215,10 @@ def _rows(tests: Program, trial: Trial, run: Run) -> Iterator[Mapping[str, Any]]
     if listed.vararg or listed.kwarg or listed.posonlyargs or listed.kwonlyargs:
         give_up("is a test with other parameters")
     names = {each.arg for each in listed.args[1 if "." in trial.name else 0 :]}
-    tables = [_table(tests, each, run) for each in node.decorator_list]
-    if names != {name for parameters, _ in tables for name in parameters}:
-        give_up("needs fixtures")
+    tables = [_table(tests, each, run) for each in node.decorator_list if not _is_plain_mark(each)]
+    needed = names - {name for parameters, _ in tables for name in parameters}
+    if any(name not in names for parameters, _ in tables for name in parameters):
+        give_up("has rows of values that nothing takes")
     rows = itertools.product(*(values for _, values in tables))
     for number, row in enumerate(rows):
         if number == _MOST_ROWS:
@@ -220,7 +226,7 @@ def _rows(tests: Program, trial: Trial, run: Run) -> Iterator[Mapping[str, Any]]
         found: dict[str, Any] = {}
         for (parameters, _), values in zip(tables, row, strict=True):
             found.update(zip(parameters, values, strict=True))
-        yield found
+        yield {**found, **fixtures(run, tests, sorted(needed), found)}
 
 
 def _node(tests: Program, trial: Trial) -> ast.FunctionDef:
@@ -240,11 +246,21 @@ def _nodes(text: str, owner: str) -> tuple[ast.FunctionDef, ...]:
     return tuple(each for each in nodes if isinstance(each, ast.FunctionDef))
 
 
+def _is_plain_mark(decorator: ast.expr) -> bool:
+    """Whether a mark only says what sort of test it is."""
+    return ast.unparse(decorator) in _PLAIN_MARKS
+
+
 def _table(tests: Program, decorator: ast.expr, run: Run) -> tuple[Sequence[str], list[Sequence[Any]]]:
     """Parameters and their values, as ``parametrize`` gives them."""
     frame = Frame(run, tests, None, {})
     given = decorator.args if isinstance(decorator, ast.Call) else []
-    if not isinstance(decorator, ast.Call) or len(given) != 2 or expression(decorator.func, None)(frame) is not ROWS:
+    if (
+        not isinstance(decorator, ast.Call)
+        or len(given) != 2
+        or any(each.arg != "ids" for each in decorator.keywords)
+        or expression(decorator.func, None)(frame) is not ROWS
+    ):
         give_up("is a test of another kind")
     names, values = (expression(each, None)(frame) for each in given)
     parameters = [each.strip() for each in names.split(",") if each.strip()] if isinstance(names, str) else list(names)

@@ -457,6 +457,13 @@ def test_what_fails_is_said(
     assert verdict.alone
 
 
+def test_what_cannot_show_itself_fails_all_the_same(tmp_path: Path) -> None:
+    main = "class Odd:\n    def __repr__(self):\n        return str(1 / 0)\ndef half(n):\n    return Odd()\n"
+    tests = "from stack import half\ndef test_a():\n    assert half(2) == 1\n"
+    verdict = _verdicts(tmp_path, main, tests)["test_a"]
+    assert (verdict.error, verdict.failure) == ("AssertionError", "what it asserts does not hold")
+
+
 def test_what_ran_is_known_by_definition_and_row(tmp_path: Path) -> None:
     ran = _verdicts(tmp_path, MAIN, TESTS)["test_push"].ran
     assert set(ran) == {"Stack"}

@@ -12,7 +12,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from itertools import islice
 
 import attrs
 
@@ -31,7 +31,9 @@ from codehunch.syntax.spans import Span
 
 _STEPS_AT_ONCE = 300_000
 """Steps for the tests of one file each time it is looked at: what is left then is tried the next time."""
-_EFFORT = 300_000
+_PER_TEST = 500
+"""Steps that reading a test is worth."""
+_EFFORT = 150_000
 """Steps for the edits after which a test passes."""
 _PER_VARIANT, _PER_CHARACTERS = 200, 8
 """Steps that reading an edited definition is worth, and one for so many characters, however little it then does."""
@@ -46,11 +48,12 @@ _MOST_TOLD = 3
 _MOST_TRIALS = 600
 _REFUTING = 8
 """Tests that a fix has to pass."""
-_REMEMBERED = 4096
+_REMEMBERED = 1024
+"""Fixes of models."""
+_FILES = 32
+"""Whose tests are remembered."""
 
 IsCancelled = Callable[[], bool]
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 @attrs.frozen(eq=False)
@@ -68,10 +71,37 @@ class Tried:
 
 @attrs.frozen(eq=False)
 class _Known:
-    """How a test ended, and what that depends on: names, with the places of their files, and what binds them."""
+    """How a test ended, and what that depends on: names, with the places of their files."""
 
-    names: Mapping[tuple[str, str], Sequence[str]]
+    names: frozenset[tuple[str, str]]
     verdict: Verdict
+
+
+@attrs.define(eq=False)
+class _File:
+    """What is known of the tests of one file."""
+
+    bound: dict[tuple[str, str], Sequence[str]] = attrs.field(factory=dict)
+    """What binds each name that a test depends on, as it was when it was last looked at."""
+    ends: dict[Trial, _Known] = attrs.field(factory=dict)
+    told: tuple[tuple[Verdict, ...], tuple[Broken, ...]] | None = None
+    """The last that was told, and of what."""
+
+    def forget_what_changed(self, program: Program) -> None:
+        """Drop what nobody can say any more."""
+        now = {name: program.bound(*name) for name in self.bound}
+        changed = {name for name, texts in now.items() if self.bound[name] != texts}
+        if changed:
+            self.ends = {trial: known for trial, known in self.ends.items() if changed.isdisjoint(known.names)}
+        used = frozenset().union(*(known.names for known in self.ends.values()))
+        self.bound = {name: now[name] for name in used}
+
+    def keep(self, trial: Trial, program: Program, verdict: Verdict) -> None:
+        """Remember how a test ended, and what it asked for."""
+        self.ends[trial] = _Known(frozenset(program.looked_up), verdict)
+        for name in program.looked_up:
+            if name not in self.bound:
+                self.bound[name] = program.bound(*name)
 
 
 @attrs.frozen(eq=False)
@@ -124,34 +154,43 @@ class TrialChecker:
     """Tries the tests of files. Remembers how they ended while nothing that bears on them changes; not thread-safe."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str, str], _Known] = OrderedDict()
-        self._told: OrderedDict[str, tuple[tuple[object, ...], tuple[Broken, ...]]] = OrderedDict()
+        self._files: OrderedDict[str, _File] = OrderedDict()
         self._kept: OrderedDict[tuple[object, ...], bool] = OrderedDict()
+
+    @property
+    def known(self) -> int:
+        """Tests whose ends are remembered."""
+        return sum(len(each.ends) for each in self._files.values())
 
     def tried(self, program: Program, tests: Sequence[Program], cancelled: IsCancelled | None = None) -> list[Tried]:
         """The tests that say something of a file."""
         words = frozenset(filter(None, map(defined_name, program.statements)))
-        bound: dict[tuple[str, str], Sequence[str]] = {}
+        known = self._file(program)
+        known.forget_what_changed(program)
         found: list[Tried] = []
         left = _STEPS_AT_ONCE
         trials = ((file, trial) for file in tests for trial in trials_of(file, words))
-        for number, (file, trial) in enumerate(trials):
-            if number == _MOST_TRIALS or (cancelled is not None and cancelled()):
+        for file, trial in islice(trials, _MOST_TRIALS):
+            if cancelled is not None and cancelled():
                 break
-            key = program.place, trial.place, trial.name
-            known = self._known.get(key)
-            if known is None or not _holds(known, program, bound):
+            if trial not in known.ends:
                 if left < 0:
                     continue
                 program.looked_up.clear()
                 verdict = _verdict(program, file, trial)
-                left -= verdict.steps
-                names = {each: program.bound(*each) for each in program.looked_up}
-                known = _Known(names, verdict)
-                _keep(self._known, key, known)
-            if known.verdict.decided and known.verdict.ran:
-                found.append(Tried(file, trial, known.verdict))
+                left -= verdict.steps + _PER_TEST
+                known.keep(trial, program, verdict)
+            verdict = known.ends[trial].verdict
+            if verdict.decided and verdict.ran:
+                found.append(Tried(file, trial, verdict))
         return found
+
+    def _file(self, program: Program) -> _File:
+        known = self._files.setdefault(program.place, _File())
+        self._files.move_to_end(program.place)
+        while len(self._files) > _FILES:
+            self._files.popitem(last=False)
+        return known
 
     def broken(
         self,
@@ -165,14 +204,13 @@ class TrialChecker:
         an edited program; of the edits that pass, ``natural`` tells which comes first."""
         if all(each.verdict.passed for each in tried):
             return ()
-        key = tuple(each.verdict for each in tried)
-        known = self._told.get(program.place)
-        if known is not None and len(known[0]) == len(key) and all(map(lambda one, two: one is two, known[0], key)):
-            return known[1]
+        known, key = self._file(program), tuple(each.verdict for each in tried)
+        if known.told is not None and _are_the_same(known.told[0], key):
+            return known.told[1]
         is_cancelled = cancelled if cancelled is not None else lambda: False
         found = tuple(_Search(program, tried, holds, is_cancelled).broken(natural))
         if not is_cancelled():
-            _keep(self._told, program.place, (key, found))
+            known.told = key, found
         return found
 
     def refuted(self, program: Program, tried: Sequence[Tried], text: str, finding: Finding) -> Finding | None:
@@ -190,27 +228,17 @@ class TrialChecker:
             if key not in self._kept:
                 changed = program.replaced(name, apply(text, edits))
                 verdicts = (each.again(changed) for each in passing)
-                _keep(self._kept, key, not any(each.decided and not each.passed for each in verdicts))
+                self._kept[key] = not any(each.decided and not each.passed for each in verdicts)
+                while len(self._kept) > _REMEMBERED:
+                    self._kept.popitem(last=False)
             return self._kept[key]
 
         fixes = tuple(fix for fix in finding.fixes if not fix.edits or keeps(fix.edits))
         return attrs.evolve(finding, fixes=fixes) if fixes else None
 
 
-def _keep(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
-    kept[key] = value
-    while len(kept) > _REMEMBERED:
-        kept.popitem(last=False)
-
-
-def _holds(known: _Known, program: Program, bound: dict[tuple[str, str], Sequence[str]]) -> bool:
-    """Whether nothing has changed that bears on how a test ended; ``bound`` is what is known to bind each name."""
-    for name, texts in known.names.items():
-        if name not in bound:
-            bound[name] = program.bound(*name)
-        if bound[name] != texts:
-            return False
-    return True
+def _are_the_same(one: Sequence[object], other: Sequence[object]) -> bool:
+    return len(one) == len(other) and all(first is second for first, second in zip(one, other, strict=True))
 
 
 def _verdict(program: Program, tests: Program, trial: Trial) -> Verdict:

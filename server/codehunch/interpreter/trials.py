@@ -78,19 +78,24 @@ def trials_of(program: Program, words: frozenset[str]) -> Iterator[Trial]:
     if any(program.binds(each) for each in _NEEDED_BEFORE) or any("autouse" in each for each in program.statements):
         return
     for text in program.statements:
-        if "test" not in text.lower():
-            continue
-        named_here = any(each in text for each in words)
-        for node in parsed(text):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
-                if named_here or node.args.args:
-                    yield Trial(program.place, node.name)
-            elif isinstance(node, ast.ClassDef) and not node.decorator_list:
-                methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
-                if not any(each.name in _NEEDED_BEFORE for each in methods):
-                    for each in methods:
-                        if each.name.startswith("test") and (named_here or each.args.args[1:]):
-                            yield Trial(program.place, f"{node.name}.{each.name}")
+        if "test" in text.lower():
+            said = any(each in text for each in words)
+            yield from (Trial(program.place, name) for name, takes in _tests_in(text) if said or takes)
+
+
+@lru_cache(4096)
+def _tests_in(text: str) -> tuple[tuple[str, bool], ...]:
+    """The tests that a statement of a file defines, each with whether it takes something."""
+    found: list[tuple[str, bool]] = []
+    for node in parsed(text):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
+            found.append((node.name, bool(node.args.args)))
+        elif isinstance(node, ast.ClassDef) and not node.decorator_list:
+            methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+            if not any(each.name in _NEEDED_BEFORE for each in methods):
+                tests = (each for each in methods if each.name.startswith("test"))
+                found += [(f"{node.name}.{each.name}", len(each.args.args) > 1) for each in tests]
+    return tuple(found)
 
 
 def attempt(tests: Program, trial: Trial, main: Program, steps: int = STEPS, backwards: bool = False) -> Verdict:
@@ -132,6 +137,8 @@ def _failed(run: Run, error: Exception, ran: tuple[Program, Trial, Program], ste
         return Verdict(undecided=str(reason), steps=steps - run.left)
     except (RecursionError, MemoryError):
         return Verdict(undecided="needs more than a run may use", steps=steps - run.left)
+    except Exception:  # What it is about cannot show itself.
+        return attrs.evolve(verdict, failure="what it asserts does not hold")
 
 
 def _said(verdict: Verdict, unmet: Unmet, test: ast.FunctionDef) -> Verdict:

@@ -15,9 +15,11 @@ from codehunch.defects.findings import Edit, Finding, Fix
 from codehunch.defects.kinds import kind_named
 from codehunch.defects.spelling import misspelt
 from codehunch.syntax.parsing import ParsedSource, parse, text_of
+from codehunch.syntax.sections import cut_at, section_starts
 from codehunch.syntax.spans import Span
 
 _MEMBER = re.compile(r"\s*\.\s*(\w+)")
+_DEFINES = re.compile(r"\s*(?:@|class\b|(?:async\s+)?def\b)")
 _FROM = re.compile(r"from (\S+) import (.+)")
 
 
@@ -64,10 +66,21 @@ def with_imports(findings: Sequence[Finding], text: str, find: Find = imports_of
             name = finding.span.of(text)
             asked = None if _is_slip(name, finding) else _MEMBER.match(text, finding.span.end)
             if statements := find(name, asked[1] if asked else None):
-                parsed = parsed or parse(text)
+                parsed = parsed or parse(_outline(text))
                 finding = _importing(finding, statements, parsed)
         found.append(finding)
     return tuple(found)
+
+
+def _outline(text: str) -> str:
+    """A text as long as this, with its imports and all down to its first definition: the rest, blank, is not parsed."""
+    pieces, opens = [], True
+    for _, piece in cut_at(text, list(section_starts(text))):
+        kept = opens or piece.lstrip().startswith(("from", "import"))
+        end = "\n" if piece.endswith("\n") else " "
+        pieces.append(piece if kept else " " * (len(piece) - 1) + end)
+        opens = opens and not _DEFINES.match(piece)
+    return "".join(pieces)
 
 
 def _is_slip(name: str, finding: Finding) -> bool:

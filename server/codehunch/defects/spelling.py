@@ -39,16 +39,20 @@ class Lexicon:
         for word in self._words:
             for short in _shortened(word):
                 self._shortened.setdefault(short, []).append(word)
+        self._alike: dict[str, frozenset[str]] = {}
+        """What words are like that were looked up and are like any: the next key brings the same again."""
         self._like_none: set[str] = set()
-        """Words that were looked up: most of a function's are like no other, and its neighbours have the same."""
+        """Those that are like none: most of a function's, and its neighbours have the same."""
 
     def alike(self, word: str) -> frozenset[str]:
         """The words that ``word`` may be one slip of."""
-        if word in self._like_none:
-            return frozenset()
+        if word in self._like_none or word in self._alike:
+            return self._alike.get(word, frozenset())
         near = {other for short in _shortened(word) for other in self._shortened.get(short, ())}
         found = frozenset(other for other in near if _one_slip(word, other))
-        if not found:
+        if found:
+            self._alike[word] = found
+        else:
             self._like_none.add(word)
         return found
 

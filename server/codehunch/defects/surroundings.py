@@ -85,6 +85,10 @@ class Surroundings:
     added: Mapping[str, frozenset[str]] = {}
     """Of a section: what it stores into classes by their names, as ``Outer.field = 1``; ``merged`` gives it to them."""
     _whole: dict[str, Class] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    _narrowed: dict[tuple[str | None, frozenset[str]], Surroundings] = attrs.field(
+        factory=dict, init=False, eq=False, repr=False
+    )
+    """The methods of a large class come again at every key."""
 
     def of_name(self, name: str) -> Standing:
         """How a name stands that the function does not bind, outside of any class."""
@@ -139,7 +143,15 @@ class Surroundings:
     def narrowed(self, class_name: str | None, words: Collection[str]) -> Surroundings:
         """What of it bears on a function of these words in a class, with what they may be slips of and bases folded
         into their classes: equal for two files that look alike from there."""
-        words = words if isinstance(words, Set) else frozenset(words)
+        words = words if isinstance(words, frozenset) else frozenset(words)
+        found = self._narrowed.get((class_name, words))
+        if found is None:
+            if len(self._narrowed) >= _NARROWED:
+                self._narrowed.clear()
+            found = self._narrowed[class_name, words] = self._narrow(class_name, words)
+        return found
+
+    def _narrow(self, class_name: str | None, words: frozenset[str]) -> Surroundings:
         classes = {}
         for each in self.classes:
             if each == class_name or each.rpartition(".")[2] in words:
@@ -167,6 +179,7 @@ class Surroundings:
         return frozenset(found)
 
 
+_NARROWED = 4096
 ALONE = Surroundings({}, {}, open=True)
 """Of a function whose file is not known."""
 

@@ -262,7 +262,7 @@ class Program:
         while waiting:
             for place in defined.get(waiting.pop(), ()):
                 if _DEFINES.search(self._statements[place]):
-                    named = set(_WORDS.findall(self._statements[place])) & defined.keys()
+                    named = _words_of(self._statements[place]) & defined.keys()
                     waiting += named - found
                     found |= named
         return found
@@ -325,6 +325,11 @@ def _traced(value: Any, within: tuple[int, ...] = ()) -> str:
     if isinstance(value, Instance):
         return f"{trace(value.kind)}({trace(value.values)})"
     return trace(value.members) if isinstance(value, Class) else str(id(value))
+
+
+@lru_cache(4096)
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(_WORDS.findall(text))
 
 
 @lru_cache(4096)

@@ -258,7 +258,9 @@ def _listen(known: _Known) -> None:
     again, those that are gone for the time being too."""
     now = merged(section.binds for section in known.sections)
     before = known.surroundings
-    if before is not None and before != now:
+    if before == now:
+        return  # What was found out with the same is kept with it.
+    if before is not None:
         changed = now.differs(before)
         lexicon = Lexicon(changed or ())
         for section in (*known.sections, *known.gone.values()):

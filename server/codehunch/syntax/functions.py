@@ -212,7 +212,8 @@ def _function(parsed: ParsedSource, node: Node, outer: Node, qualified: str, pla
     span = parsed.span(outer)
     body_span = parsed.span(body) if body is not None else Span(span.end, span.end)
     start = parsed.offset(node.start_byte)
-    colon = next((child for child in node.children if child.type == ":"), None)
+    parts = node.children
+    colon = next((child for child in parts if child.type == ":"), None)
     header_end = parsed.offset(colon.end_byte) if colon is not None else body_span.start
     docstring = docstring_node(body)
     return Function(
@@ -223,7 +224,7 @@ def _function(parsed: ParsedSource, node: Node, outer: Node, qualified: str, pla
         body=body_span,
         nesting=place.nesting,
         decorators=tuple(text_of(child)[1:].strip() for child in outer.children if child.type == "decorator"),
-        is_async=any(child.type == "async" for child in node.children),
+        is_async=any(child.type == "async" for child in parts),
         enclosing_class=place.class_name,
         broken=node.has_error,
     )

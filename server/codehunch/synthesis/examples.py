@@ -83,11 +83,15 @@ def examples_of(description: str, header: str) -> tuple[Example, ...]:
     return tuple(found.values())[:MOST_EXAMPLES]
 
 
-def assertions_of(text: str) -> dict[str, str]:
+def assertions_of(text: str) -> Mapping[str, str]:
     """What a file asserts that its functions give, by their names: lines such as ``f(2) == 4``."""
+    return _assertions_of(text) if "assert " in text else {}
+
+
+@lru_cache(1024)  # Of a file that is edited most statements come again at every key.
+def _assertions_of(text: str) -> Mapping[str, str]:
     found: dict[str, list[str]] = {}
-    pieces = cut_at(text, list(section_starts(text))) if "assert " in text else ()
-    for _, piece in pieces:
+    for _, piece in cut_at(text, list(section_starts(text))):
         for name, line in _asserted(piece):
             found.setdefault(name, []).append(line)
     return {name: "\n".join(lines) for name, lines in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -282,6 +283,24 @@ def test_a_test_is_tried_again_only_when_something_changes(project: Path, monkey
     names.clear()
     assert settled(checker, project, faulty) == [first]
     assert names == []
+
+
+def test_what_is_told_does_not_depend_on_the_edits_that_led_to_it(project: Path) -> None:
+    edits = [
+        ("self.items[-1]", "self.items[0]"),
+        ("total += item", "total -= item"),
+        ("self.items.append(item)", "self.items.insert(0, item)"),
+        ("class Empty(Exception)", "class Empty(KeyError)"),
+        ("raise Empty", "return None"),
+        ("def peek(self)", "def peek(self, at"),
+        ("rate()) // 100", "rate()) / 100"),
+        ("* len(stack)", "* len(label)"),
+    ]
+    chance, checker, text = random.Random(3), ExampleChecker(), STACK
+    for _ in range(60):
+        before, after = chance.choice(edits)
+        text = text.replace(before, after) if before in text else text.replace(after, before)
+        assert settled(checker, project, text) == settled(ExampleChecker(), project, text)
 
 
 def test_tests_are_read_again_when_they_change(project: Path) -> None:

@@ -235,6 +235,37 @@ COMMENTED = (
 )
 """Likewise, after a comment."""
 
+TESTED = '''class Account:
+    """Money, and how it came and went."""
+
+    def __init__(self, balance=0):
+        self.balance = balance
+        self.history = []
+
+    def deposit(self, amount):
+        self.balance += amount
+        self.history.append(amount)
+
+    def withdraw(self, amount):
+        if amount > self.balance:
+            raise ValueError("not enough")
+        self.balance -= amount
+        self.history.append(-amount)
+
+    def largest(self):
+        return min(self.history)
+'''
+TESTS = """from tested import Account
+
+
+def test_largest():
+    account = Account()
+    account.deposit(5)
+    account.deposit(20)
+    account.withdraw(10)
+    assert account.largest() == 20
+"""
+"""What a test says of it, in a file beside."""
 CONTRADICTED = '''def running_totals(values):
     """The sum of all values up to each.
 

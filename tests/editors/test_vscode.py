@@ -13,7 +13,7 @@ import pytest
 
 from .codeserver import code_server, drive_browser, install_extension
 from .conftest import EDITORS, HERE, ROOT, Shows, once
-from .examples import CONTRADICTED, Mistake
+from .examples import CONTRADICTED, TESTED, TESTS, Mistake
 
 pytestmark = pytest.mark.editors
 
@@ -114,6 +114,7 @@ def test_what_a_person_sees(
     (workspace / "example.json").unlink()
     (workspace / mistake.name).write_text(mistake.text, encoding="utf-8")
     texts = {**bodies, "picked": bodies["described"], "contradicted": CONTRADICTED}
+    texts |= {"tested": TESTED, "test_tested": TESTS}
     for name, text in texts.items():
         (workspace / f"{name}.py").write_text(text.rstrip(), encoding="utf-8")
     state = tmp_path / "state"
@@ -142,6 +143,10 @@ def test_what_a_person_sees(
     assert contradicted["underlined"] == "value"
     assert "gives [1, 2, 3], its example shows [1, 3, 6]" in contradicted["hover"]
     assert "totals.append(total)" in contradicted["after"]
+    tested = seen["tested"]
+    assert tested["underlined"] == "min"
+    assert "test_largest in test_tested.py fails: account.largest() gives -10, wanted 20" in tested["hover"]
+    assert "return max(self.history)" in tested["after"]
     for kind in bodies:
         body = seen[kind]
         assert body["ghost"].strip(), kind

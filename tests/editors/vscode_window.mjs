@@ -176,27 +176,30 @@ async function walkthrough(page) {
   await shot(page, "walkthrough");
 }
 
-/** A function that does not give what its example shows, and the edit after which it does. */
-async function contradicted(page) {
-  await openAtEnd(page, "contradicted.py");
+/** Code that does not do what is shown of it, and the edit after which it does. */
+async function told(page, name) {
+  await openAtEnd(page, `${name}.py`);
   const box = await (await page.waitForSelector(SQUIGGLE, LONG)).boundingBox();
   const underlined = await lettersIn(page, box);
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
   await page.waitForSelector(".monaco-hover:visible >> text=/CH120/", LONG);
   await page.waitForSelector(".monaco-hover:visible >> text=/^Quick Fix/", LONG);
   const hover = (await page.locator(".monaco-hover:visible").allInnerTexts()).join("\n");
-  await shot(page, "contradicted");
+  await shot(page, name);
   await page.keyboard.press("Escape");
   await applied(page, box, "Replace");
   await page.waitForSelector(SQUIGGLE, { state: "detached", ...LONG });
-  tell({ contradicted: { underlined, hover, after: (await lines(page)).join("\n") } });
+  tell({ [name]: { underlined, hover, after: (await lines(page)).join("\n") } });
 }
 
+const contradicted = (page) => told(page, "contradicted");
+const tested = (page) => told(page, "tested");
 const described = (page) => ghost(page, "described");
 const commented = (page) => ghost(page, "commented");
 const exemplified = (page) => ghost(page, "exemplified");
+const SHOWN = { contradicted, tested };
 const BODIES = { described, commented, exemplified };
-const STEPS = { finding, rule, repair, status, scan, contradicted, ...BODIES, picker, models, retraining, walkthrough };
+const STEPS = { finding, rule, repair, status, scan, ...SHOWN, ...BODIES, picker, models, retraining, walkthrough };
 
 await withPage(async (page, loading) => {
   await loading();

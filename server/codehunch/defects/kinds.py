@@ -96,8 +96,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "CH120",
         "broken-example",
-        "this function does not give what its example shows",
-        "`{token}` does not give what its example shows",
+        "this does not do what an example or a test shows",
+        "`{token}` does not do what an example or a test shows",
         learned=False,
     ),
     Kind("CH199", "wrong-statement", "this statement looks wrong", "this statement looks wrong at `{token}`"),

@@ -28,7 +28,8 @@ from codehunch.defects.findings import Finding
 from codehunch.defects.rewrites import Rewrite, Slot, apply, slots
 from codehunch.files import SourceFile, walk
 from codehunch.interpreter.around import Around
-from codehunch.interpreter.program import Program, defined_name
+from codehunch.interpreter.file_statements import defined_name
+from codehunch.interpreter.program import Program
 from codehunch.project import Project
 from codehunch.project_files import is_test
 from codehunch.settings import SettingsReader

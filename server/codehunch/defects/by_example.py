@@ -22,7 +22,8 @@ from codehunch.defects.surroundings import Surroundings
 from codehunch.defects.telling import name_span, short, told
 from codehunch.interpreter.agreement import agrees
 from codehunch.interpreter.around import NOTHING_AROUND, Around
-from codehunch.interpreter.program import Program, defined_name
+from codehunch.interpreter.file_statements import defined_name
+from codehunch.interpreter.program import Program
 from codehunch.syntax.ignores import Suppressions
 from codehunch.syntax.spans import Span
 from codehunch.synthesis.examples import Example, assertions_of

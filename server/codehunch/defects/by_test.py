@@ -24,7 +24,8 @@ from codehunch.defects.rewrites import apply
 from codehunch.defects.telling import name_span, short, told
 from codehunch.defects.trees import Source
 from codehunch.defects.variants import variants
-from codehunch.interpreter.program import Program, defined_name, parsed
+from codehunch.interpreter.file_statements import defined_name, parsed
+from codehunch.interpreter.program import Program
 from codehunch.interpreter.running import STEPS
 from codehunch.interpreter.trials import Trial, Verdict, attempt, trials_of
 from codehunch.syntax.spans import Span

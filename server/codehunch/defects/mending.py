@@ -19,7 +19,8 @@ from codehunch.defects.expression_variants import GUESS, Variant
 from codehunch.defects.rewrites import apply
 from codehunch.defects.variants import variants
 from codehunch.interpreter.agreement import agrees, contradicts
-from codehunch.interpreter.program import Outcome, Program, defined_name
+from codehunch.interpreter.file_statements import defined_name
+from codehunch.interpreter.program import Outcome, Program
 from codehunch.interpreter.running import STEPS
 from codehunch.synthesis.examples import Example, examples_of
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from codehunch.interpreter.calling import call
 from codehunch.interpreter.class_statements import named
-from codehunch.interpreter.program import Program, parsed
+from codehunch.interpreter.file_statements import parsed
+from codehunch.interpreter.program import Program
 from codehunch.interpreter.running import Run, give_up
 
 _FOLDERS = 8

@@ -12,10 +12,9 @@ import ast
 import copy
 import itertools
 import re
-import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import attrs
@@ -24,15 +23,12 @@ from codehunch.interpreter.around import Modules
 from codehunch.interpreter.calling import Function, call
 from codehunch.interpreter.classes import Class, Instance
 from codehunch.interpreter.expressions import expression
+from codehunch.interpreter.file_statements import binds, changes, has_definition, is_named, parsed, words_of
 from codehunch.interpreter.library import everything_of, imported, is_of_python
 from codehunch.interpreter.names import Thunk
 from codehunch.interpreter.running import STEPS, Dispatching, Frame, Run, Undecided, give_up
 from codehunch.interpreter.statements import class_made, function
 
-_LONGEST = 40_000
-"""Characters of a statement of the file that is read: a longer one is data."""
-_WORDS = re.compile(r"[^\W\d]\w*")
-_MAIN = re.compile(r"if[ \t]+__name__[ \t]*==")
 _OVERLOAD = re.compile(r"\s*@(?:\w+\.)?overload\b")
 _CONTAINERS = (list, dict, set, deque)
 _CHANGEABLE = (*_CONTAINERS, Class, Instance)
@@ -44,7 +40,6 @@ _BASES = itertools.count(_ROWS, _ROWS)
 """Each definition that is compiled counts its rows from another number."""
 _MOST_FILES = 40
 """Files that one run may ask."""
-_DEFINES = re.compile(r"(?m)^(?:async[ \t]+)?(?:def|class)[ \t]+([^\W\d]\w*)")
 
 
 @attrs.frozen(eq=False)
@@ -165,7 +160,7 @@ class Program:
             give_up(f"`{name}` is used up")
         if isinstance(found, _CHANGEABLE):
             if name in self._touched or any(
-                name in text and _changes(text, name, isinstance(found, _CONTAINERS)) for text in self._statements
+                name in text and changes(text, name, isinstance(found, _CONTAINERS)) for text in self._statements
             ):
                 give_up(f"the file may change `{name}`")
             run.weigh(found)
@@ -188,9 +183,9 @@ class Program:
                     found = imported(statement)
                     if name in found:
                         return found[name]
-                if isinstance(statement, ast.Assign) and any(_is(each, name) for each in statement.targets):
+                if isinstance(statement, ast.Assign) and any(is_named(each, name) for each in statement.targets):
                     return expression(statement.value, None)
-                if isinstance(statement, ast.AnnAssign) and statement.value and _is(statement.target, name):
+                if isinstance(statement, ast.AnnAssign) and statement.value and is_named(statement.target, name):
                     return expression(statement.value, None)
         except Undecided as reason:
             return str(reason)
@@ -261,8 +256,8 @@ class Program:
         waiting, found = list(touched), set(touched)
         while waiting:
             for place in defined.get(waiting.pop(), ()):
-                if _DEFINES.search(self._statements[place]):
-                    named = _words_of(self._statements[place]) & defined.keys()
+                if has_definition(self._statements[place]):
+                    named = words_of(self._statements[place]) & defined.keys()
                     waiting += named - found
                     found |= named
         return found
@@ -295,18 +290,12 @@ class Program:
             defined: dict[str, list[int]] = {}
             touched: set[str] = set()
             for number, text in enumerate(self._statements):
-                names, used = _binds(text)
+                names, used = binds(text)
                 touched.update(used)
                 for name in names:
                     defined.setdefault(name, []).append(number)
             self._defined, self._touched = defined, frozenset(self._reached(touched, defined))
         return self._defined
-
-
-def defined_name(text: str) -> str | None:
-    """The name of the function or class that a statement of a file defines."""
-    definition = _DEFINES.match(text) or (_DEFINES.search(text) if text.lstrip().startswith(("@", "#")) else None)
-    return definition[1] if definition is not None else None
 
 
 def _traced(value: Any, within: tuple[int, ...] = ()) -> str:
@@ -327,68 +316,6 @@ def _traced(value: Any, within: tuple[int, ...] = ()) -> str:
     return trace(value.members) if isinstance(value, Class) else str(id(value))
 
 
-@lru_cache(4096)
-def _words_of(text: str) -> frozenset[str]:
-    return frozenset(_WORDS.findall(text))
-
-
-@lru_cache(4096)
-def _binds(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The names that a statement of the file binds, and those that it may change the values of."""
-    definition = defined_name(text)
-    if definition is not None:
-        return frozenset([definition]), frozenset()
-    names: set[str] = set()
-    used: set[str] = set()
-    for statement in parsed(text) if not _MAIN.match(text) else ():
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            names.update(alias.asname or alias.name.partition(".")[0] for alias in statement.names)
-            continue
-        plain = isinstance(statement, ast.Assign | ast.AnnAssign)
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name):
-                if not isinstance(node.ctx, ast.Load):
-                    names.add(node.id)
-                elif not plain:
-                    used.add(node.id)
-            elif isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
-                used.update(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
-            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                names.add(node.name)
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
-    return frozenset(names), frozenset(used)
-
-
-_CHANGING = frozenset(
-    "add append appendleft clear discard extend insert pop popitem popleft remove reverse setdefault sort"
-    " update".split()
-)
-"""Methods that change what they are called on."""
-
-
-@lru_cache(4096)
-def _changes(text: str, name: str, by_default: bool) -> bool:
-    """Whether a definition of the file, which anyone may call, changes the value of a name, or, ``by_default``, has it
-    under another."""
-    if defined_name(text) in (None, name):
-        return False
-    for node in (each for statement in parsed(text) for each in ast.walk(statement)):
-        if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            held: Any = [node.value]
-        elif isinstance(node, ast.AugAssign):
-            held = [node.target]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
-            held = [node.func.value]
-        elif by_default and isinstance(node, ast.arguments):
-            held = [*node.defaults, *node.kw_defaults]
-        else:
-            continue
-        if any(isinstance(each, ast.expr) and _is(each, name) for each in held):
-            return True
-    return False
-
-
 def _count_from(base: int, definition: ast.stmt) -> None:
     """Number the rows of the statements of a definition from there on."""
     waiting: list[Any] = [definition]
@@ -399,19 +326,3 @@ def _count_from(base: int, definition: ast.stmt) -> None:
         for part in ("body", "orelse", "handlers", "finalbody", "cases"):
             inner = getattr(node, part, ())
             waiting.extend(inner if isinstance(inner, list) else ())
-
-
-def _is(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
-
-
-def parsed(text: str) -> list[ast.stmt]:
-    """The statements of a text; none where Python would not read it."""
-    if len(text) > _LONGEST:
-        return []
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []

@@ -18,8 +18,9 @@ from codehunch.interpreter.calling import call
 from codehunch.interpreter.class_statements import named
 from codehunch.interpreter.classes import Class
 from codehunch.interpreter.expressions import expression
+from codehunch.interpreter.file_statements import parsed
 from codehunch.interpreter.fixtures import fixtures
-from codehunch.interpreter.program import Program, parsed
+from codehunch.interpreter.program import Program
 from codehunch.interpreter.running import STEPS, Frame, Run, Undecided, Unmet, give_up
 from codehunch.interpreter.testing_library import PLAIN_MARKS, ROWS, TEST_CASE
 
